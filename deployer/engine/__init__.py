@@ -1,0 +1,1 @@
+"""Floor 3: the order of things. Knows ports, never adapters."""

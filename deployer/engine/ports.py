@@ -1,0 +1,96 @@
+"""The narrow ports through which the engine reaches the world. Adapters satisfy them by shape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from deployer.model.events import Event
+from deployer.model.fleet import Host
+from deployer.model.ledger import Entry
+from deployer.model.release import Package
+from deployer.model.sample import Sample
+from deployer.model.state import HostState, Order
+
+
+class Hosts(Protocol):
+    """The host verbs. Each is idempotent, is bounded in time, and answers with the host's state after it.
+
+    Raises `Refused` (the host answered and said no: its state is known) or `Unreachable` (no answer: with
+    `sent` True the verb may have taken effect). Nothing else.
+    """
+
+    def survey(self, host: Host) -> HostState: ...
+
+    def stage(self, host: Host, package: Package) -> HostState: ...
+
+    def check(self, host: Host, release: str) -> HostState: ...
+
+    def activate(self, host: Host, order: Order) -> HostState:
+        """Arm the watchdog, switch, reload and prove it; on any failure the host has already gone back."""
+        ...
+
+    def extend(self, host: Host, order: Order) -> HostState: ...
+
+    def confirm(self, host: Host, order: Order) -> HostState:
+        """Over a new connection: a confirmation proves that the host can still be reached."""
+        ...
+
+    def revert(self, host: Host, order: Order) -> HostState:
+        """Put the host back on `good`. A later activate of the same deploy is refused, even one in flight."""
+        ...
+
+    def prune(self, host: Host, keep: int) -> HostState: ...
+
+    def adopt(self, host: Host, order: Order) -> HostState:
+        """Take what lies at dest today as the first release (order.release is ignored)."""
+        ...
+
+
+class Ledger(Protocol):
+    """One environment's chain of records. Raises LedgerUnavailable, LedgerMoved."""
+
+    def read(self) -> tuple[Entry, ...]:
+        """The whole chain, oldest first, as the remote has it now."""
+        ...
+
+    def append(self, entry: Entry, after: int) -> Entry:
+        """Compare-and-swap: the chain must have `after` records. Returns the entry with its number."""
+        ...
+
+
+class Probes(Protocol):
+    """Measures. `sample` blocks for one tick (about a second) and never raises: a host without data is None."""
+
+    def sample(self, hosts: Sequence[Host], t: float) -> Sample: ...
+
+
+class Clock(Protocol):
+    """now: seconds since the epoch, for records. monotonic: seconds, for durations. sleep: interruptible."""
+
+    def now(self) -> float: ...
+
+    def monotonic(self) -> float: ...
+
+    def sleep(self, seconds: float) -> None: ...
+
+
+class Pulse(Protocol):
+    """Runs `beat` every `seconds` beside the main line until the context ends; a failing beat never ends it."""
+
+    def __call__(self, seconds: float, beat: Callable[[], None]) -> AbstractContextManager[None]: ...
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Everything an engine function may touch. executor is bounded (--forks)."""
+
+    hosts: Hosts
+    probes: Probes
+    clock: Clock
+    pulse: Pulse
+    executor: Executor
+    emit: Callable[[Event], None]

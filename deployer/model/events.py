@@ -1,0 +1,77 @@
+"""What the engine reports while it works. It never prints: `console/` decides how an event looks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from deployer.model.plan import Plan
+from deployer.model.sample import Sample
+from deployer.model.verdict import Reading, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A new chapter: survey, plan, stage, wave, confirm, revert, read back, ledger. text: one line."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class HostChanged:
+    """One host reached a new point. state: staged, checked, activated, pending, confirmed, reverted, untouched,
+    unreachable, failed. detail: one line, may be empty."""
+
+    host: str
+    state: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WaveStarted:
+    """number from 1."""
+
+    number: int
+    of: int
+    hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """One tick of the bake."""
+
+    sample: Sample
+    reading: Reading
+    bake: float
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    wave: int
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something a person should know: level info, warning or alarm."""
+
+    level: Literal["info", "warning", "alarm"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A ledger record was written, or (pending=True) put aside until git can be reached."""
+
+    record: str
+    number: int
+    pending: bool = False
+
+
+Event = Phase | Planned | HostChanged | WaveStarted | Watched | Judged | Notice | Recorded

@@ -1,0 +1,87 @@
+"""HealthCheck: probes, comparisons and limits. This type is the schema of `health_checks/*.yml`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, field_validator
+
+from deployer.model.playbook import Schema, Seconds
+from deployer.model.quantity import parse_margin, parse_rate, parse_share
+
+Share = Annotated[float, BeforeValidator(parse_share)]
+Rate = Annotated[float, BeforeValidator(parse_rate)]
+Margin = Annotated[str, BeforeValidator(parse_margin)]
+
+
+class Probe(Schema):
+    """One request, repeated. url: a path (sent to each host's http_port) or http(s)://; host: the Host header.
+    cacheable: asked twice at once; the second answer must come from the cache. via ssh: sent from the host."""
+
+    name: str
+    url: str
+    host: str = ""
+    expect: Annotated[int, Field(ge=100, le=599)] = 200
+    contains: str = ""
+    rate: Rate = 1.0
+    timeout: Seconds = 2.0
+    level: Literal["required", "advisory"] = "required"
+    via: Literal["http", "ssh"] = "http"
+    cacheable: bool = False
+
+    @field_validator("url")
+    @classmethod
+    def scheme(cls, url: str) -> str:
+        """http, https or a path; nothing else is ever fetched."""
+        if not url.startswith(("/", "http://", "https://")):
+            raise ValueError(f"{url!r} is neither a path nor http:// or https://")
+        return url
+
+
+class Comparison(Schema):
+    """How much worse than the control a metric may be. at_least: absolute slack, below which nothing counts."""
+
+    max_increase: Margin | None = None
+    max_decrease: Margin | None = None
+    at_least: Seconds | None = None
+    shadow: bool = False
+
+
+class Compare(Schema):
+    """Against the control hosts at the same time, or against before where no control is left."""
+
+    latency_p50: Comparison | None = None
+    latency_p75: Comparison | None = None
+    latency_p95: Comparison | None = None
+    latency_p99: Comparison | None = None
+    error_rate: Comparison | None = None
+    hit_ratio: Comparison | None = None
+    origin_ratio: Comparison | None = None
+
+
+class Limit(Schema):
+    """Absolute ceilings, whatever the control says. refetch_miss: share of immediate re-fetches not from cache."""
+
+    error_rate: Share | None = 0.05
+    refetch_miss: Share | None = 0.2
+    latency_p50: Seconds | None = None
+    latency_p95: Seconds | None = None
+    latency_p99: Seconds | None = None
+
+
+class Query(Schema):
+    """One Prometheus query whose value counts for the whole fleet."""
+
+    query: str
+    max_increase: Margin | None = None
+
+
+class HealthCheck(Schema):
+    """inconclusive: what a verdict without enough evidence leads to."""
+
+    name: str = ""
+    probes: tuple[Probe, ...] = ()
+    compare: Compare = Compare()
+    limit: Limit = Limit()
+    sources: dict[str, object] = Field(default_factory=dict)
+    inconclusive: Literal["rollback", "pause", "continue"] = "rollback"

@@ -1,0 +1,79 @@
+"""Entry and what follows from a chain of them: who holds the lock, what is quarantined, what was last good.
+
+Pure: the chain comes in as a tuple, oldest first. INTENT, DECISION and OUTCOME are three separate facts about
+one deploy; the number of its INTENT is the deploy's fencing token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Record = Literal["INTENT", "DECISION", "OUTCOME"]
+Command = Literal["push", "rollback", "adopt"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """number: position in the chain, from 1 (0 before it is appended). deploy: `<number of INTENT>-<nonce>`.
+    at, expires: seconds since the epoch. result: of an OUTCOME, the `result` of the closing JSON object; of a
+    DECISION `commit` or `abort`. hosts: name -> release that host says it runs (OUTCOME), or the target (INTENT)."""
+
+    record: Record
+    deploy: str
+    environment: str
+    playbook: str
+    command: Command
+    release: str
+    who: str
+    at: float
+    number: int = 0
+    previous: str = ""
+    revision: str = ""
+    why: str = ""
+    expires: float = 0.0
+    result: str = ""
+    because: str = ""
+    verdict: str = ""
+    hosts: Mapping[str, str] = field(default_factory=dict)
+
+
+def lock_holder(chain: tuple[Entry, ...], playbook: str, now: float) -> Entry | None:
+    """The newest INTENT of `playbook` that has no OUTCOME yet and has not expired: it is the lock."""
+    closed = {entry.deploy for entry in chain if entry.record == "OUTCOME"}
+    for entry in reversed(chain):
+        if entry.record == "INTENT" and entry.playbook == playbook:
+            if entry.deploy not in closed and now < entry.expires:
+                return entry
+    return None
+
+
+def quarantined(chain: tuple[Entry, ...], playbook: str) -> dict[str, str]:
+    """Release -> why, for releases whose last outcome was a revert or that a person rolled back from."""
+    bad: dict[str, str] = {}
+    for entry in chain:
+        if entry.record != "OUTCOME" or entry.playbook != playbook:
+            continue
+        if entry.result == "reverted" and entry.verdict in ("regressed", "inconclusive", "failed"):
+            bad[entry.release] = entry.because
+        elif entry.result in ("deployed", "stranded"):
+            bad.pop(entry.release, None)
+            if entry.command == "rollback" and entry.previous not in ("", entry.release):
+                bad[entry.previous] = entry.because or f"rolled back by {entry.who}"
+    return bad
+
+
+def last_good(chain: tuple[Entry, ...], playbook: str) -> Entry | None:
+    """The newest OUTCOME `deployed` whose release was not quarantined afterwards."""
+    bad = quarantined(chain, playbook)
+    for entry in reversed(chain):
+        if entry.record == "OUTCOME" and entry.playbook == playbook and entry.result == "deployed":
+            if entry.release not in bad:
+                return entry
+    return None
+
+
+def next_number(chain: tuple[Entry, ...]) -> int:
+    """The number the next record will get: positions start at 1."""
+    return len(chain) + 1

@@ -1,0 +1,58 @@
+"""Plan: who gets which release in which waves. A value; printing it is the dry run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from deployer.model.fleet import Host
+
+FileChange = Literal["added", "changed", "removed"]
+
+
+@dataclass(frozen=True, slots=True)
+class HostPlan:
+    """changes: path -> what happens to it on this host. action: what the service must do to take it."""
+
+    host: Host
+    current: str
+    target: str
+    changes: Mapping[str, FileChange]
+    action: Literal["reload", "restart", "none"] = "reload"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """waves: names, in order; the first is the canary. hosts: only those that change, by name. control: hosts of
+    the playbook that keep the old release for good (outside --limit, or already on the target).
+    bake, lease: seconds. previous: the release most hosts have now ("" when they differ)."""
+
+    command: Literal["push", "rollback"]
+    environment: str
+    playbook: str
+    release: str
+    previous: str
+    revision: str
+    hosts: Mapping[str, HostPlan]
+    waves: tuple[tuple[str, ...], ...]
+    control: tuple[str, ...] = ()
+    unchanged: tuple[str, ...] = ()
+    bake: float = 0.0
+    lease: int = 60
+    warnings: tuple[str, ...] = ()
+    inconclusive: Literal["rollback", "pause", "continue"] = "rollback"
+
+
+def split_waves(names: tuple[str, ...], serial: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """Ansible's `serial`: each item is a count or a percentage of all hosts; the last repeats until all are
+    placed; a percentage never rounds down to nobody."""
+    waves: list[tuple[str, ...]] = []
+    rest, step = list(names), 0
+    while rest:
+        item = serial[min(step, len(serial) - 1)]
+        share = len(names) * float(item[:-1]) / 100 if item.endswith("%") else float(item)
+        size = max(1, int(share))
+        waves.append(tuple(rest[:size]))
+        rest, step = rest[size:], step + 1
+    return tuple(waves)

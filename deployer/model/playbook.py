@@ -1,0 +1,53 @@
+"""Playbook: one service role. This type is the schema of `playbooks/<name>/playbook.yml`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from deployer.model.quantity import parse_duration, parse_serial
+
+Seconds = Annotated[float, BeforeValidator(parse_duration)]
+Serial = Annotated[tuple[str, ...], BeforeValidator(parse_serial)]
+
+
+def absolute(path: str) -> str:
+    """A directory on the host: absolute, normal, not the root itself."""
+    parts = path.split("/")
+    if not path.startswith("/") or path == "/" or ".." in parts or "." in parts:
+        raise ValueError("must be an absolute path below / without . or ..")
+    return path.rstrip("/")
+
+
+class Schema(BaseModel):
+    """Base of every type a user writes: frozen; unknown keys are errors (the reader drops `x-` keys first)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CustomCommands(Schema):
+    """`service: custom`: shell commands run on the host. check gets the staged tree as $1; verify must exit 0
+    only if the running service has the release id $1 loaded; status exits 0 if the service runs."""
+
+    check: str
+    activate: str
+    verify: str
+    status: str = "true"
+    start: str = ""
+
+
+class Playbook(Schema):
+    """bake, confirm_timeout: seconds (written as `2m`, `90s`). serial: Ansible's waves: counts and percentages."""
+
+    name: str = ""
+    service: Literal["nginx", "varnish", "haproxy", "squid", "apache", "trafficserver", "custom"]
+    hosts: str
+    dest: Annotated[str, AfterValidator(absolute)]
+    serial: Serial = ("1", "25%", "100%")
+    bake: Seconds = 120.0
+    confirm_timeout: Annotated[Seconds, Field(ge=5, le=3600)] = 60.0
+    health_checks: tuple[str, ...] = ()
+    keep_releases: Annotated[int, Field(ge=2, le=100)] = 5
+    custom: CustomCommands | None = None
+    warm: dict[str, str] | None = None

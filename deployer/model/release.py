@@ -1,0 +1,63 @@
+"""Revision and Release: the configuration of one playbook at a git commit, named by its content."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+RELEASE_ID = re.compile(r"[0-9a-f]{10}-[0-9a-f]{8}")
+FILE_PATH = re.compile(r"[A-Za-z0-9_@+.][A-Za-z0-9._@+-]*(/[A-Za-z0-9_@+.][A-Za-z0-9._@+-]*)*")
+MAX_PATH, MAX_FILES, MAX_BYTES = 255, 5000, 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """One file under `files/` as git has it. path: as it lands, without `.j2`; template: render per host."""
+
+    path: str
+    content: bytes
+    executable: bool = False
+    template: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A release rendered for one host: path -> (bytes, executable). Its manifest is what the host verifies."""
+
+    release: str
+    files: Mapping[str, tuple[bytes, bool]]
+
+    def manifest(self) -> str:
+        """`sha256  path` lines, sorted by path: the form `sha256sum -c` reads."""
+        lines = (f"{hashlib.sha256(self.files[p][0]).hexdigest()}  {p}\n" for p in sorted(self.files))
+        return "".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """id: `<commit10>-<digest8>`. commit10 names the oldest ancestor of `revision` that already had this very
+    content, so reverting a commit gives back the old id. revision: the full sha asked for.
+    packages: host name -> what lands there (every host of the playbook in the environment)."""
+
+    id: str
+    playbook: str
+    revision: str
+    subject: str
+    author: str
+    packages: Mapping[str, Package]
+
+
+def release_id(commit: str, sources: tuple[SourceFile, ...], packages: Mapping[str, Package]) -> str:
+    """Name a release by content: the first ten hex digits of `commit`, then eight of a SHA-256 over the files
+    as git has them and, for templates, over the set of distinct rendered manifests (so that a changed variable
+    is a new release, and one more host with the same rendering is not)."""
+    digest = hashlib.sha256()
+    for source in sorted(sources, key=lambda s: s.path):
+        head = f"{source.path}\0{int(source.executable)}{int(source.template)}\0{len(source.content)}\0"
+        digest.update(head.encode() + source.content)
+    if any(source.template for source in sources):
+        for manifest in sorted({package.manifest() for package in packages.values()}):
+            digest.update(b"\0rendered\0" + manifest.encode())
+    return f"{commit[:10]}-{digest.hexdigest()[:8]}"

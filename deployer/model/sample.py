@@ -1,0 +1,33 @@
+"""Sample: what was measured in one tick, per host. The input of every gate (GATE.md, head)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class HostSample:
+    """n requests or probes, err of them failed, lat: milliseconds of all of them (a failed one counts with its
+    time-out); rehit_n immediate re-fetches of a cacheable URL, rehit_bad of them not from cache; look cache
+    look-ups, miss of them missed; orig origin fetches over orig_s of exposure. None: the source cannot say.
+    required_err: failures of probes whose level is `required`, by probe name with the reason of the first."""
+
+    n: int = 0
+    err: int = 0
+    lat: tuple[float, ...] = ()
+    rehit_n: int | None = None
+    rehit_bad: int | None = None
+    look: int | None = None
+    miss: int | None = None
+    orig: int | None = None
+    orig_s: float | None = None
+    required_err: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """t: seconds since activation (negative before it). hosts: None for a host that gave no data."""
+
+    t: float
+    hosts: Mapping[str, HostSample | None]
