@@ -61,6 +61,10 @@ class Ledger(Protocol):
         """Compare-and-swap: the chain must have `after` records. Returns the entry with its number."""
         ...
 
+    def put_aside(self, entry: Entry) -> None:
+        """Keep a record on this machine until git can be reached; never raises."""
+        ...
+
 
 class Probes(Protocol):
     """Measures. `sample` blocks for one tick (about a second) and never raises: a host without data is None."""

@@ -43,9 +43,9 @@ def lock_holder(chain: tuple[Entry, ...], playbook: str, now: float) -> Entry | 
     """The newest INTENT of `playbook` that has no OUTCOME yet and has not expired: it is the lock."""
     closed = {entry.deploy for entry in chain if entry.record == "OUTCOME"}
     for entry in reversed(chain):
-        if entry.record == "INTENT" and entry.playbook == playbook:
-            if entry.deploy not in closed and now < entry.expires:
-                return entry
+        ours = entry.record == "INTENT" and entry.playbook == playbook
+        if ours and entry.deploy not in closed and now < entry.expires:
+            return entry
     return None
 
 
@@ -68,9 +68,9 @@ def last_good(chain: tuple[Entry, ...], playbook: str) -> Entry | None:
     """The newest OUTCOME `deployed` whose release was not quarantined afterwards."""
     bad = quarantined(chain, playbook)
     for entry in reversed(chain):
-        if entry.record == "OUTCOME" and entry.playbook == playbook and entry.result == "deployed":
-            if entry.release not in bad:
-                return entry
+        ours = entry.record == "OUTCOME" and entry.playbook == playbook
+        if ours and entry.result == "deployed" and entry.release not in bad:
+            return entry
     return None
 
 

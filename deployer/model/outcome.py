@@ -58,9 +58,7 @@ class Outcome:
 
     def to_json(self) -> dict[str, object]:
         """The closing JSON object, exactly as DESIGN.md writes it."""
-        hosts = {
-            name: {k: v for k, v in asdict(end).items() if k != "error" or v} for name, end in self.hosts.items()
-        }
+        hosts = {name: {k: v for k, v in asdict(end).items() if k != "error" or v} for name, end in self.hosts.items()}
         body: dict[str, object] = {
             "result": self.result,
             "deploy": self.deploy,

@@ -1,0 +1,89 @@
+"""`deploy adopt`: what lies on the hosts today becomes the first release, hand edits included."""
+
+from __future__ import annotations
+
+import secrets
+
+from deployer.engine.fanout import each, failures, successes
+from deployer.engine.ports import Ledger, Ports
+from deployer.engine.record import close, refuse_locked
+from deployer.engine.request import Request
+from deployer.engine.survey import survey
+from deployer.model.errors import HostError
+from deployer.model.events import HostChanged, Phase
+from deployer.model.fleet import Host
+from deployer.model.ledger import Entry, next_number
+from deployer.model.outcome import HostOutcome, Outcome
+from deployer.model.state import HostState, Order
+
+
+def adopt(request: Request, ports: Ports, ledger: Ledger) -> Outcome:
+    """Take every host of the request that is not adopted yet. Hosts may differ: each keeps its own first release.
+
+    result: unchanged when all were adopted, deployed when all are now, stranded when some are not."""
+    chain = ledger.read()
+    refuse_locked(chain, request.playbook.name, ports.clock.now())
+    hosts = [host for host in request.hosts if host.name in request.limit]
+    before = survey(ports, hosts)
+    states = successes(before)
+    todo = [host for host in hosts if host.name in states and not states[host.name].adopted]
+    number = max([next_number(chain), *(state.fence + 1 for state in states.values())])
+    order = Order(f"{number}-{secrets.token_hex(2)}", number, "adopt", "")
+    ports.emit(Phase("adopt", f"taking what {len(todo)} host(s) have as their first release"))
+    results: dict[str, HostState | HostError] = {
+        **before,
+        **each(ports, todo, lambda h: take(ports, h, order)),
+    }
+    ends = {name: adopted_end(result) for name, result in results.items()}
+    if not todo and not failures(before):
+        return Outcome("unchanged", "", request.environment, request.playbook.name, hosts=ends)
+    bad = "; ".join(f"{n}: {e.error}" for n, e in ends.items() if not e.verified)
+    outcome = Outcome(
+        result="stranded" if bad else "deployed",
+        deploy=order.deploy,
+        environment=request.environment,
+        playbook=request.playbook.name,
+        release=common({end.release for end in ends.values() if end.verified}),
+        hosts=ends,
+        error=bad,
+        hint="mend what the message names and run deploy adopt again" if bad else "",
+    )
+    close(ledger, adoption(request, outcome, ports.clock.now()), ports)
+    return outcome
+
+
+def take(ports: Ports, host: Host, order: Order) -> HostState:
+    """Adopt one host and say so."""
+    state = ports.hosts.adopt(host, order)
+    ports.emit(HostChanged(host.name, "confirmed", f"adopted as {state.good}"))
+    return state
+
+
+def adopted_end(result: HostState | HostError) -> HostOutcome:
+    """A host counts as adopted when its links agree; proof of the process comes with its first activation."""
+    if isinstance(result, HostError):
+        return HostOutcome("failed", error=str(result))
+    done = result.adopted and not result.in_flight and not result.alarm
+    return HostOutcome("confirmed" if done else "failed", result.good, done, "" if done else "not adopted")
+
+
+def common(releases: set[str]) -> str:
+    """The one release they share, or ""."""
+    return releases.pop() if len(releases) == 1 else ""
+
+
+def adoption(request: Request, outcome: Outcome, now: float) -> Entry:
+    """The record of an adoption: an OUTCOME without a verdict."""
+    return Entry(
+        record="OUTCOME",
+        deploy=outcome.deploy,
+        environment=request.environment,
+        playbook=request.playbook.name,
+        command="adopt",
+        release=outcome.release,
+        who=request.who,
+        at=now,
+        result=outcome.result,
+        because=outcome.error,
+        hosts={name: end.release for name, end in outcome.hosts.items()},
+    )

@@ -1,0 +1,112 @@
+"""From what hosts are to what they shall be. A pending, drifted or unknown host is a refusal that names it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from deployer.engine.fanout import failures, successes
+from deployer.engine.ports import Ports
+from deployer.engine.request import Request
+from deployer.engine.survey import survey
+from deployer.model.errors import DeployError, HostError
+from deployer.model.plan import FileChange, HostPlan, Plan, split_waves
+from deployer.model.release import Package, Release
+from deployer.model.state import HostState
+
+
+def plan_push(request: Request, release: Release, ports: Ports) -> Plan:
+    """Survey, refuse what is not understood, and say who gets `release` in which waves.
+
+    A fleet that has it already gives a Plan without hosts. Raises DeployError naming every host in the way."""
+    return push_plan(request, release, survey(ports, request.hosts))
+
+
+def push_plan(request: Request, release: Release, surveyed: Mapping[str, HostState | HostError]) -> Plan:
+    """The pure half of `plan_push`."""
+    wanted = tuple(host for host in request.hosts if host.name in request.limit)
+    refuse_unready({host.name: surveyed[host.name] for host in wanted})
+    states = successes(dict(surveyed))
+    changing = {
+        host.name: HostPlan(
+            host,
+            states[host.name].current,
+            release.id,
+            file_changes(states[host.name].files, release.packages[host.name]),
+        )
+        for host in wanted
+        if not states[host.name].verified_on(release.id)
+    }
+    previous = {plan.current for plan in changing.values()}
+    return Plan(
+        command="push",
+        environment=request.environment,
+        playbook=request.playbook.name,
+        release=release.id,
+        previous=previous.pop() if len(previous) == 1 else "",
+        revision=release.revision,
+        hosts=changing,
+        waves=split_waves(tuple(changing), request.playbook.serial),
+        control=tuple(name for name, state in states.items() if name not in changing and state.adopted),
+        unchanged=tuple(host.name for host in wanted if host.name not in changing),
+        bake=request.playbook.bake,
+        lease=int(request.playbook.confirm_timeout),
+        warnings=warnings(dict(surveyed), changing),
+    )
+
+
+def file_changes(before: Mapping[str, str], package: Package) -> dict[str, FileChange]:
+    """path -> added, changed or removed, from the host's manifest and the package's."""
+    after: dict[str, str] = {}
+    for line in package.manifest().splitlines():
+        digest, path = line.split("  ", 1)
+        after[path] = digest
+    changes: dict[str, FileChange] = {path: "added" for path in after if path not in before}
+    changes |= {path: "changed" for path in after if path in before and before[path] != after[path]}
+    changes |= {path: "removed" for path in before if path not in after}
+    return dict(sorted(changes.items()))
+
+
+def refuse_unready(surveyed: Mapping[str, HostState | HostError]) -> None:
+    """Raise one DeployError that names every host that is not idle, adopted, undrifted and proven."""
+    reasons = {name: why for name, result in surveyed.items() if (why := unready(result))}
+    if not reasons:
+        return
+    lines = "; ".join(f"{name}: {why}" for name, (why, _) in reasons.items())
+    hint = next(iter(reasons.values()))[1]
+    raise DeployError(f"cannot deploy to {', '.join(reasons)}: {lines}", hint=hint)
+
+
+def unready(state: HostState | HostError) -> tuple[str, str] | None:
+    """Why this host cannot take part, with a hint; None when it can."""
+    if isinstance(state, HostError):
+        return f"no state: {state}", "reach it with ssh, or leave it out with --limit"
+    if state.alarm:
+        return f"alarm on the host: {state.alarm}", "mend what the alarm names, then run deploy status"
+    if not state.adopted:
+        if state.dest == "absent":
+            return "dest does not exist there", "install the service first, then run deploy adopt"
+        return "dest is not ours: it was not adopted", "run deploy adopt to take it as the first release"
+    if state.in_flight:
+        return (
+            f"deploy {state.deploy or '?'} is {state.phase} there ({state.left} s left)",
+            "wait for it, or run deploy abort",
+        )
+    if state.drift:
+        return (
+            f"differs from its release: {', '.join(state.drift[:5])}",
+            "undo the edit by hand, or commit it and run deploy adopt to take it as it is",
+        )
+    if state.loaded != state.current:
+        running = state.loaded or "nothing that can be proven"
+        return f"runs {running}, not {state.current}", "start or reload the service, then run deploy status"
+    return None
+
+
+def warnings(surveyed: dict[str, HostState | HostError], changing: Mapping[str, HostPlan]) -> tuple[str, ...]:
+    """What a person should know although it stops nothing."""
+    found = [f"{name}: {error} (not part of this deploy)" for name, error in failures(surveyed).items()]
+    states = successes(surveyed)
+    bare = [name for name in changing if "boot:none" in states[name].layers]
+    if bare:
+        found.append(f"no boot unit on {', '.join(bare)}: a reboot in the bake starts the unconfirmed release")
+    return tuple(found)

@@ -1,0 +1,166 @@
+"""`deploy push`, straight down: lock, survey, plan, stage and check, waves, decision, confirm, outcome."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+
+from deployer.engine.plan import push_plan
+from deployer.engine.ports import Ledger, Ports
+from deployer.engine.record import append, close, decision, intent, outcome_entry, refuse_locked
+from deployer.engine.request import Policy, Request
+from deployer.engine.rollout import Ending, Judge, rollout, stage_and_check
+from deployer.engine.survey import survey
+from deployer.engine.watch import baseline, watch
+from deployer.model.errors import DeployError, HostError, LedgerMoved
+from deployer.model.events import Notice, Planned
+from deployer.model.ledger import Entry, next_number, quarantined
+from deployer.model.outcome import Outcome
+from deployer.model.plan import Plan
+from deployer.model.release import Release
+from deployer.model.state import HostState, Order
+from deployer.model.verdict import Verdict
+
+
+def push(request: Request, release: Release, ports: Ports, ledger: Ledger, policy: Policy) -> Outcome:
+    """Bring `release` to the hosts of `request`. Raises DeployError (LockedError, ...) when refused before any
+    host was changed; otherwise the Outcome says how it ended and is recorded."""
+    began = ports.clock.monotonic()
+    prepared = prepare(request, release, ports, ledger, policy)
+    if isinstance(prepared, Outcome):
+        return prepared
+    plan, order = prepared
+    seconds: dict[str, float] = {}
+    try:
+        before = ports.clock.monotonic()
+        stage_and_check(plan, ports, lambda host: release.packages[host.name])
+        seconds["stage"] = ports.clock.monotonic() - before
+        judge = make_judge(plan, ports, policy)
+    except (DeployError, KeyboardInterrupt) as error:
+        return refused(request, plan, order, ports, ledger, error)
+
+    def commit() -> None:
+        append(ledger, decision(request, plan, order.deploy, "commit", ports.clock.now()), ports)
+
+    ending = rollout(plan, order, ports, judge, commit)
+    ending.seconds = {"total": ports.clock.monotonic() - began, **seconds, **ending.seconds}
+    close(ledger, outcome_entry(request, plan, order.deploy, ending, ports.clock.now()), ports)
+    return outcome(plan, order.deploy, ending)
+
+
+def prepare(
+    request: Request, release: Release, ports: Ports, ledger: Ledger, policy: Policy
+) -> tuple[Plan, Order] | Outcome:
+    """Plan and take the lock. The chain is read before the hosts are asked and the INTENT is appended by
+    compare-and-swap on that very chain, so no other deploy can have run in between."""
+    for _ in range(3):
+        chain = ledger.read()
+        refuse_locked(chain, request.playbook.name, ports.clock.now())
+        refuse_quarantined(chain, request, release.id)
+        surveyed = survey(ports, request.hosts)
+        plan = push_plan(request, release, surveyed)
+        ports.emit(Planned(plan))
+        refuse_other_plan(plan, policy.expected)
+        if not plan.hosts:
+            return outcome(plan, "", Ending("unchanged"))
+        if not policy.approve(plan):
+            raise DeployError("not approved", hint="answer y, or pass --yes")
+        order = make_order(plan, chain, surveyed)
+        hosts = {name: p.target for name, p in plan.hosts.items()}
+        try:
+            ledger.append(intent(request, plan, order.deploy, ports, hosts), len(chain))
+        except LedgerMoved:
+            continue
+        return plan, order
+    raise LedgerMoved("cannot take the lock: the ledger keeps moving", hint="try again in a moment")
+
+
+def make_order(plan: Plan, chain: tuple[Entry, ...], surveyed: dict[str, HostState | HostError]) -> Order:
+    """The fencing token is above the chain and above every fence a host has seen (offline rollbacks)."""
+    fences = [state.fence for state in surveyed.values() if not isinstance(state, HostError)]
+    number = max([next_number(chain), *(fence + 1 for fence in fences)])
+    cap = int(len(plan.waves) * (3 * plan.bake + 2 * plan.lease)) + 600
+    return Order(f"{number}-{secrets.token_hex(2)}", number, plan.command, plan.release, plan.lease, cap)
+
+
+def refuse_quarantined(chain: tuple[Entry, ...], request: Request, release: str) -> None:
+    """A release that was reverted or rolled back from is not pushed again by the next CI run."""
+    why = quarantined(chain, request.playbook.name).get(release)
+    if why is not None and not request.allow_quarantined:
+        raise DeployError(
+            f"cannot push {release}: it is quarantined: {why}",
+            hint="push a fix, or pass --allow-quarantined if the cause lay elsewhere",
+        )
+
+
+def refuse_other_plan(plan: Plan, expected: Plan | None) -> None:
+    """A saved plan is applied exactly, or not at all."""
+    if expected is not None and (plan.release, plan.waves, plan.hosts) != (
+        expected.release,
+        expected.waves,
+        expected.hosts,
+    ):
+        raise DeployError(
+            "cannot apply the saved plan: hosts or files have changed since", hint="run deploy plan -o again"
+        )
+
+
+def make_judge(plan: Plan, ports: Ports, policy: Policy) -> Judge:
+    """Measure before any change (an illness that is already there is not blamed on the push), then per wave:
+    everything activated so far against everything that still runs the old release."""
+    everyone = {name: p.host for name, p in plan.hosts.items()}
+    first = policy.gate(plan.waves[0], tuple(name for name in everyone if name not in plan.waves[0]))
+    baseline(first, ports, list(everyone.values()))
+    if reason := first.suspicion():
+        raise DeployError(f"ill before any change: {reason}", hint="mend that first; deploy check shows it")
+
+    def judge(touched: tuple[str, ...], lost: Callable[[], str]) -> Verdict:
+        rest = tuple(name for name in everyone if name not in touched)
+        gate = first if touched == plan.waves[0] else policy.gate(touched, rest)
+        canary = [everyone[name] for name in touched]
+        verdict = watch(gate, ports, canary, [everyone[name] for name in rest], plan.bake, lost)
+        if verdict.ruling == "inconclusive" and policy.go_on(verdict):
+            ports.emit(Notice("warning", f"going on without a verdict: {verdict.because}"))
+            return Verdict("healthy", f"overlooked: {verdict.because}", verdict.evidence)
+        return verdict
+
+    return judge
+
+
+def refused(request: Request, plan: Plan, order: Order, ports: Ports, ledger: Ledger, error: BaseException) -> Outcome:
+    """Nothing was activated: give the lock back and say why."""
+    interrupted = isinstance(error, KeyboardInterrupt)
+    because = "interrupted before any host was changed" if interrupted else str(error)
+    ending = Ending("interrupted" if interrupted else "refused", because=because)
+    close(ledger, outcome_entry(request, plan, order.deploy, ending, ports.clock.now()), ports)
+    if not interrupted:
+        raise error
+    return outcome(plan, order.deploy, ending)
+
+
+def outcome(plan: Plan, deploy: str, ending: Ending) -> Outcome:
+    """The closing value."""
+    return Outcome(
+        result=ending.result,
+        deploy=deploy,
+        environment=plan.environment,
+        playbook=plan.playbook,
+        release=plan.release,
+        previous=plan.previous,
+        revision=plan.revision,
+        hosts=ending.hosts,
+        waves=plan.waves,
+        verdict=ending.verdict,
+        seconds=ending.seconds,
+        error="" if ending.result in ("deployed", "unchanged") else ending.because,
+        hint=hint(ending),
+    )
+
+
+def hint(ending: Ending) -> str:
+    """One thing to do now."""
+    if ending.result == "stranded":
+        return "run deploy status; hosts that did not answer settle by themselves within confirm_timeout"
+    if ending.result == "reverted" and ending.fault:
+        return "mend the release and push again; it is quarantined until --allow-quarantined"
+    return ""

@@ -1,0 +1,110 @@
+"""Write down what happened. The lock, the decision and the outcome are records of one chain."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from deployer.engine.ports import Ledger, Ports
+from deployer.engine.request import Request
+from deployer.engine.rollout import Ending
+from deployer.model.errors import DeployError, LedgerMoved, LedgerUnavailable, LockedError
+from deployer.model.events import Notice, Recorded
+from deployer.model.ledger import Entry, lock_holder
+from deployer.model.plan import Plan
+
+TRIES = 20  # other playbooks of the environment append to the same chain
+LOCK_MARGIN = 600.0  # seconds beyond the bakes before an abandoned INTENT stops being a lock
+
+
+def refuse_locked(chain: tuple[Entry, ...], playbook: str, now: float) -> None:
+    """Raise LockedError naming the holder, since when, why and until when."""
+    holder = lock_holder(chain, playbook, now)
+    if holder is None:
+        return
+    raise LockedError(
+        f"cannot deploy {playbook} on {holder.environment}: deploy {holder.deploy} by {holder.who} holds the lock "
+        f"since {int(now - holder.at)} s" + (f" ({holder.why})" if holder.why else ""),
+        hint=f"wait for it (the lock expires in {int(holder.expires - now)} s), or run deploy lock release",
+    )
+
+
+def intent(request: Request, plan: Plan, deploy: str, ports: Ports, hosts: dict[str, str]) -> Entry:
+    """The INTENT of `plan`: while it is open and unexpired it is the lock."""
+    at = ports.clock.now()
+    return Entry(
+        record="INTENT",
+        deploy=deploy,
+        environment=plan.environment,
+        playbook=plan.playbook,
+        command=plan.command,
+        release=plan.release,
+        previous=plan.previous,
+        revision=plan.revision,
+        who=request.who,
+        why=request.why,
+        at=at,
+        expires=at + len(plan.waves) * (3 * plan.bake + 2 * plan.lease) + LOCK_MARGIN,
+        hosts=hosts,
+    )
+
+
+def append(ledger: Ledger, entry: Entry, ports: Ports) -> Entry:
+    """Append wherever the chain ends now. Raises LedgerUnavailable, or LedgerMoved after many tries; a DECISION
+    is refused when somebody closed our INTENT meanwhile."""
+    for _ in range(TRIES):
+        chain = ledger.read()
+        if entry.record == "DECISION":
+            refuse_closed(chain, entry)
+        try:
+            written = ledger.append(entry, len(chain))
+        except LedgerMoved:
+            continue
+        ports.emit(Recorded(entry.record, written.number))
+        return written
+    raise LedgerMoved(f"cannot append to the ledger: it moved {TRIES} times in a row")
+
+
+def refuse_closed(chain: tuple[Entry, ...], entry: Entry) -> None:
+    """The INTENT behind `entry` must be open."""
+    for other in chain:
+        if other.deploy == entry.deploy and other.record == "OUTCOME":
+            raise DeployError(f"deploy {entry.deploy} was closed by {other.who}: {other.because or other.result}")
+
+
+def decision(request: Request, plan: Plan, deploy: str, result: str, at: float) -> Entry:
+    """commit or abort."""
+    return Entry(
+        record="DECISION",
+        deploy=deploy,
+        environment=plan.environment,
+        playbook=plan.playbook,
+        command=plan.command,
+        release=plan.release,
+        previous=plan.previous,
+        who=request.who,
+        at=at,
+        result=result,
+    )
+
+
+def outcome_entry(request: Request, plan: Plan, deploy: str, ending: Ending, at: float) -> Entry:
+    """What each host said it runs at the end. verdict `failed` marks a release that is to blame without a gate."""
+    ruling = ending.verdict.ruling if ending.verdict else ("failed" if ending.fault else "")
+    return replace(
+        decision(request, plan, deploy, ending.result, at),
+        record="OUTCOME",
+        revision=plan.revision,
+        because=ending.because or (ending.verdict.because if ending.verdict else ""),
+        verdict=ruling,
+        hosts={name: end.release for name, end in ending.hosts.items()},
+    )
+
+
+def close(ledger: Ledger, entry: Entry, ports: Ports) -> None:
+    """Append an OUTCOME; where git cannot be reached it is put aside for the next command that reaches it."""
+    try:
+        append(ledger, entry, ports)
+    except (LedgerUnavailable, LedgerMoved) as error:
+        ledger.put_aside(entry)
+        ports.emit(Recorded(entry.record, 0, pending=True))
+        ports.emit(Notice("warning", f"{error.message}; the outcome is recorded by the next command that reaches git"))

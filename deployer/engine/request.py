@@ -1,0 +1,46 @@
+"""What a person asked for, and the answers that only a person (or the playbook) can give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from deployer.gate import Gate
+from deployer.model.fleet import Host
+from deployer.model.plan import Plan
+from deployer.model.playbook import Playbook
+from deployer.model.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class Request:
+    """hosts: all hosts of the playbook in the environment. limit: names that may change (the others serve as
+    control). who: user@machine or the CI job."""
+
+    environment: str
+    playbook: Playbook
+    hosts: tuple[Host, ...]
+    limit: frozenset[str]
+    who: str
+    why: str = ""
+    allow_quarantined: bool = False
+
+
+def _always(_: object) -> bool:
+    return True
+
+
+def _never(_: object) -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class Policy:
+    """gate: makes the gate of one wave from canary and control names. approve: may this plan start?
+    go_on: is an inconclusive verdict to be overlooked (`inconclusive: pause` asks; default no)?
+    expected: a saved plan that must be what would be done now."""
+
+    gate: Callable[[tuple[str, ...], tuple[str, ...]], Gate]
+    approve: Callable[[Plan], bool] = _always
+    go_on: Callable[[Verdict], bool] = _never
+    expected: Plan | None = None

@@ -1,0 +1,160 @@
+"""`deploy rollback`: the same rollout with another planner. SSH only: no git, no gate, no HTTP.
+
+One wave; a host that fails is reported and the others go on. The command probes and records afterwards.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+
+from deployer.engine.fanout import each, failures, successes
+from deployer.engine.ports import Ports
+from deployer.engine.push import outcome
+from deployer.engine.record import outcome_entry
+from deployer.engine.request import Request
+from deployer.engine.rollout import Ending, rollout
+from deployer.engine.survey import survey
+from deployer.engine.target import last_good, on_host
+from deployer.model.errors import DeployError, HostError
+from deployer.model.events import Planned
+from deployer.model.fleet import Host
+from deployer.model.ledger import Entry
+from deployer.model.outcome import HostOutcome, Outcome
+from deployer.model.plan import HostPlan, Plan
+from deployer.model.release import Package
+from deployer.model.state import HostState, Order
+from deployer.model.verdict import Verdict
+
+PackageFor = Callable[[str, Host], Package | None]
+
+
+def rollback(
+    request: Request,
+    ports: Ports,
+    target: str | None,
+    approve: Callable[[Plan], bool],
+    package_for: PackageFor,
+) -> tuple[Outcome, Entry]:
+    """Bring every host to `target` (None: the last good release). Returns the outcome and the OUTCOME record to be
+    written. `package_for` is only called for a host that lacks the release. Raises DeployError if nothing is done."""
+    began = ports.clock.monotonic()
+    hosts = [host for host in request.hosts if host.name in request.limit]
+    surveyed = survey(ports, hosts)
+    states = adopted(surveyed)
+    release = target or last_good(states.values())
+    plan = rollback_plan(request, release, states)
+    ports.emit(Planned(plan))
+    if plan.hosts and not approve(plan):
+        raise DeployError("not approved", hint="answer y, or pass --yes")
+    order = Order(deploy_id(states), max(s.fence for s in states.values()) + 1, "rollback", release, plan.lease)
+    aborted = abort_pending(ports, plan, states, order)
+    missing = stage_missing(ports, plan, states, package_for)
+    walkable = without(plan, {**aborted, **missing})
+    ending = rollout(walkable, order, ports, alive, lambda: None) if walkable.hosts else Ending("unchanged")
+    ending.hosts |= {
+        n: HostOutcome("failed", states[n].current, error=str(e)) for n, e in {**missing, **aborted}.items()
+    }
+    ending.hosts |= bystanders(plan, surveyed)
+    settle(ending, plan)
+    ending.seconds["total"] = ports.clock.monotonic() - began
+    entry = outcome_entry(request, plan, order.deploy, ending, ports.clock.now())
+    return outcome(plan, order.deploy, ending), entry
+
+
+def deploy_id(states: dict[str, HostState]) -> str:
+    """Above every fence a reachable host has seen."""
+    return f"{max(state.fence for state in states.values()) + 1}-{secrets.token_hex(2)}"
+
+
+def adopted(surveyed: dict[str, HostState | HostError]) -> dict[str, HostState]:
+    """The hosts that can take part. Raises DeployError when there is none."""
+    states = {name: state for name, state in successes(surveyed).items() if state.adopted}
+    if states:
+        return states
+    lines = "; ".join(f"{n}: {e}" for n, e in failures(surveyed).items()) or "no host is adopted"
+    raise DeployError(f"cannot roll back: {lines}", hint="check ssh to these hosts, then run it again")
+
+
+def rollback_plan(request: Request, release: str, states: dict[str, HostState]) -> Plan:
+    """One wave of every host that is not verified on its target."""
+    by_name = {host.name: host for host in request.hosts}
+    goals = {name: on_host(state, release) for name, state in states.items()}
+    hosts = {
+        name: HostPlan(by_name[name], state.current, goals[name], {})
+        for name, state in states.items()
+        if not state.verified_on(goals[name])
+    }
+    before = {state.current for name, state in states.items() if name in hosts}
+    return Plan(
+        command="rollback",
+        environment=request.environment,
+        playbook=request.playbook.name,
+        release=release if release in goals.values() else next(iter(goals.values())),
+        previous=before.pop() if len(before) == 1 else "",
+        revision="",
+        hosts=hosts,
+        waves=(tuple(hosts),) if hosts else (),
+        unchanged=tuple(name for name in states if name not in hosts),
+        lease=int(request.playbook.confirm_timeout),
+    )
+
+
+def abort_pending(ports: Ports, plan: Plan, states: dict[str, HostState], order: Order) -> dict[str, HostError]:
+    """Hosts with a deploy in flight first go back to what they had confirmed: two deploys never leave two pending
+    changes on a host."""
+    pending = [plan.hosts[name].host for name, state in states.items() if state.in_flight and name in plan.hosts]
+
+    def one(host: Host) -> HostState:
+        state = states[host.name]
+        stuck = Order(state.deploy, max(state.fence, 1), "rollback", state.target, order.lease)
+        return ports.hosts.revert(host, stuck)
+
+    return failures(each(ports, pending, one))
+
+
+def stage_missing(
+    ports: Ports, plan: Plan, states: dict[str, HostState], package_for: PackageFor
+) -> dict[str, HostError]:
+    """A host that lacks the release gets it pushed."""
+    lacking = [p.host for n, p in plan.hosts.items() if p.target not in states[n].releases]
+
+    def one(host: Host) -> HostState:
+        package = package_for(plan.hosts[host.name].target, host)
+        if package is None:
+            raise HostError(f"does not have {plan.hosts[host.name].target}, and it cannot be read from git now")
+        return ports.hosts.stage(host, package)
+
+    return failures(each(ports, lacking, one))
+
+
+def without(plan: Plan, out: dict[str, HostError]) -> Plan:
+    """The plan less the hosts that cannot be walked."""
+    from dataclasses import replace
+
+    hosts = {name: p for name, p in plan.hosts.items() if name not in out}
+    return replace(plan, hosts=hosts, waves=(tuple(hosts),) if hosts else ())
+
+
+def alive(touched: tuple[str, ...], lost: Callable[[], str]) -> Verdict:
+    """No gate: each host has proven over SSH that its running process has the release."""
+    return Verdict("healthy", "proven over SSH on every host that answered")
+
+
+def bystanders(plan: Plan, surveyed: dict[str, HostState | HostError]) -> dict[str, HostOutcome]:
+    """Hosts that were already there, and hosts that could not be asked."""
+    ends = {name: HostOutcome("confirmed", plan.release, verified=True) for name in plan.unchanged}
+    for name, result in surveyed.items():
+        if isinstance(result, HostError):
+            ends[name] = HostOutcome("unreachable", error=str(result))
+        elif not result.adopted:
+            ends[name] = HostOutcome("failed", error="not adopted")
+    return ends
+
+
+def settle(ending: Ending, plan: Plan) -> None:
+    """deployed only if every host of the fleet is verified; else a human is needed, and the hosts are named."""
+    bad = sorted(name for name, end in ending.hosts.items() if not end.verified)
+    if ending.result in ("deployed", "unchanged", "stranded") and bad:
+        ending.result = "stranded"
+        ending.because = "; ".join(f"{name}: {ending.hosts[name].error or 'not verified'}" for name in bad)

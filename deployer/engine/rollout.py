@@ -1,0 +1,169 @@
+"""The rollout: one small function that walks a Plan.
+
+Stage and check everywhere, then wave by wave: activate, watch, keep the leases; decide once; confirm late. On
+anything else than success, undo everything that was touched. `rollback` walks the same way with one difference: a
+host that fails is reported and the others go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from deployer.engine.fanout import each, failures
+from deployer.engine.lease import Leases
+from deployer.engine.ports import Ports
+from deployer.engine.undo import confirm_all, revert_all, spare_untouched
+from deployer.model.errors import DeployError, HostError, Refused
+from deployer.model.events import HostChanged, Judged, Notice, Phase, WaveStarted
+from deployer.model.fleet import Host
+from deployer.model.outcome import HostOutcome, Result
+from deployer.model.plan import Plan
+from deployer.model.release import Package
+from deployer.model.state import Order
+from deployer.model.verdict import Verdict
+
+Judge = Callable[[tuple[str, ...], Callable[[], str]], Verdict]
+
+
+@dataclass
+class Ending:
+    """How the walk ended. because: one sentence. fault: the release itself is to blame (it is quarantined)."""
+
+    result: Result
+    hosts: dict[str, HostOutcome] = field(default_factory=dict)
+    verdict: Verdict | None = None
+    because: str = ""
+    fault: bool = False
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class Walk:
+    """The mutable part of one rollout. touched: hosts that may have changed, marked before they are asked to."""
+
+    plan: Plan
+    order: Order
+    ports: Ports
+    leases: Leases
+    touched: list[str] = field(default_factory=list)
+    failed: dict[str, HostError] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def host(self, name: str) -> Host:
+        return self.plan.hosts[name].host
+
+    def order_for(self, host: Host) -> Order:
+        """Adopted hosts may each go back to a release of their own."""
+        target = self.plan.hosts[host.name].target
+        o = self.order
+        return Order(o.deploy, o.number, o.command, target, o.lease, o.hard_cap)
+
+    def spend(self, what: str, since: float) -> None:
+        self.seconds[what] = self.seconds.get(what, 0.0) + self.ports.clock.monotonic() - since
+
+
+class Regressed(Exception):
+    """The walk must be undone. Internal to this module."""
+
+    def __init__(self, because: str, verdict: Verdict | None = None, fault: bool = False) -> None:
+        super().__init__(because)
+        self.because, self.verdict, self.fault = because, verdict, fault
+
+
+def rollout(plan: Plan, order: Order, ports: Ports, judge: Judge, commit: Callable[[], None]) -> Ending:
+    """Walk `plan`. Everything must be staged and checked already. `judge` watches the hosts activated so far and
+    gives a Verdict; `commit` writes the decision and raises if it cannot (presumed abort). Never raises."""
+    walk = Walk(plan, order, ports, Leases(ports, order))
+    with ports.pulse(order.lease / 3, walk.leases.renew):
+        verdict: Verdict | None = None
+        try:
+            for number, wave in enumerate(plan.waves, 1):
+                ports.emit(WaveStarted(number, len(plan.waves), wave))
+                activate(walk, wave)
+                verdict = watch_wave(walk, judge, number)
+            ports.emit(Phase("decision", "every wave is healthy; recording the decision"))
+            commit()
+        except KeyboardInterrupt:
+            return undo(walk, Regressed("interrupted by the operator"), "interrupted")
+        except Regressed as why:
+            return undo(walk, why, "reverted")
+        except DeployError as error:
+            return undo(walk, Regressed(f"the decision could not be recorded: {error.message}"), "reverted")
+        except Exception as error:  # our own bug must not leave hosts pending
+            return undo(walk, Regressed(f"internal error: {type(error).__name__}: {error}"), "reverted")
+        return finish(walk, verdict)
+
+
+def stage_and_check(plan: Plan, ports: Ports, package_for: Callable[[Host], Package | None]) -> None:
+    """On ALL hosts, before any is changed. Raises DeployError naming every host that failed."""
+    ports.emit(Phase("stage", f"staging and checking {plan.release} on {len(plan.hosts)} hosts"))
+
+    def one(host: Host) -> None:
+        package = package_for(host)
+        if package is not None:
+            ports.hosts.stage(host, package)
+            ports.emit(HostChanged(host.name, "staged"))
+        ports.hosts.check(host, plan.hosts[host.name].target)
+        ports.emit(HostChanged(host.name, "checked"))
+
+    failed = failures(each(ports, [p.host for p in plan.hosts.values()], one))
+    if failed:
+        for name, error in failed.items():
+            ports.emit(HostChanged(name, "failed", str(error)))
+        lines = "; ".join(f"{name}: {error}" for name, error in failed.items())
+        raise DeployError(
+            f"cannot stage {plan.release} on {', '.join(failed)}: {lines}",
+            hint="mend what the message names and push again",
+            consequence="nothing was activated",
+        )
+
+
+def activate(walk: Walk, wave: tuple[str, ...]) -> None:
+    """Activate one wave. A push is undone when any host fails; a rollback goes on with the others."""
+    began, ports = walk.ports.clock.monotonic(), walk.ports
+    walk.touched.extend(wave)
+
+    def one(host: Host) -> None:
+        ports.hosts.activate(host, walk.order_for(host))
+        walk.leases.hold(host)
+        ports.emit(HostChanged(host.name, "pending"))
+
+    failed = failures(each(ports, [walk.host(name) for name in wave], one))
+    walk.spend("activate", began)
+    walk.failed |= failed
+    for name, error in failed.items():
+        ports.emit(HostChanged(name, "failed", str(error)))
+    if failed and walk.plan.command == "push":
+        lines = "; ".join(f"{name}: {error}" for name, error in failed.items())
+        fault = any(isinstance(e, Refused) and e.code in ("unproven", "invalid") for e in failed.values())
+        raise Regressed(f"{', '.join(failed)} could not be activated: {lines}", fault=fault)
+
+
+def watch_wave(walk: Walk, judge: Judge, number: int) -> Verdict:
+    """Watch everything activated so far; only a healthy verdict lets the walk go on."""
+    began = walk.ports.clock.monotonic()
+    verdict = judge(tuple(walk.touched), walk.leases.lost)
+    walk.ports.emit(Judged(number, verdict))
+    if verdict.ruling != "healthy":
+        walk.spend("detect", began)
+        raise Regressed(verdict.because, verdict, fault=True)
+    return verdict
+
+
+def undo(walk: Walk, why: Regressed, result: Result) -> Ending:
+    """Put back everything touched; `stranded` unless every touched host is verified on its previous release."""
+    began = walk.ports.clock.monotonic()
+    walk.ports.emit(Notice("alarm", f"undoing {len(walk.touched)} host(s): {why.because}"))
+    hosts = revert_all(walk.plan, walk.order, walk.ports, tuple(walk.touched))
+    walk.spend("revert", began)
+    hosts |= spare_untouched(walk.plan, walk.ports, tuple(walk.touched))
+    clean = all(hosts[name].verified for name in walk.touched)
+    return Ending(result if clean else "stranded", hosts, why.verdict, why.because, why.fault, walk.seconds)
+
+
+def finish(walk: Walk, verdict: Verdict | None) -> Ending:
+    """The decision stands: confirm every pending host, then read all of them back."""
+    hosts = confirm_all(walk.plan, walk.order, walk.ports, walk.failed, walk.leases.drop)
+    done = all(end.state == "confirmed" and end.verified for end in hosts.values())
+    return Ending("deployed" if done else "stranded", hosts, verdict, seconds=walk.seconds)

@@ -1,0 +1,99 @@
+"""`deploy abort` and `deploy confirm`: settle by hand what is pending."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from deployer.engine.fanout import each, successes
+from deployer.engine.ports import Ports
+from deployer.engine.request import Request
+from deployer.engine.survey import survey
+from deployer.engine.undo import describe
+from deployer.model.errors import DeployError, HostError
+from deployer.model.fleet import Host
+from deployer.model.ledger import Entry
+from deployer.model.outcome import HostEnd, HostOutcome, Outcome, Result
+from deployer.model.state import HostState, Order
+
+Verb = Callable[[Host, Order], HostState]
+
+
+def abort(request: Request, ports: Ports) -> tuple[Outcome, Entry | None]:
+    """Every pending host back to its good release. Returns the OUTCOME record that closes the deploy."""
+    return settle(request, ports, ports.hosts.revert, "reverted")
+
+
+def confirm(request: Request, ports: Ports) -> tuple[Outcome, Entry | None]:
+    """Every pending host keeps what it runs: a person takes the verdict upon themselves."""
+    return settle(request, ports, ports.hosts.confirm, "confirmed")
+
+
+def settle(request: Request, ports: Ports, verb: Verb, end: HostEnd) -> tuple[Outcome, Entry | None]:
+    """Apply `verb` to every host with a deploy in flight and read all hosts back."""
+    hosts = [host for host in request.hosts if host.name in request.limit]
+    before = survey(ports, hosts)
+    states = successes(before)
+    pending = [host for host in hosts if host.name in states and states[host.name].in_flight]
+    if not pending and len(states) == len(hosts):
+        return Outcome("unchanged", environment=request.environment, playbook=request.playbook.name), None
+    deploys = {states[host.name].deploy for host in pending}
+    if end == "confirmed" and len(deploys) > 1:
+        raise DeployError(f"cannot confirm: different deploys are pending: {', '.join(sorted(deploys))}")
+
+    def one(host: Host) -> HostState:
+        state = states[host.name]
+        return verb(host, Order(state.deploy, max(state.fence, 1), "push", state.target))
+
+    results = each(ports, pending, one)
+    after = survey(ports, hosts, "read back")
+    ends = {name: host_end(after[name], states.get(name), results.get(name), end) for name in after}
+    return closing(request, ends, states, end, ports.clock.now())
+
+
+def host_end(
+    after: HostState | HostError,
+    before: HostState | None,
+    result: HostState | HostError | None,
+    end: HostEnd,
+) -> HostOutcome:
+    """How one host stands after the verb."""
+    if isinstance(after, HostError):
+        return HostOutcome("unreachable", error=str(after))
+    goal = after.good if before is None or end == "reverted" else before.current
+    if after.verified_on(goal):
+        return HostOutcome(end if result is not None else "untouched", after.current, verified=True)
+    why = str(result) if isinstance(result, HostError) else describe(after)
+    return HostOutcome("pending" if after.in_flight else "failed", after.current, error=why)
+
+
+def closing(
+    request: Request, ends: dict[str, HostOutcome], states: dict[str, HostState], end: HostEnd, now: float
+) -> tuple[Outcome, Entry | None]:
+    """The outcome, and the record that closes the deploy in the ledger."""
+    clean = all(e.verified for e in ends.values())
+    done: Result = "reverted" if end == "reverted" else "deployed"
+    result: Result = done if clean else "stranded"
+    flying = [state for state in states.values() if state.in_flight]
+    deploy = flying[0].deploy if flying else ""
+    release = flying[0].target if flying else ""
+    bad = "; ".join(f"{n}: {e.error}" for n, e in ends.items() if not e.verified)
+    because = bad or f"{'aborted' if end == 'reverted' else 'confirmed'} by {request.who}"
+    name = request.playbook.name
+    outcome = Outcome(result, deploy, request.environment, name, release, hosts=ends, error=because)
+    if not deploy:
+        return outcome, None
+    entry = Entry(
+        record="OUTCOME",
+        deploy=deploy,
+        environment=request.environment,
+        playbook=name,
+        command="push",
+        release=release,
+        previous=flying[0].good,
+        who=request.who,
+        at=now,
+        result=result,
+        because=because,
+        hosts={n: e.release for n, e in ends.items()},
+    )
+    return outcome, entry

@@ -1,0 +1,142 @@
+"""The two ends of a rollout: put everything back, or confirm everything. Both end by reading the hosts back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from deployer.engine.fanout import each
+from deployer.engine.ports import Ports
+from deployer.engine.survey import survey
+from deployer.model.errors import HostError, Refused, Unreachable
+from deployer.model.events import HostChanged, Notice, Phase
+from deployer.model.fleet import Host
+from deployer.model.outcome import HostOutcome
+from deployer.model.plan import Plan
+from deployer.model.state import HostState, Order
+
+GRACE = 5.0  # seconds a host's own watchdog may be late (HOST_PROTOCOL: POLL + reload + proof)
+RETRY = 2.0
+
+
+def revert_all(plan: Plan, order: Order, ports: Ports, touched: tuple[str, ...]) -> dict[str, HostOutcome]:
+    """Revert every touched host, never stopping at one that fails. Hosts that do not answer are asked again
+    until their own watchdog must have acted; a second Ctrl-C leaves them to it."""
+    ports.emit(Phase("revert", f"putting {len(touched)} host(s) back"))
+    ends: dict[str, HostOutcome] = {}
+    began, last = ports.clock.monotonic(), ports.clock.monotonic() + order.lease + GRACE
+    settles = clock_time(ports.clock.now() + order.lease)
+    todo = [plan.hosts[name].host for name in touched]
+    try:
+        while todo:
+            results = each(ports, todo, lambda host: put_back(ports, host, order))
+            ends |= {n: revert_end(r, plan.hosts[n].current, settles) for n, r in results.items()}
+            todo = [host for host in todo if ask_again(results[host.name], ends[host.name])]
+            if not todo or ports.clock.monotonic() > last:
+                break
+            if ports.clock.monotonic() - began < RETRY:
+                names = ", ".join(host.name for host in todo)
+                ports.emit(Notice("warning", f"{names}: no answer; reverts itself by {settles}; still asking"))
+            ports.clock.sleep(RETRY)
+    except KeyboardInterrupt:
+        names = ", ".join(host.name for host in todo)
+        ports.emit(Notice("alarm", f"left to their own watchdogs: {names}, back on their release by {settles}"))
+    for name in touched:
+        end = ends.setdefault(name, HostOutcome("pending", error=f"not asked; reverts itself by {settles}"))
+        ports.emit(HostChanged(name, end.state, end.error))
+    return ends
+
+
+def put_back(ports: Ports, host: Host, order: Order) -> HostState:
+    """Revert, then read back with a question of its own."""
+    ports.hosts.revert(host, order)
+    return ports.hosts.survey(host)
+
+
+def ask_again(result: HostState | HostError, end: HostOutcome) -> bool:
+    """Silence and a busy host are worth another question; a host that said it is stuck is not."""
+    if isinstance(result, Refused):
+        return result.code == "busy"
+    return isinstance(result, Unreachable) or not end.verified
+
+
+def revert_end(result: HostState | HostError, previous: str, settles: str) -> HostOutcome:
+    """How one touched host ended."""
+    if isinstance(result, Unreachable):
+        return HostOutcome("unreachable", error=f"{result}; if it is pending it reverts itself by {settles}")
+    if isinstance(result, HostError):
+        return HostOutcome("failed", error=str(result))
+    if result.verified_on(previous):
+        return HostOutcome("reverted", result.current, verified=True)
+    if result.in_flight:
+        return HostOutcome("pending", result.current, error=f"still pending; reverts itself by {settles}")
+    return HostOutcome("failed", result.current, error=result.alarm or describe(result))
+
+
+def describe(state: HostState) -> str:
+    """The three facts that should agree and do not."""
+    return f"link {state.current or '?'}, good {state.good or '?'}, running {state.loaded or 'unproven'}"
+
+
+def spare_untouched(plan: Plan, ports: Ports, touched: tuple[str, ...]) -> dict[str, HostOutcome]:
+    """Read back the hosts that were never asked to change."""
+    spared = [p.host for name, p in plan.hosts.items() if name not in touched]
+    ends: dict[str, HostOutcome] = {}
+    for name, result in (survey(ports, spared, "read back") if spared else {}).items():
+        if isinstance(result, HostError):
+            ends[name] = HostOutcome("untouched", plan.hosts[name].current, error=str(result))
+        else:
+            ends[name] = HostOutcome("untouched", result.current, result.verified_on(plan.hosts[name].current))
+    return ends
+
+
+def confirm_all(
+    plan: Plan, order: Order, ports: Ports, failed: dict[str, HostError], drop: Callable[[str], None]
+) -> dict[str, HostOutcome]:
+    """Confirm every activated host, again where nothing answered, then read all of them back. The decision is
+    written: the first Ctrl-C here does not change it."""
+    ports.emit(Phase("confirm", f"confirming {len(plan.hosts) - len(failed)} host(s)"))
+    refused: dict[str, HostError] = dict(failed)
+    todo = [p.host for name, p in plan.hosts.items() if name not in failed]
+    stop = ports.clock.monotonic() + order.lease
+    interrupted = False
+    while todo and ports.clock.monotonic() < stop:
+        try:
+            results = each(ports, todo, lambda host: ports.hosts.confirm(host, order))
+            for name, result in results.items():
+                if not isinstance(result, HostError):
+                    drop(name)
+            refused |= {n: r for n, r in results.items() if isinstance(r, HostError)}
+            todo = [host for host in todo if isinstance(results[host.name], Unreachable)]
+            if todo:
+                ports.clock.sleep(RETRY)
+        except KeyboardInterrupt:
+            if interrupted:
+                break
+            interrupted = True
+            ports.emit(Notice("warning", "the decision is already recorded: finishing the confirmation"))
+    hosts = [p.host for p in plan.hosts.values()]
+    settles = clock_time(ports.clock.now() + order.lease)
+    read = survey(ports, hosts, "read back")
+    ends = {n: confirm_end(r, plan.hosts[n].target, refused.get(n), settles) for n, r in read.items()}
+    for name, end in ends.items():
+        ports.emit(HostChanged(name, end.state, end.error))
+    return ends
+
+
+def confirm_end(result: HostState | HostError, target: str, error: HostError | None, settles: str) -> HostOutcome:
+    """How one host ended after the decision to commit."""
+    why = str(error) if error else ""
+    if isinstance(result, HostError):
+        doubt = f"in doubt: confirmed, or back on its old release by {settles}"
+        return HostOutcome("unreachable", error=f"{result}; {doubt}")
+    if result.verified_on(target):
+        return HostOutcome("confirmed", result.current, verified=True)
+    if result.in_flight:
+        return HostOutcome("pending", result.current, error=why or f"pending; reverts itself by {settles}")
+    return HostOutcome("failed", result.current, error=why or describe(result))
+
+
+def clock_time(epoch: float) -> str:
+    """`14:03:20 UTC`."""
+    return time.strftime("%H:%M:%S UTC", time.gmtime(epoch))
