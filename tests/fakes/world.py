@@ -1,0 +1,153 @@
+"""A whole small world on fakes: a fleet, a ledger, probes, a clock; and a request to push a release into it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from deployer.engine.ports import Ports
+from deployer.engine.request import Policy, Request
+from deployer.model.errors import LedgerMoved
+from deployer.model.events import Event
+from deployer.model.fleet import Host
+from deployer.model.ledger import Entry
+from deployer.model.playbook import Playbook
+from deployer.model.release import Package, Release
+from deployer.model.sample import HostSample, Sample
+from deployer.model.verdict import Reading, Verdict
+from tests.fakes.clock import FakeClock
+from tests.fakes.hosts import FakeHosts, Machine
+
+NEW = "aaaaaaaaaa-11111111"
+
+
+class HereAndNow(Executor):
+    """Runs each call at once, in order: a test sees one interleaving, always the same."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+@dataclass
+class FakeLedger:
+    """Satisfies engine.ports.Ledger. `fault(verb, when)` may raise before or after an append's effect."""
+
+    chain: list[Entry] = field(default_factory=list)
+    aside: list[Entry] = field(default_factory=list)
+    fault: Callable[[str, str], BaseException | None] = lambda verb, when: None
+
+    def _break(self, verb: str, when: str) -> None:
+        error = self.fault(verb, when)
+        if error is not None:
+            raise error
+
+    def read(self) -> tuple[Entry, ...]:
+        self._break("read", "before")
+        return tuple(self.chain)
+
+    def append(self, entry: Entry, after: int) -> Entry:
+        self._break(entry.record, "before")
+        if after != len(self.chain):
+            raise LedgerMoved("somebody was first")
+        written = replace(entry, number=len(self.chain) + 1)
+        self.chain.append(written)
+        self._break(entry.record, "after")
+        return written
+
+    def put_aside(self, entry: Entry) -> None:
+        self.aside.append(entry)
+
+
+@dataclass
+class FakeProbes:
+    """One second per sample. `ill` hosts fail every probe once they run `bad`."""
+
+    clock: FakeClock
+    machines: dict[str, Machine]
+    bad: str = ""
+    silent: bool = False
+
+    def sample(self, hosts: Sequence[Host], t: float) -> Sample:
+        self.clock.sleep(1.0)
+        return Sample(t, {host.name: self._one(self.machines[host.name]) for host in hosts})
+
+    def _one(self, machine: Machine) -> HostSample | None:
+        if self.silent:
+            return None
+        ill = machine.loaded == self.bad
+        return HostSample(n=10, err=10 if ill else 0, lat=(10.0,) * 10)
+
+
+@dataclass
+class ThreeTicks:
+    """A gate that decides after three ticks: regressed if any canary host fails, inconclusive without data."""
+
+    canary: tuple[str, ...]
+    control: tuple[str, ...] = ()
+    ticks: int = 0
+    ruling: Verdict = field(default_factory=lambda: Verdict("inconclusive", "not watched"))
+
+    def pre(self, sample: Sample) -> None:
+        return
+
+    def suspicion(self) -> str:
+        return ""
+
+    def observe(self, sample: Sample) -> Reading:
+        self.ticks += 1
+        if self.ticks < 3:
+            return Reading("continue", seconds=sample.t)
+        seen = [sample.hosts.get(name) for name in self.canary]
+        if any(s is None for s in seen):
+            self.ruling = Verdict("inconclusive", "no data from the canary")
+        elif any(s is not None and s.err for s in seen):
+            self.ruling = Verdict("regressed", f"error rate 100 % on {', '.join(self.canary)}")
+        else:
+            self.ruling = Verdict("healthy", "no errors")
+        return Reading(self.ruling.ruling, seconds=sample.t)
+
+    def verdict(self) -> Verdict:
+        return self.ruling
+
+
+@dataclass
+class World:
+    """`ports`, `ledger`, `request`, `release` and `policy` go straight into the engine."""
+
+    names: tuple[str, ...] = ("web1", "web2", "web3")
+    clock: FakeClock = field(default_factory=FakeClock)
+    ledger: FakeLedger = field(default_factory=FakeLedger)
+    events: list[Event] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.machines = {name: Machine() for name in self.names}
+        self.hosts = FakeHosts(self.clock, self.machines)
+        self.probes = FakeProbes(self.clock, self.machines)
+        self.fleet = tuple(Host(name, vars={"http_port": 80}) for name in self.names)
+        playbook = Playbook(
+            name="nginx", service="nginx", hosts="edge", dest="/etc/nginx", serial=("1", "100%"), bake=3.0,
+            confirm_timeout=30.0, health_checks=("storefront",),
+        )  # fmt: skip
+        self.request = Request("production", playbook, self.fleet, frozenset(self.names), "alice@laptop")
+        self.policy = Policy(gate=ThreeTicks)
+        self.ports = Ports(self.hosts, self.probes, self.clock, self.clock.pulse, HereAndNow(), self.events.append)
+
+    def release(self, name: str = NEW, content: bytes = b"worker_processes 1;\n") -> Release:
+        package = Package(name, {"nginx.conf": (content, False)})
+        packages = {host.name: package for host in self.fleet}
+        return Release(name, "nginx", "a" * 40, "a change", "alice", packages)
+
+    def settle(self) -> None:
+        """Let every watchdog that must fire, fire."""
+        self.clock.sleep(600)
+
+    def running(self) -> dict[str, str]:
+        """What each host ends up with, by its own disk and process (not by anything the product reports)."""
+        return {
+            name: m.good if m.current == m.good == m.loaded and m.phase == "idle" else "MIXED"
+            for name, m in self.machines.items()
+        }

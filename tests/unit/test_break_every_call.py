@@ -1,0 +1,147 @@
+"""Break every call on every host, before and after its effect, and compare the fleet with the exit code.
+
+The oracle looks at the machines themselves. Whatever broke: exit 0 means all on the new release; 1, 3 and 130 mean
+all on the old one; and a host on the new release after exit 4 is named by the outcome as not reverted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from deployer.engine.push import push
+from deployer.model.errors import DeployError, LedgerUnavailable, Refused, Unreachable
+from deployer.model.outcome import Outcome
+from tests.fakes.hosts import ADOPTED
+from tests.fakes.world import NEW, World
+
+
+@dataclass
+class Breaker:
+    """Raises at the `at`-th host call (counted over the whole run), `when` before or after its effect. lasting: that
+    host never answers again."""
+
+    at: int
+    when: str
+    error: Callable[[], BaseException]
+    lasting: bool = False
+    seen: int = 0
+    gone: str = ""
+    fired: str = ""
+
+    def __call__(self, verb: str, host: str, when: str) -> BaseException | None:
+        if when == "before":
+            self.seen += 1
+            if host == self.gone:
+                return self.error()
+        if self.seen - 1 == self.at and when == self.when and not self.fired:
+            self.fired = verb
+            if self.lasting:
+                self.gone = host
+            return self.error()
+        return None
+
+
+def run(world: World) -> tuple[int, Outcome | None]:
+    """Push as the command does; the exit code and, if the walk began, the outcome."""
+    try:
+        outcome = push(world.request, world.release(), world.ports, world.ledger, world.policy)
+    except DeployError as error:
+        return error.exit_code, None
+    except KeyboardInterrupt:
+        return 130, None
+    return outcome.exit_code, outcome
+
+
+def judge(world: World, code: int, outcome: Outcome | None, what: str) -> None:
+    """The independent oracle."""
+    world.hosts.fault = lambda verb, host, when: None
+    world.settle()
+    ends = world.running()
+    assert "MIXED" not in ends.values(), f"{what}: exit {code}, hosts {ends}"
+    on_new = {name for name, release in ends.items() if release == NEW}
+    if code == 0:
+        assert on_new == set(world.names), f"{what}: exit 0 but {ends}"
+    elif code in (1, 3, 130):
+        assert not on_new, f"{what}: exit {code} but {on_new} on the new release"
+    else:
+        assert code == 4, f"{what}: exit {code}"
+        assert outcome is not None
+        named = {n for n, end in outcome.hosts.items() if end.state not in ("reverted", "untouched")}
+        assert on_new <= named, f"{what}: {on_new - named} left on the new release unnamed"
+        assert outcome.error
+        assert all(name in outcome.error for name in named if not outcome.hosts[name].verified), outcome.error
+
+
+def calls_of(bad: str) -> int:
+    """How many host calls a run makes when nothing breaks."""
+    world = World()
+    world.probes.bad = bad
+    run(world)
+    return len(world.hosts.calls)
+
+
+ERRORS = {
+    "silence": lambda: Unreachable("no answer within 5 s"),
+    "refusal": lambda: Refused("no space left on device", "disk"),
+    "bug": lambda: ValueError("boom"),
+    "ctrl-c": KeyboardInterrupt,
+}
+
+
+@pytest.mark.parametrize("bad", ["", NEW], ids=["healthy", "regressing"])
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("lasting", [False, True], ids=["once", "for good"])
+@pytest.mark.parametrize("kind", list(ERRORS))
+def test_every_call_broken(bad: str, when: str, lasting: bool, kind: str) -> None:
+    """No single broken call leaves a host on the new release unannounced."""
+    total = calls_of(bad)
+    assert total > 15
+    fired = 0
+    for at in range(total):
+        world = World()
+        world.probes.bad = bad
+        breaker = Breaker(at, when, ERRORS[kind], lasting and kind == "silence")
+        world.hosts.fault = breaker
+        code, outcome = run(world)
+        fired += bool(breaker.fired)
+        judge(world, code, outcome, f"{kind} {when} call {at} ({breaker.fired})")
+    assert fired == total
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("record", ["read", "INTENT", "DECISION", "OUTCOME"])
+def test_every_ledger_call_broken(record: str, when: str) -> None:
+    """Git gone at any record: nothing is confirmed without a decision, and the outcome is put aside."""
+    world = World()
+    world.ledger.fault = lambda verb, w: LedgerUnavailable("git is gone") if (verb, w) == (record, when) else None
+    code, outcome = run(world)
+    world.ledger.fault = lambda verb, w: None
+    judge(world, code, outcome, f"ledger {record} {when}")
+    assert (code == 0) == (record == "OUTCOME" or (record, when) == ("read", "after"))
+    if record == "OUTCOME":
+        assert [entry.record for entry in world.ledger.aside] == ["OUTCOME"]
+
+
+class Killed(BaseException):
+    """SIGKILL: no handler of ours runs."""
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_deployer_killed_at_every_call(when: str) -> None:
+    """Whoever dies before the decision leaves the whole fleet on the old release by confirm_timeout."""
+    for at in range(calls_of("")):
+        world = World()
+        breaker = Breaker(at, when, Killed)
+        world.hosts.fault = breaker
+        with pytest.raises(Killed):
+            run(world)
+        world.hosts.fault = lambda verb, host, when: None
+        decided = any(entry.record == "DECISION" for entry in world.ledger.chain)
+        world.clock.sleep(world.request.playbook.confirm_timeout + 1)
+        ends = world.running()
+        assert "MIXED" not in ends.values()
+        if not decided:
+            assert set(ends.values()) == {ADOPTED}, f"killed {when} call {at} ({breaker.fired}): {ends}"

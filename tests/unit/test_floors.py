@@ -1,0 +1,78 @@
+"""The house of DESIGN.md section 5: an import only goes down, engine and adapters never meet, pure floors stay pure."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import deployer
+
+PACKAGE = Path(deployer.__file__).parent
+FLOOR = {
+    "model": 0, "gate": 0, "services": 1, "remote": 2, "engine": 3, "adapters": 3,
+    "console": 4, "commands": 4, "cli": 4, "__main__": 4, "__init__": 0,
+}  # fmt: skip
+PURE = ("model", "gate", "services", "remote")
+WIRES = ("fabric", "paramiko", "invoke", "git", "httpx", "numpy", "scipy", "rich", "socket", "subprocess", "threading")
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module a file imports, at any depth of nesting."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def room(path: Path) -> str:
+    """The room (or the module at the top) a file belongs to."""
+    first = path.relative_to(PACKAGE).parts[0]
+    return first.removesuffix(".py")
+
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_go_down(path: Path) -> None:
+    """No file imports from a floor above its own; engine and adapters never import each other."""
+    here = room(path)
+    for name in imports(path):
+        if not name.startswith("deployer."):
+            continue
+        there = name.split(".")[1]
+        assert FLOOR[there] <= FLOOR[here], f"{path} imports {name}, which is above it"
+        assert {here, there} != {"engine", "adapters"}, f"{path} imports {name}"
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if room(p) in PURE], ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_pure_floors_import_no_wire(path: Path) -> None:
+    """No fabric, git, httpx, numpy or rich, and nothing that opens a socket, in model, gate, services, remote."""
+    wires = [name for name in imports(path) if name.split(".")[0] in WIRES]
+    assert not wires, f"{path} imports {wires}"
+
+
+def test_pure_floors_import_no_wire_at_run_time() -> None:
+    """The same, asked of the interpreter."""
+    modules = [
+        "deployer." + str(p.relative_to(PACKAGE)).removesuffix(".py").replace("/", ".").removesuffix(".__init__")
+        for p in FILES
+        if room(p) in PURE
+    ]
+    code = f"import sys, {', '.join(modules)}; print(*sorted({{m.split('.')[0] for m in sys.modules}}))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"fabric", "paramiko", "git", "httpx", "numpy", "rich"} & set(loaded)
+
+
+def test_rooms_keep_their_walls() -> None:
+    """A module has at most 250 lines, hostctl.sh at most 400."""
+    long = {str(p.relative_to(PACKAGE)): n for p in FILES if (n := len(p.read_text().splitlines())) > 250}
+    assert not long
+    agent = PACKAGE / "remote" / "hostctl.sh"
+    assert len(agent.read_text().splitlines()) <= 400
