@@ -9,6 +9,7 @@ from deployer.engine.ports import Ledger, Ports
 from deployer.engine.record import close, refuse_locked
 from deployer.engine.request import Request
 from deployer.engine.survey import survey
+from deployer.engine.undo import unverified
 from deployer.model.errors import HostError
 from deployer.model.events import HostChanged, Phase
 from deployer.model.fleet import Host
@@ -37,7 +38,7 @@ def adopt(request: Request, ports: Ports, ledger: Ledger) -> Outcome:
     ends = {name: adopted_end(result) for name, result in results.items()}
     if not todo and not failures(before):
         return Outcome("unchanged", "", request.environment, request.playbook.name, hosts=ends)
-    bad = "; ".join(f"{n}: {e.error}" for n, e in ends.items() if not e.verified)
+    bad = unverified(ends)
     outcome = Outcome(
         result="stranded" if bad else "deployed",
         deploy=order.deploy,

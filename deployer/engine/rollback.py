@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 
 from deployer.engine.fanout import each, failures, successes
 from deployer.engine.ports import Ports
@@ -16,6 +17,7 @@ from deployer.engine.request import Request
 from deployer.engine.rollout import Ending, rollout
 from deployer.engine.survey import survey
 from deployer.engine.target import last_good, on_host
+from deployer.engine.undo import unverified
 from deployer.model.errors import DeployError, HostError
 from deployer.model.events import Planned
 from deployer.model.fleet import Host
@@ -130,8 +132,6 @@ def stage_missing(
 
 def without(plan: Plan, out: dict[str, HostError]) -> Plan:
     """The plan less the hosts that cannot be walked."""
-    from dataclasses import replace
-
     hosts = {name: p for name, p in plan.hosts.items() if name not in out}
     return replace(plan, hosts=hosts, waves=(tuple(hosts),) if hosts else ())
 
@@ -154,7 +154,7 @@ def bystanders(plan: Plan, surveyed: dict[str, HostState | HostError]) -> dict[s
 
 def settle(ending: Ending, plan: Plan) -> None:
     """deployed only if every host of the fleet is verified; else a human is needed, and the hosts are named."""
-    bad = sorted(name for name, end in ending.hosts.items() if not end.verified)
-    if ending.result in ("deployed", "unchanged", "stranded") and bad:
+    doubtful = unverified(ending.hosts)
+    if ending.result in ("deployed", "unchanged", "stranded") and doubtful:
         ending.result = "stranded"
-        ending.because = "; ".join(f"{name}: {ending.hosts[name].error or 'not verified'}" for name in bad)
+        ending.because = f"not every host is verified on {plan.release}: {doubtful}"

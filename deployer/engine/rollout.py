@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from deployer.engine.fanout import each, failures
 from deployer.engine.lease import Leases
 from deployer.engine.ports import Ports
-from deployer.engine.undo import confirm_all, revert_all, spare_untouched
+from deployer.engine.undo import confirm_all, revert_all, spare_untouched, unverified
 from deployer.model.errors import DeployError, HostError, Refused
 from deployer.model.events import HostChanged, Judged, Notice, Phase, WaveStarted
 from deployer.model.fleet import Host
@@ -155,15 +155,18 @@ def undo(walk: Walk, why: Regressed, result: Result) -> Ending:
     """Put back everything touched; `stranded` unless every touched host is verified on its previous release."""
     began = walk.ports.clock.monotonic()
     walk.ports.emit(Notice("alarm", f"undoing {len(walk.touched)} host(s): {why.because}"))
-    hosts = revert_all(walk.plan, walk.order, walk.ports, tuple(walk.touched))
+    patience = 0 if result == "interrupted" else 1
+    hosts = revert_all(walk.plan, walk.order, walk.ports, tuple(walk.touched), patience)
     walk.spend("revert", began)
     hosts |= spare_untouched(walk.plan, walk.ports, tuple(walk.touched))
-    clean = all(hosts[name].verified for name in walk.touched)
-    return Ending(result if clean else "stranded", hosts, why.verdict, why.because, why.fault, walk.seconds)
+    doubtful = unverified({name: hosts[name] for name in walk.touched})
+    because = f"{why.because}; not verified back: {doubtful}" if doubtful else why.because
+    return Ending("stranded" if doubtful else result, hosts, why.verdict, because, why.fault, walk.seconds)
 
 
 def finish(walk: Walk, verdict: Verdict | None) -> Ending:
     """The decision stands: confirm every pending host, then read all of them back."""
     hosts = confirm_all(walk.plan, walk.order, walk.ports, walk.failed, walk.leases.drop)
-    done = all(end.state == "confirmed" and end.verified for end in hosts.values())
-    return Ending("deployed" if done else "stranded", hosts, verdict, seconds=walk.seconds)
+    doubtful = unverified(hosts)
+    because = f"not every host is verified on {walk.plan.release}: {doubtful}" if doubtful else ""
+    return Ending("stranded" if doubtful else "deployed", hosts, verdict, because, seconds=walk.seconds)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from deployer.engine.fanout import each, successes
 from deployer.engine.ports import Ports
 from deployer.engine.request import Request
-from deployer.engine.survey import survey
-from deployer.engine.undo import describe
+from deployer.engine.survey import read_back, survey
+from deployer.engine.undo import describe, unverified
 from deployer.model.errors import DeployError, HostError
 from deployer.model.fleet import Host
 from deployer.model.ledger import Entry
@@ -45,7 +45,7 @@ def settle(request: Request, ports: Ports, verb: Verb, end: HostEnd) -> tuple[Ou
         return verb(host, Order(state.deploy, max(state.fence, 1), "push", state.target))
 
     results = each(ports, pending, one)
-    after = survey(ports, hosts, "read back")
+    after = read_back(ports, hosts)
     ends = {name: host_end(after[name], states.get(name), results.get(name), end) for name in after}
     return closing(request, ends, states, end, ports.clock.now())
 
@@ -70,14 +70,13 @@ def closing(
     request: Request, ends: dict[str, HostOutcome], states: dict[str, HostState], end: HostEnd, now: float
 ) -> tuple[Outcome, Entry | None]:
     """The outcome, and the record that closes the deploy in the ledger."""
-    clean = all(e.verified for e in ends.values())
     done: Result = "reverted" if end == "reverted" else "deployed"
-    result: Result = done if clean else "stranded"
+    doubtful = unverified(ends)
+    result: Result = "stranded" if doubtful else done
     flying = [state for state in states.values() if state.in_flight]
     deploy = flying[0].deploy if flying else ""
     release = flying[0].target if flying else ""
-    bad = "; ".join(f"{n}: {e.error}" for n, e in ends.items() if not e.verified)
-    because = bad or f"{'aborted' if end == 'reverted' else 'confirmed'} by {request.who}"
+    because = doubtful or f"{'aborted' if end == 'reverted' else 'confirmed'} by {request.who}"
     name = request.playbook.name
     outcome = Outcome(result, deploy, request.environment, name, release, hosts=ends, error=because)
     if not deploy:

@@ -16,8 +16,8 @@ def last_good(states: Iterable[HostState]) -> str:
     While something is pending the fleet is on its newest confirmed release and goes back to that. Adopted
     releases are per host: they count as one, named by the prefix ADOPTED. Raises DeployError."""
     states = tuple(states)
-    lines = {line.number: line for state in states for line in state.history}
-    standing = _standing([lines[number] for number in sorted(lines)])
+    lines = {line for state in states for line in state.history}
+    standing = _standing(sorted(lines, key=lambda line: (line.number, line.release)))
     if any(state.in_flight for state in states) and standing:
         return standing[-1]
     if len(standing) < 2:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from deployer.engine.fanout import each
 from deployer.engine.ports import Ports
-from deployer.engine.survey import survey
+from deployer.engine.survey import read_back
 from deployer.model.errors import HostError, Refused, Unreachable
 from deployer.model.events import HostChanged, Notice, Phase
 from deployer.model.fleet import Host
@@ -19,28 +19,36 @@ GRACE = 5.0  # seconds a host's own watchdog may be late (HOST_PROTOCOL: POLL + 
 RETRY = 2.0
 
 
-def revert_all(plan: Plan, order: Order, ports: Ports, touched: tuple[str, ...]) -> dict[str, HostOutcome]:
-    """Revert every touched host, never stopping at one that fails. Hosts that do not answer are asked again
-    until their own watchdog must have acted; a second Ctrl-C leaves them to it."""
+def revert_all(
+    plan: Plan, order: Order, ports: Ports, touched: tuple[str, ...], patience: int = 1
+) -> dict[str, HostOutcome]:
+    """Revert every touched host, never stopping at one that fails. Hosts that do not answer are asked again until
+    their own watchdog must have acted. patience: how many Ctrl-C are overlooked before they are left to it."""
     ports.emit(Phase("revert", f"putting {len(touched)} host(s) back"))
     ends: dict[str, HostOutcome] = {}
-    began, last = ports.clock.monotonic(), ports.clock.monotonic() + order.lease + GRACE
+    last = ports.clock.monotonic() + order.lease + GRACE
     settles = clock_time(ports.clock.now() + order.lease)
-    todo = [plan.hosts[name].host for name in touched]
-    try:
-        while todo:
+    todo, warned = [plan.hosts[name].host for name in touched], False
+    while todo:
+        try:
             results = each(ports, todo, lambda host: put_back(ports, host, order))
             ends |= {n: revert_end(r, plan.hosts[n].current, settles) for n, r in results.items()}
-            todo = [host for host in todo if ask_again(results[host.name], ends[host.name])]
+            again = [host for host in todo if ask_again(results[host.name], ends[host.name])]
+            if again and not warned:
+                names = ", ".join(host.name for host in again)
+                ports.emit(Notice("warning", f"{names}: not back yet; reverts itself by {settles}; still asking"))
+                warned = True
+            todo = again
             if not todo or ports.clock.monotonic() > last:
                 break
-            if ports.clock.monotonic() - began < RETRY:
-                names = ", ".join(host.name for host in todo)
-                ports.emit(Notice("warning", f"{names}: no answer; reverts itself by {settles}; still asking"))
             ports.clock.sleep(RETRY)
-    except KeyboardInterrupt:
-        names = ", ".join(host.name for host in todo)
-        ports.emit(Notice("alarm", f"left to their own watchdogs: {names}, back on their release by {settles}"))
+        except KeyboardInterrupt:
+            if patience == 0:
+                names = ", ".join(host.name for host in todo)
+                ports.emit(Notice("alarm", f"left to their own watchdogs: {names}, back by {settles}"))
+                break
+            patience -= 1
+            ports.emit(Notice("warning", "already putting hosts back; once more leaves them to their watchdogs"))
     for name in touched:
         end = ends.setdefault(name, HostOutcome("pending", error=f"not asked; reverts itself by {settles}"))
         ports.emit(HostChanged(name, end.state, end.error))
@@ -82,7 +90,7 @@ def spare_untouched(plan: Plan, ports: Ports, touched: tuple[str, ...]) -> dict[
     """Read back the hosts that were never asked to change."""
     spared = [p.host for name, p in plan.hosts.items() if name not in touched]
     ends: dict[str, HostOutcome] = {}
-    for name, result in (survey(ports, spared, "read back") if spared else {}).items():
+    for name, result in (read_back(ports, spared) if spared else {}).items():
         if isinstance(result, HostError):
             ends[name] = HostOutcome("untouched", plan.hosts[name].current, error=str(result))
         else:
@@ -117,8 +125,9 @@ def confirm_all(
             ports.emit(Notice("warning", "the decision is already recorded: finishing the confirmation"))
     hosts = [p.host for p in plan.hosts.values()]
     settles = clock_time(ports.clock.now() + order.lease)
-    read = survey(ports, hosts, "read back")
-    ends = {n: confirm_end(r, plan.hosts[n].target, refused.get(n), settles) for n, r in read.items()}
+    ends = {
+        n: confirm_end(r, plan.hosts[n].target, refused.get(n), settles) for n, r in read_back(ports, hosts).items()
+    }
     for name, end in ends.items():
         ports.emit(HostChanged(name, end.state, end.error))
     return ends
@@ -135,6 +144,11 @@ def confirm_end(result: HostState | HostError, target: str, error: HostError | N
     if result.in_flight:
         return HostOutcome("pending", result.current, error=why or f"pending; reverts itself by {settles}")
     return HostOutcome("failed", result.current, error=why or describe(result))
+
+
+def unverified(hosts: Mapping[str, HostOutcome]) -> str:
+    """`web1: why; web2: why` for every host whose final state is not verified; "" if there is none."""
+    return "; ".join(f"{n}: {end.error or end.state}" for n, end in sorted(hosts.items()) if not end.verified)
 
 
 def clock_time(epoch: float) -> str:

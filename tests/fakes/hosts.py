@@ -30,7 +30,7 @@ class Machine:
     deploy: str = ""
     outcome: str = ""
     target: str = ""
-    fence: int = 0
+    fence: int = 1
     deadline: float = 0.0
     hard: float = 0.0
     command: str = "push"
@@ -215,7 +215,7 @@ class FakeHosts:
                 raise Refused("dest does not exist", "missing")
             if not m.adopted:
                 m.adopted, m.dest, m.deploy, m.fence = True, "ours", order.deploy, order.number
-                m.outcome = "confirmed"
+                m.outcome, m.good, m.target = "confirmed", m.current, m.current
                 m.history = [Confirmed(order.number, "adopt", m.current)]
 
         return self._do("adopt", host, effect)

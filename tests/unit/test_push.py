@@ -1,0 +1,220 @@
+"""Push on fakes: order of things, lock, quarantine, refusals, late confirmation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from deployer.engine.adopt import adopt
+from deployer.engine.plan import plan_push
+from deployer.engine.push import push
+from deployer.model.errors import DeployError, LockedError
+from deployer.model.events import Notice
+from deployer.model.ledger import Entry
+from deployer.model.outcome import Outcome
+from tests.fakes.hosts import ADOPTED, Machine
+from tests.fakes.world import NEW, World
+
+
+def go(world: World, release: str = NEW) -> Outcome:
+    """Push `release` with the world's policy."""
+    return push(world.request, world.release(release), world.ports, world.ledger, world.policy)
+
+
+def test_a_healthy_push_ends_with_every_host_verified() -> None:
+    """Three records, all hosts confirmed, exit 0; stage and check come before the first activation."""
+    world = World()
+    outcome = go(world)
+    assert (outcome.result, outcome.exit_code) == ("deployed", 0)
+    assert all(end.state == "confirmed" and end.verified for end in outcome.hosts.values())
+    assert [e.record for e in world.ledger.chain] == ["INTENT", "DECISION", "OUTCOME"]
+    verbs = [verb for verb, _ in world.hosts.calls]
+    assert verbs.index("activate") > max(i for i, v in enumerate(verbs) if v == "check")
+    assert verbs.index("confirm") > max(i for i, v in enumerate(verbs) if v == "activate")
+
+
+def test_an_unchanged_fleet_writes_nothing() -> None:
+    """Nothing to do: exit 0, no record, no verb but survey."""
+    world = World()
+    go(world)
+    records, world.hosts.calls[:] = len(world.ledger.chain), []
+    outcome = go(world)
+    assert (outcome.result, outcome.exit_code) == ("unchanged", 0)
+    assert len(world.ledger.chain) == records
+    assert {verb for verb, _ in world.hosts.calls} == {"survey"}
+
+
+def test_a_regression_touches_only_the_canary() -> None:
+    """Exit 3, the canary is back and verified, the others were never activated, the reason names the figures."""
+    world = World()
+    world.probes.bad = NEW
+    outcome = go(world)
+    assert (outcome.result, outcome.exit_code) == ("reverted", 3)
+    assert outcome.hosts["web1"].state == "reverted"
+    assert {outcome.hosts[n].state for n in ("web2", "web3")} == {"untouched"}
+    assert all(end.verified for end in outcome.hosts.values())
+    assert ("activate", "web2") not in world.hosts.calls
+    assert outcome.verdict is not None
+    assert outcome.verdict.ruling == "regressed"
+    assert set(world.running().values()) == {ADOPTED}
+
+
+def test_no_data_is_never_healthy() -> None:
+    """Silent probes: inconclusive, reverted."""
+    world = World()
+    world.probes.silent = True
+    outcome = go(world)
+    assert outcome.exit_code == 3
+    assert outcome.verdict is not None
+    assert outcome.verdict.ruling == "inconclusive"
+
+
+def test_a_reverted_release_is_quarantined() -> None:
+    """The next CI run may not push it again; --allow-quarantined may."""
+    world = World()
+    world.probes.bad = NEW
+    go(world)
+    with pytest.raises(DeployError, match="quarantined"):
+        go(world)
+    world.probes.bad = ""
+    world.request = replace(world.request, allow_quarantined=True)
+    assert go(world).result == "deployed"
+    world.request = replace(world.request, allow_quarantined=False)
+    assert go(world).result == "unchanged"
+
+
+def test_an_open_intent_is_the_lock() -> None:
+    """Exit 5 naming the holder; nothing is asked of any host."""
+    world = World()
+    now = world.clock.now()
+    world.ledger.chain.append(
+        Entry("INTENT", "1-beef", "production", "nginx", "push", NEW, "bob@ci", now, 1, why="hotfix", expires=now + 60)
+    )
+    with pytest.raises(LockedError, match=r"1-beef by bob@ci .*hotfix"):
+        go(world)
+    assert not world.hosts.calls
+    world.clock.sleep(61)
+    assert go(world).result == "deployed"
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (Machine(adopted=False, dest="foreign"), "not adopted"),
+        (Machine(adopted=False, dest="absent"), "does not exist"),
+        (Machine(drift=("M nginx.conf",)), "differs from its release: M nginx.conf"),
+        (Machine(phase="pending", deploy="9-aaaa", deadline=9e9), "deploy 9-aaaa is pending"),
+        (Machine(alarm="good does not validate"), "alarm"),
+        (Machine(loaded=""), "nothing that can be proven"),
+    ],
+)
+def test_a_host_that_is_not_understood_is_a_refusal(change: Machine, text: str) -> None:
+    """Refused before anything is changed, naming the host."""
+    world = World()
+    world.machines["web2"] = world.hosts.machines["web2"] = change
+    with pytest.raises(DeployError, match=text) as caught:
+        go(world)
+    assert "web2" in caught.value.message
+    assert {verb for verb, _ in world.hosts.calls} == {"survey"}
+    assert not world.ledger.chain
+
+
+def test_a_check_that_fails_anywhere_activates_nowhere() -> None:
+    """The lock is given back and the host named with the validator's message."""
+    world = World()
+    world.machines["web3"].invalid.add(NEW)
+    with pytest.raises(DeployError, match=r"web3: unknown directive in conf.d/shop.conf:3"):
+        go(world)
+    assert "activate" not in {verb for verb, _ in world.hosts.calls}
+    assert [e.record for e in world.ledger.chain] == ["INTENT", "OUTCOME"]
+    world.machines["web3"].invalid.clear()
+    assert go(world).result == "deployed"
+
+
+def test_never_loaded_is_reverted_and_quarantined() -> None:
+    """A release that validates and never becomes live is the release's fault."""
+    world = World()
+    world.machines["web1"].never_loads.add(NEW)
+    outcome = go(world)
+    assert outcome.exit_code == 3
+    assert "does not have" in outcome.error
+    with pytest.raises(DeployError, match="quarantined"):
+        go(world)
+
+
+def test_limit_leaves_the_others_as_control() -> None:
+    """Only limited hosts are planned."""
+    world = World()
+    world.request = replace(world.request, limit=frozenset({"web2"}))
+    plan = plan_push(world.request, world.release(), world.ports)
+    assert (tuple(plan.hosts), plan.waves, plan.control) == (("web2",), (("web2",),), ("web1", "web3"))
+    assert plan.hosts["web2"].changes == {"nginx.conf": "changed"}
+
+
+def test_approval_is_asked_before_the_lock() -> None:
+    """No: nothing was written, nothing was changed."""
+    world = World()
+    world.policy = replace(world.policy, approve=lambda plan: False)
+    with pytest.raises(DeployError, match="not approved"):
+        go(world)
+    assert not world.ledger.chain
+
+
+def test_the_ledger_moving_before_the_lock_is_looked_at_again() -> None:
+    """Another playbook's record between our read and our INTENT: plan again, then go on."""
+    world = World()
+    moved: list[int] = []
+
+    def other_playbook(verb: str, when: str) -> None:
+        if verb == "INTENT" and when == "before" and not moved:
+            moved.append(1)
+            world.ledger.chain.append(Entry("OUTCOME", "1-aaaa", "production", "varnish", "push", NEW, "bob", 0.0, 1))
+
+    world.ledger.fault = other_playbook  # type: ignore[assignment]
+    assert go(world).result == "deployed"
+    assert [e.record for e in world.ledger.chain] == ["OUTCOME", "INTENT", "DECISION", "OUTCOME"]
+
+
+def test_a_host_silent_at_the_confirm_is_named() -> None:
+    """Exit 4; the message says when the host settles."""
+    world = World()
+    from deployer.model.errors import Unreachable
+
+    def silent(verb: str, host: str, when: str) -> BaseException | None:
+        decided = any(e.record == "DECISION" for e in world.ledger.chain)
+        return Unreachable("no answer within 5 s") if decided and host == "web3" else None
+
+    world.hosts.fault = silent
+    outcome = go(world)
+    assert outcome.exit_code == 4
+    assert outcome.hosts["web3"].state == "unreachable"
+    assert "back on its old release by" in outcome.hosts["web3"].error
+
+
+def test_leases_are_renewed_while_watching() -> None:
+    """A bake longer than the lease: the hosts stay pending because we live."""
+    world = World()
+
+    class Slow(world.policy.gate):  # type: ignore[name-defined,misc]
+        def observe(self, sample):  # type: ignore[no-untyped-def]
+            self.ticks -= sample.t < 100
+            return super().observe(sample)
+
+    book = world.request.playbook.model_copy(update={"bake": 120.0})
+    world.request = replace(world.request, playbook=book)
+    world.policy = replace(world.policy, gate=Slow)
+    assert go(world).result == "deployed"
+    assert sum(verb == "extend" for verb, _ in world.hosts.calls) > 5
+
+
+def test_adopt_makes_the_first_release() -> None:
+    """Adopted hosts can be pushed to; a second adopt changes nothing."""
+    world = World()
+    for machine in world.machines.values():
+        machine.adopted, machine.dest, machine.good, machine.history = False, "foreign", "", []
+    outcome = adopt(world.request, world.ports, world.ledger)
+    assert (outcome.result, outcome.release) == ("deployed", ADOPTED)
+    assert adopt(world.request, world.ports, world.ledger).result == "unchanged"
+    assert go(world).result == "deployed"
+    assert not [e for e in world.events if isinstance(e, Notice) and e.level == "alarm"]

@@ -1,0 +1,167 @@
+"""Rollback on fakes: one release for the fleet, hosts that fail are reported, the others are back."""
+
+from __future__ import annotations
+
+import pytest
+
+from deployer.engine.push import push
+from deployer.engine.rollback import rollback
+from deployer.engine.settle import abort, confirm
+from deployer.engine.target import last_good
+from deployer.model.errors import DeployError, Refused, Unreachable
+from deployer.model.ledger import Entry
+from deployer.model.outcome import Outcome
+from deployer.model.state import Confirmed, HostState, Order
+from tests.fakes.hosts import ADOPTED
+from tests.fakes.world import NEW, World
+
+NEWER = "bbbbbbbbbb-22222222"
+
+
+def pushed(*releases: str) -> World:
+    """A world with these releases pushed in order."""
+    world = World()
+    for release in releases:
+        package = world.release(release, release.encode())
+        assert push(world.request, package, world.ports, world.ledger, world.policy).result == "deployed"
+    world.hosts.calls.clear()
+    return world
+
+
+def back(world: World, target: str | None = None) -> tuple[Outcome, Entry]:
+    """Roll back without git."""
+    return rollback(world.request, world.ports, target, lambda plan: True, lambda release, host: None)
+
+
+def test_back_to_the_release_before() -> None:
+    """All hosts, exit 0, and a record that quarantines what was left."""
+    world = pushed(NEW, NEWER)
+    outcome, entry = back(world)
+    assert (outcome.result, outcome.release, outcome.previous) == ("deployed", NEW, NEWER)
+    assert set(world.running().values()) == {NEW}
+    assert (entry.record, entry.command, entry.previous) == ("OUTCOME", "rollback", NEWER)
+    world.ledger.chain.append(entry)
+    with pytest.raises(DeployError, match="quarantined"):
+        push(world.request, world.release(NEWER, NEWER.encode()), world.ports, world.ledger, world.policy)
+
+
+def test_twice_goes_further_back_and_never_forward() -> None:
+    """What was rolled back from is not last good any more."""
+    world = pushed(NEW, NEWER)
+    back(world)
+    outcome, _ = back(world)
+    assert outcome.release == ADOPTED
+    with pytest.raises(DeployError, match="no earlier confirmed release"):
+        back(world)
+
+
+def test_while_something_is_pending_it_is_aborted() -> None:
+    """The host with a pending deploy goes back; hosts that never had it are left alone."""
+    world = pushed(NEW)
+    host = world.fleet[0]
+    world.hosts.stage(host, world.release(NEWER, b"x").packages["web1"])
+    world.hosts.activate(host, Order("9-aaaa", 9, "push", NEWER))
+    world.hosts.calls.clear()
+    outcome, _ = back(world)
+    assert outcome.release == NEW
+    assert set(world.running().values()) == {NEW}
+    assert {name for verb, name in world.hosts.calls if verb != "survey"} == {"web1"}
+
+
+def test_one_host_that_fails_is_reported_and_the_others_are_back() -> None:
+    """Exit 4 naming it."""
+    world = pushed(NEW, NEWER)
+    world.hosts.fault = lambda verb, host, when: Unreachable("no route") if host == "web2" else None
+    outcome, _ = back(world)
+    assert outcome.exit_code == 4
+    assert "web2" in outcome.error
+    assert {outcome.hosts[n].state for n in ("web1", "web3")} == {"confirmed"}
+    assert world.running()["web1"] == world.running()["web3"] == NEW
+
+
+def test_a_host_that_cannot_load_it_keeps_what_runs() -> None:
+    """Refused before the swap: reported, not undone elsewhere."""
+    world = pushed(NEW, NEWER)
+    world.machines["web3"].invalid.add(NEW)
+    outcome, _ = back(world)
+    assert outcome.exit_code == 4
+    assert "not valid" in outcome.hosts["web3"].error
+    assert world.running() == {"web1": NEW, "web2": NEW, "web3": NEWER}
+
+
+def test_a_host_that_lacks_it_gets_it_pushed() -> None:
+    """From git if that can be read; else the host is named."""
+    world = pushed(NEW, NEWER)
+    del world.machines["web2"].releases[NEW]
+    outcome, _ = back(world)
+    assert outcome.exit_code == 4
+    assert "cannot be read from git" in outcome.hosts["web2"].error
+    package = world.release(NEW, NEW.encode()).packages["web2"]
+    outcome, _ = rollback(world.request, world.ports, NEW, lambda plan: True, lambda release, host: package)
+    assert outcome.result == "deployed"
+    assert set(world.running().values()) == {NEW}
+
+
+def test_no_host_answers() -> None:
+    """A refusal naming every host."""
+    world = pushed(NEW)
+    world.hosts.fault = lambda verb, host, when: Unreachable("no route")
+    with pytest.raises(DeployError, match="web1: no route; web2: no route"):
+        back(world)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_every_call_broken(when: str) -> None:
+    """Break every call: exit 0 only with the whole fleet on the target, and no host is ever mixed."""
+    world = pushed(NEW, NEWER)
+    back(world)
+    total = len(world.hosts.calls)
+    for at in range(total):
+        for error in (Unreachable("no answer"), Refused("no space", "disk"), KeyboardInterrupt()):
+            world = pushed(NEW, NEWER)
+            seen: list[int] = [0]
+
+            def fault(
+                verb: str, host: str, w: str, at: int = at, e: BaseException = error, seen: list[int] = seen
+            ) -> BaseException | None:
+                seen[0] += w == "before"
+                return e if seen[0] - 1 == at and w == when else None
+
+            world.hosts.fault = fault
+            try:
+                code = back(world)[0].exit_code
+            except (DeployError, KeyboardInterrupt):
+                code = 1
+            world.hosts.fault = lambda verb, host, w: None
+            world.settle()
+            ends = world.running()
+            assert "MIXED" not in ends.values(), f"{error!r} {when} call {at}: {ends}"
+            assert code != 0 or set(ends.values()) == {NEW}
+            assert code not in (1, 3, 130) or set(ends.values()) == {NEWER}
+
+
+def history(*lines: tuple[int, str, str]) -> HostState:
+    """A host with this history."""
+    return HostState(adopted=True, history=tuple(Confirmed(*line) for line in lines))
+
+
+def test_target_is_worked_out_over_the_fleet() -> None:
+    """A host that missed a deploy does not change the answer."""
+    old = history((1, "adopt", ADOPTED), (2, "push", NEW))
+    new = history((1, "adopt", ADOPTED), (2, "push", NEW), (3, "push", NEWER))
+    assert last_good([old, new]) == NEW
+    assert last_good([old]) == "0000000000-"
+
+
+def test_abort_and_confirm_by_hand() -> None:
+    """Pending everywhere: abort takes it back, confirm keeps it."""
+    for verb, end in ((abort, ADOPTED), (confirm, NEW)):
+        world = World()
+        for host in world.fleet:
+            world.hosts.stage(host, world.release().packages[host.name])
+            world.hosts.activate(host, Order("5-aaaa", 5, "push", NEW))
+        outcome, entry = verb(world.request, world.ports)
+        assert set(world.running().values()) == {end}
+        assert entry is not None
+        assert (entry.deploy, outcome.exit_code) == ("5-aaaa", 3 if verb is abort else 0)
+        assert verb(world.request, world.ports)[0].result == "unchanged"
