@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
@@ -85,3 +86,36 @@ class HealthCheck(Schema):
     limit: Limit = Limit()
     sources: dict[str, object] = Field(default_factory=dict)
     inconclusive: Literal["rollback", "pause", "continue"] = "rollback"
+
+
+SEVERITY = ("rollback", "pause", "continue")
+
+
+def merge(checks: Sequence[HealthCheck]) -> HealthCheck:
+    """Several health checks of one playbook as one: all probes (a name used twice is prefixed with its check's
+    name), the strictest limit of each kind, the strictest `inconclusive`; comparisons and sources of a later check
+    add to and replace those of an earlier one. None at all: a check without probes, which measures nothing."""
+    if len(checks) == 1:
+        return checks[0]
+    names = [probe.name for check in checks for probe in check.probes]
+    probes = tuple(
+        probe if names.count(probe.name) == 1 else probe.model_copy(update={"name": f"{check.name}/{probe.name}"})
+        for check in checks
+        for probe in check.probes
+    )
+    limits: dict[str, float | None] = {}
+    for field in Limit.model_fields if checks else ():
+        values = [value for check in checks if (value := getattr(check.limit, field)) is not None]
+        limits[field] = min(values, default=None)
+    compare = Compare()
+    for check in checks:
+        given = {name: value for name in Compare.model_fields if (value := getattr(check.compare, name)) is not None}
+        compare = compare.model_copy(update=given)
+    return HealthCheck(
+        name="+".join(check.name for check in checks),
+        probes=probes,
+        compare=compare,
+        limit=Limit().model_copy(update=limits),
+        sources={key: value for check in checks for key, value in check.sources.items()},
+        inconclusive=min((check.inconclusive for check in checks), key=SEVERITY.index, default="rollback"),
+    )

@@ -11,7 +11,9 @@ class HostSample:
     """n requests or probes, err of them failed, lat: milliseconds of all of them (a failed one counts with its
     time-out); rehit_n immediate re-fetches of a cacheable URL, rehit_bad of them not from cache; look cache
     look-ups, miss of them missed; orig origin fetches over orig_s of exposure. None: the source cannot say.
-    required_err: failures of probes whose level is `required`, by probe name with the reason of the first."""
+    required_err: failures of probes whose level is `required`, by probe name with the reason of the first.
+    required_ok: required probes that succeeded at least once; None: the source does not name them, and a required
+    probe that is not in required_err did not fail."""
 
     n: int = 0
     err: int = 0
@@ -23,11 +25,13 @@ class HostSample:
     orig: int | None = None
     orig_s: float | None = None
     required_err: Mapping[str, str] = field(default_factory=dict)
+    required_ok: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """t: seconds since activation (negative before it). hosts: None for a host that gave no data."""
+    """t: seconds since activation (negative before it). hosts: None for a host that gave no data; an empty map
+    says that nothing measures at all (no health checks)."""
 
     t: float
     hosts: Mapping[str, HostSample | None]

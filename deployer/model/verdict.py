@@ -8,6 +8,8 @@ from typing import Literal
 Ruling = Literal["healthy", "regressed", "inconclusive"]
 ReadingState = Literal["continue", "healthy", "regressed", "inconclusive"]
 
+NO_DATA = "nothing measures these hosts: the playbook names no health check with a probe, and no data is never healthy"
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:

@@ -1,0 +1,62 @@
+"""The bake: measure, ask the gate, show every tick, and stop as soon as there is a ruling.
+
+Healthy comes from the gate alone. What the gate cannot know ends the watch here: a touched host that no longer
+answers its lease renewal, nothing that measures at all, and a bake that does not end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from deployer.engine.ports import Ports
+from deployer.gate import Gate
+from deployer.model.events import Phase, Watched
+from deployer.model.fleet import Host
+from deployer.model.sample import Sample
+from deployer.model.verdict import NO_DATA, Verdict
+
+TICK = 1.0  # seconds
+
+
+def watch(
+    gate: Gate, ports: Ports, canary: Sequence[Host], control: Sequence[Host], bake: float, lost: Callable[[], str]
+) -> Verdict:
+    """Watch the activated hosts beside the unchanged ones until the gate rules.
+
+    bake: seconds. lost: why a touched host can no longer be held, "" while all can. A bake that goes on past three
+    times its length and a minute (the gate never decides, or the clock of the samples stands still) is inconclusive.
+    """
+    began = ports.clock.monotonic()
+    hosts = [*canary, *control]
+    while True:
+        t = ports.clock.monotonic() - began
+        if t > 3 * bake + 60:
+            return Verdict(
+                "inconclusive", f"no verdict after {t:.0f} s: the watch was stopped", gate.verdict().evidence
+            )
+        sample = tick(ports, hosts, t)
+        if not sample.hosts:
+            return Verdict("inconclusive", NO_DATA)
+        reading = gate.observe(sample)
+        ports.emit(Watched(sample, reading, bake))
+        if reason := lost():
+            return Verdict("regressed", reason, gate.verdict().evidence)
+        if reading.state != "continue":
+            return gate.verdict()
+
+
+def baseline(gate: Gate, ports: Ports, hosts: Sequence[Host], ticks: int = 3) -> None:
+    """Measure before any change, so that an illness that is already there is not blamed on the push."""
+    ports.emit(Phase("baseline", f"measuring {len(hosts)} host(s) for {ticks} s before any change"))
+    for left in range(ticks, 0, -1):
+        gate.pre(tick(ports, hosts, -float(left)))
+
+
+def tick(ports: Ports, hosts: Sequence[Host], t: float) -> Sample:
+    """One sample; takes a second even when the probes return at once, so that nothing spins."""
+    began = ports.clock.monotonic()
+    sample = ports.probes.sample(hosts, t)
+    left = TICK - (ports.clock.monotonic() - began)
+    if left > 0 and sample.hosts:
+        ports.clock.sleep(left)
+    return sample
