@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.contract.real import LocalTransport, RealRig, shell_folder
 from tests.contract.rig import FakeRig, Rig
 
+SHELLS = {"dash": "dash", "busybox": "busybox", "mksh": "mksh", "bash": "bash"}
 
-@pytest.fixture(params=["fakes"])
-def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
+
+@pytest.fixture(params=["fakes", *SHELLS])
+def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
     """A host that holds content and is not adopted yet."""
-    return FakeRig()
+    if request.param == "fakes":
+        yield FakeRig()
+        return
+    if shutil.which(SHELLS[request.param]) is None:
+        pytest.skip(f"{request.param} is not installed here")
+    folder = shell_folder(tmp_path / "bin", SHELLS[request.param])
+    yield RealRig(tmp_path / "host", LocalTransport(folder))

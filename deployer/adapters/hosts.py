@@ -1,0 +1,96 @@
+"""The host verbs over a wire: builds the command, runs it, reads the answer, installs the agent where it is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from deployer.model.errors import HostError, Refused, Unreachable
+from deployer.model.fleet import Host
+from deployer.model.release import Package
+from deployer.model.state import HostState, Order
+from deployer.remote import verbs
+from deployer.remote.layout import Layout, layout_for
+from deployer.remote.verbs import Command
+
+
+class Completed(Protocol):
+    """What came back: exit None when the channel died."""
+
+    @property
+    def exit(self) -> int | None: ...
+
+    @property
+    def stdout(self) -> bytes: ...
+
+    @property
+    def stderr(self) -> bytes: ...
+
+
+class Transport(Protocol):
+    """Runs one command on one host; `fresh` over a new connection. Raises HostError only."""
+
+    def run(self, host: Host, command: Command, fresh: bool = False) -> Completed: ...
+
+
+class SshHosts:
+    """Satisfies engine.ports.Hosts for one playbook. service_script: the shell functions of the service there."""
+
+    def __init__(
+        self, transport: Transport, playbook: str, dest: str, service_script: Callable[[Host, Layout], str]
+    ) -> None:
+        self._transport, self._playbook, self._dest, self._script = transport, playbook, dest, service_script
+
+    def _layout(self, host: Host) -> Layout:
+        return layout_for(host, self._playbook, self._dest)
+
+    def _ask(self, host: Host, command: Command, fresh: bool = False) -> HostState:
+        """Run and read; an absent agent is installed beside older ones and asked again."""
+        try:
+            return self._once(host, command, fresh)
+        except Refused as refused:
+            if refused.code != verbs.ABSENT:
+                raise
+        self._once(host, verbs.install(self._layout(host)))
+        return self._once(host, command)
+
+    def _once(self, host: Host, command: Command, fresh: bool = False) -> HostState:
+        try:
+            done = self._transport.run(host, command, fresh)
+        except HostError:
+            raise
+        except Exception as error:  # a wire's own bug is that host's result
+            raise Unreachable(f"{type(error).__name__}: {error}") from error
+        return verbs.parse(done.stdout, done.exit, done.stderr)
+
+    def survey(self, host: Host) -> HostState:
+        """Read only: a host without any agent is one that was never adopted."""
+        layout = self._layout(host)
+        return self._ask(host, verbs.survey(layout))
+
+    def stage(self, host: Host, package: Package) -> HostState:
+        layout = self._layout(host)
+        return self._ask(host, verbs.stage(layout, package, self._script(host, layout)))
+
+    def check(self, host: Host, release: str) -> HostState:
+        return self._ask(host, verbs.check(self._layout(host), release))
+
+    def activate(self, host: Host, order: Order) -> HostState:
+        return self._ask(host, verbs.activate(self._layout(host), order))
+
+    def extend(self, host: Host, order: Order) -> HostState:
+        return self._ask(host, verbs.extend(self._layout(host), order))
+
+    def confirm(self, host: Host, order: Order) -> HostState:
+        """Over a new connection: a confirmation proves that the host can still be reached."""
+        return self._ask(host, verbs.confirm(self._layout(host), order), fresh=True)
+
+    def revert(self, host: Host, order: Order) -> HostState:
+        return self._ask(host, verbs.revert(self._layout(host), order))
+
+    def prune(self, host: Host, keep: int) -> HostState:
+        return self._ask(host, verbs.prune(self._layout(host), keep))
+
+    def adopt(self, host: Host, order: Order) -> HostState:
+        layout = self._layout(host)
+        return self._ask(host, verbs.adopt(layout, order, self._script(host, layout)))
