@@ -1,0 +1,29 @@
+"""Floor 1: the phrasebooks. Pure: each returns text; nothing here runs anything."""
+
+from __future__ import annotations
+
+from deployer.model.errors import InputError
+from deployer.model.playbook import Playbook
+from deployer.services.base import Service
+from deployer.services.custom import Custom
+from deployer.services.nginx import Nginx
+from deployer.services.varnish import Varnish
+
+
+def service_for(playbook: Playbook) -> Service:
+    """The phrasebook of a playbook's service. Raises InputError for one that this version does not speak."""
+    if playbook.service == "nginx":
+        return Nginx()
+    if playbook.service == "varnish":
+        return Varnish()
+    if playbook.service == "custom" and playbook.custom is not None:
+        return Custom(playbook.custom)
+    if playbook.service == "custom":
+        raise InputError(
+            f"playbook {playbook.name}: service custom needs its commands",
+            hint="add custom: {check: ..., activate: ..., verify: ...}",
+        )
+    raise InputError(
+        f"playbook {playbook.name}: service {playbook.service} is not supported by this version",
+        hint="supported are nginx, varnish and custom",
+    )

@@ -1,0 +1,40 @@
+"""`service: custom`: the user's own commands, run by sh on the host with DEST, ROOT and PREFIX set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from deployer.model.playbook import CustomCommands
+from deployer.services.base import ServiceSettings, assignments
+
+SCRIPT = r"""
+export DEST ROOT PREFIX
+service_check() { sh -c "$CHECK" check "$1"; }
+service_running() { sh -c "$STATUS" status; }
+service_reload() { sh -c "$ACTIVATE" activate "$1"; }
+service_start() { sh -c "${START:-$ACTIVATE}" start "$1"; }
+service_loaded() { # asked of each release that could be: the one the user's own command proves
+  for link in current good; do
+    release=$(readlink "$ROOT/$link") && release=${release#releases/} || continue
+    sh -c "$VERIFY" verify "$release" >/dev/null 2>&1 && { echo "$release"; return 0; }
+  done
+  return 1
+}
+"""
+
+
+@dataclass(frozen=True)
+class Custom:
+    """Whether the cache survives is unknown, so it is taken as lost."""
+
+    commands: CustomCommands
+    name: str = "custom"
+    keeps_cache: bool = False
+    entry: str = ""
+
+    def script(self, settings: ServiceSettings) -> str:
+        """See base.py."""
+        c = self.commands
+        head = assignments(DEST=settings.dest, ROOT=settings.root, PREFIX=settings.prefix)
+        words = assignments(CHECK=c.check, ACTIVATE=c.activate, VERIFY=c.verify, STATUS=c.status, START=c.start)
+        return head + words + SCRIPT

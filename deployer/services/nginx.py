@@ -1,0 +1,103 @@
+"""nginx. `nginx -t` and the reload both succeed for configurations that never become live (measured): the proof is
+in the workers. A refused reload spawns none; an accepted one replaces all of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from deployer.services.base import ServiceSettings, assignments
+
+SCRIPT = r"""
+# The master that runs DEST/nginx.conf, never another nginx of this machine.
+is_master() {
+  title=$(tr '\0' ' ' 2>/dev/null < "/proc/${1:-0}/cmdline") || return 1
+  case $title in "nginx: master process"*) ;; *) return 1 ;; esac
+  [ -z "$PREFIX" ] || case $title in *"$DEST/nginx.conf"*) ;; *) return 1 ;; esac
+}
+started() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
+master() {
+  [ ! -f "$ROOT/loaded" ] || { read -r was pid since < "$ROOT/loaded"; : "$was$since"; is_master "$pid" && echo "$pid" && return 0; }
+  said=$(sed -n 's/^[[:space:]]*pid[[:space:]]\{1,\}\([^;]*\);.*/\1/p' "$DEST/nginx.conf" 2>/dev/null | head -n 1)
+  case $said in ''|/*) ;; *) said=$PREFIX/$said ;; esac
+  for file in "$said" "$PREFIX/run/nginx.pid" "$PREFIX/var/run/nginx.pid"; do
+    [ -f "$file" ] && read -r pid < "$file" && is_master "$pid" && echo "$pid" && return 0
+  done
+  return 1
+}
+workers() { # of the master $1, those that accept connections
+  for pid in $(cat "/proc/$1/task/$1/children" 2>/dev/null); do
+    case $(tr '\0' ' ' 2>/dev/null < "/proc/$pid/cmdline") in
+      *"is shutting down"*) ;; "nginx: worker process"*) echo "$pid" ;; esac
+  done
+}
+remember() { printf '%s %s %s\n' "$1" "$2" "$(started "$2")" > "$ROOT/loaded.tmp" && mv -f "$ROOT/loaded.tmp" "$ROOT/loaded"; }
+run_nginx() { "$NGINX" ${PREFIX:+-p "$PREFIX/"} "$@"; }
+
+service_check() {
+  [ -f "$1/nginx.conf" ] || { echo "nginx.conf is missing from the release" >&2; return 1; }
+  if [ "$(id -u)" = 0 ] && [ -e "$ROOT/current" ] && unshare -m true 2>/dev/null; then
+    # absolute includes into DEST would read the live files: bind the staged tree over them where nobody else sees it
+    said=$(unshare -m sh -c 'mount --make-rprivate / 2>/dev/null; mount --bind "$1" "$2" && shift 2 && exec "$@"' sh \
+      "$1" "$(readlink -f "$ROOT/current")" "$NGINX" ${PREFIX:+-p "$PREFIX/"} -t -q -c "$DEST/nginx.conf" 2>&1) && return 0
+  else
+    said=$(cd "$1" && grep -rnE "^[[:space:]]*include[[:space:]]+[\"']?$DEST/" . | head -n 1)
+    [ -z "$said" ] || { echo "${said#./}: an absolute include reads the live files; write it relative" >&2; return 1; }
+    said=$(run_nginx -t -q -c "$1/nginx.conf" 2>&1) && return 0
+  fi
+  printf '%s\n' "$said" | sed "s|$DEST/||g; s|$1/||g" >&2
+  return 1
+}
+service_running() { master >/dev/null; }
+service_reload() {
+  pid=$(master) || { echo "no nginx runs with $DEST/nginx.conf" >&2; return 1; }
+  boss=$pid old=" $(workers "$boss" | tr '\n' ' ')" tries=0
+  log=$(readlink "/proc/$boss/fd/2") && [ -f "$log" ] && size=$(wc -c < "$log") || log=/dev/null size=0
+  rm -f "$ROOT/loaded"
+  kill -HUP "$boss" || return 1
+  while [ $tries -lt 80 ]; do
+    fresh=0 left=0
+    for pid in $(workers "$boss"); do case $old in *" $pid "*) left=1 ;; *) fresh=1 ;; esac; done
+    [ $fresh = 1 ] && [ $left = 0 ] && { remember "$1" "$boss"; return 0; }
+    grave=$(tail -c +$((size + 1)) "$log" 2>/dev/null | grep -F '[emerg]' | tail -n 1)
+    [ -z "$grave" ] || break
+    tries=$((tries + 1)); sleep 0.1 2>/dev/null || sleep 1
+  done
+  echo "nginx kept its old configuration: ${grave:-no new workers came up}" >&2
+  return 1
+}
+service_start() {
+  service_running && { service_reload "$1"; return; }
+  rm -f "$ROOT/loaded"
+  if [ -z "$PREFIX" ] && [ -d /run/systemd/system ]; then systemctl start nginx || return 1
+  else run_nginx -c "$DEST/nginx.conf" || return 1; fi
+  tries=0
+  while [ $tries -lt 50 ]; do
+    pid=$(master) && boss=$pid && [ -n "$(workers "$boss")" ] && { remember "$1" "$boss"; return 0; }
+    tries=$((tries + 1)); sleep 0.1 2>/dev/null || sleep 1
+  done
+  echo "nginx did not come up" >&2
+  return 1
+}
+service_loaded() { # the same master has what was proven; another one was started from what lies on disk
+  read -r release pid since < "$ROOT/loaded" && boss=$(master) || return 1
+  if [ "$boss" = "$pid" ] && [ "$(started "$pid")" = "$since" ]; then echo "$release"
+  elif [ "$(readlink "$ROOT/current")" = "releases/$release" ]; then echo "$release"; fi
+}
+service_adopted() { boss=$(master) && remember "$1" "$boss"; }
+"""
+
+
+@dataclass(frozen=True)
+class Nginx:
+    """Host variables: nginx_bin (default: nginx on PATH)."""
+
+    name: str = "nginx"
+    keeps_cache: bool = True
+    entry: str = "nginx.conf"
+
+    def script(self, settings: ServiceSettings) -> str:
+        """See base.py."""
+        binary = settings.var("nginx_bin", "nginx")
+        head = assignments(DEST=settings.dest, ROOT=settings.root, PREFIX=settings.prefix, NGINX=binary)
+        return head + SCRIPT
