@@ -38,6 +38,11 @@ def _verb(layout: Layout, verb: str, *args: object, stdin: bytes = b"", deadline
     return Command(line, stdin, deadline)
 
 
+def as_root(command: Command) -> Command:
+    """The same through sudo, which must not ask for a password."""
+    return Command(f"sudo -n -- sh -c {shlex.quote(command.line)}", command.stdin, command.deadline)
+
+
 def install(layout: Layout) -> Command:
     """Put the agent there under its own hash: temporary file, sync, rename."""
     agent = shlex.quote(layout.agent)
