@@ -1,0 +1,92 @@
+"""Find sshd, nginx and varnishd: the installed ones, else the distribution's packages unpacked into a cache folder.
+
+Nothing is installed and no daemon of the packages starts. Works as an ordinary user.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from deployer.model.errors import DeployError
+
+PACKAGES = {
+    "ssh": ("openssh-client",),
+    "ssh-keygen": ("openssh-client",),
+    "sshd": ("openssh-server", "openssh-sftp-server", "libwrap0"),
+    "nginx": ("nginx", "nginx-common"),
+    "varnishd": ("varnish", "libvarnishapi3", "libjemalloc2"),
+    "varnishadm": ("varnish", "libvarnishapi3", "libjemalloc2"),
+}
+FOLDERS = ("/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin")
+
+
+def cache_folder() -> Path:
+    """DEPLOY_CACHE, else XDG_CACHE_HOME/deployer, else ~/.cache/deployer."""
+    own = os.environ.get("DEPLOY_CACHE")
+    return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "deployer"
+
+
+def find(name: str) -> str:
+    """Absolute path of `name`, installed or unpacked. Raises DeployError naming the packages to install."""
+    installed = shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), *FOLDERS]))
+    if installed:
+        return installed
+    packages = cache_folder() / "packages"
+    wrapper = packages / "wrap" / name
+    if not wrapper.is_file():
+        _unpack(name, packages, wrapper)
+    return str(wrapper)
+
+
+def _unpack(name: str, packages: Path, wrapper: Path) -> None:
+    """Download, unpack, and write a wrapper that finds the unpacked libraries; one process at a time."""
+    packages.mkdir(parents=True, exist_ok=True)
+    with (packages / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if wrapper.is_file():
+            return
+        debs, root = packages / "debs", packages / "root"
+        debs.mkdir(exist_ok=True)
+        for package in PACKAGES[name]:
+            _download(package, debs)
+            deb = next(debs.glob(f"{package}_*.deb"))
+            subprocess.run(["dpkg-deb", "-x", str(deb), str(root)], check=True, capture_output=True)
+        binary = next((p for f in ("usr/sbin", "usr/bin") if (p := root / f / name).is_file()), None)
+        if binary is None:
+            raise DeployError(f"cannot find {name} in the packages {', '.join(PACKAGES[name])}")
+        libraries = ":".join(str(p) for p in (*root.glob("usr/lib/*-linux-gnu*"), *root.glob("usr/lib/*/varnish")))
+        wrapper.parent.mkdir(exist_ok=True)
+        draft = wrapper.with_suffix(".tmp")
+        draft.write_text(f'#!/bin/sh\nLD_LIBRARY_PATH={libraries} exec {binary} "$@"\n')
+        draft.chmod(0o755)
+        draft.rename(wrapper)
+
+
+def _download(package: str, debs: Path) -> None:
+    if any(debs.glob(f"{package}_*.deb")):
+        return
+    tries = [["apt-get", "download", "-q", package]]
+    if os.geteuid() == 0:
+        tries += [["apt-get", "update", "-q"], ["apt-get", "download", "-q", package]]
+    said = "apt-get is not here"
+    for words in tries:
+        if shutil.which("apt-get") is None:
+            break
+        done = subprocess.run(words, cwd=debs, capture_output=True, text=True, check=False, timeout=300)
+        said = done.stderr.strip()[-300:]
+        if any(debs.glob(f"{package}_*.deb")):
+            return
+    raise DeployError(
+        f"cannot get the package {package}: {said}",
+        hint="install openssh-server, openssh-client, nginx (and varnish) with your package manager",
+    )
+
+
+def vmod_path() -> str:
+    """Where unpacked Varnish modules lie; "" when varnishd is installed and finds its own."""
+    found = next((cache_folder() / "packages" / "root").glob("usr/lib/*/varnish/vmods"), None)
+    return str(found) if found and "packages/wrap" in find("varnishd") else ""

@@ -1,0 +1,232 @@
+"""A fleet of "hosts" on loopback: per host one real sshd and one real nginx or varnishd, below a folder of its own.
+
+Everything lies in one folder; every process has that folder in its command line and is ended by its pid. Works as an
+ordinary user and as root, without a container engine.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from deployer.adapters.sandbox import binaries, servers
+from deployer.model.errors import DeployError
+
+
+def free_port() -> int:
+    """A port outside the range from which outgoing connections are given theirs."""
+    for _ in range(200):
+        port = random.randint(20000, 31999)  # noqa: S311
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise DeployError("cannot find a free port on loopback")
+
+
+def wait_for(holds: Callable[[], bool], what: str, seconds: float = 15.0) -> None:
+    """Poll a condition; DeployError naming it when it does not come true."""
+    end = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > end:
+            raise DeployError(f"the sandbox did not come up: {what}")
+        time.sleep(0.02)
+
+
+def listening(port: int) -> bool:
+    """Does something accept on 127.0.0.1:port?"""
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@dataclass
+class SandboxHost:
+    """prefix: the host's whole world. ssh_port, http_port: on 127.0.0.1."""
+
+    name: str
+    prefix: Path
+    ssh_port: int
+    http_port: int
+
+
+@dataclass
+class Sandbox:
+    """service: nginx or varnish. shell: "" for the system's sh in SSH sessions, or a program (busybox) to be it."""
+
+    folder: Path
+    count: int = 4
+    service: str = "nginx"
+    shell: str = ""
+    hosts: list[SandboxHost] = field(default_factory=list)
+    origin_port: int = 0
+    _children: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def __enter__(self) -> Sandbox:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def config(self) -> Path:
+        """The checkout from which `deploy` is run."""
+        return self.folder / "config"
+
+    def start(self) -> None:
+        """Keys, sshd, origin, servers; returns when all of them answer."""
+        self.folder = self.folder.resolve()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.chmod(0o755)
+        self._keygen(self.folder / "user_key")
+        self.origin_port = free_port()
+        module = "deployer.adapters.sandbox.origin"
+        self.spawn([sys.executable, "-m", module, "--port", str(self.origin_port), "--folder", str(self.folder)])
+        for number in range(1, self.count + 1):
+            name = f"web{number}"
+            host = SandboxHost(name, self.folder / "hosts" / name, free_port(), free_port())
+            self.hosts.append(host)
+            self._start_sshd(host)
+        self._write_ssh_files()
+        wait_for(lambda: listening(self.origin_port), "the origin")
+        for host in self.hosts:
+            servers.start(self.service, host.prefix, self.variables(host))
+        for host in self.hosts:
+            wait_for(lambda h=host: listening(h.ssh_port), f"sshd of {host.name}")  # type: ignore[misc]
+            wait_for(lambda h=host: listening(h.http_port), f"{self.service} of {host.name}")  # type: ignore[misc]
+
+    def spawn(self, words: list[str], **options: Any) -> subprocess.Popen[bytes]:
+        """A child of ours, ended by `stop`."""
+        child = subprocess.Popen(words, stdin=subprocess.DEVNULL, start_new_session=True, **options)
+        self._children.append(child)
+        return child
+
+    def environ(self) -> dict[str, str]:
+        """The environment for `deploy`: ssh reads this fleet's configuration and known_hosts, nothing of the user's."""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("DEPLOY_") or k == "DEPLOY_CACHE"}
+        identity = {"GIT_AUTHOR_NAME": "sandbox", "GIT_COMMITTER_NAME": "sandbox"}
+        identity |= {"GIT_AUTHOR_EMAIL": "sandbox@localhost", "GIT_COMMITTER_EMAIL": "sandbox@localhost"}
+        return {**kept, **identity, "DEPLOY_SSH_CONFIG": str(self.folder / "ssh_config")}
+
+    def variables(self, host: SandboxHost) -> dict[str, object]:
+        """The host's inventory variables."""
+        names: dict[str, object] = {
+            "ansible_host": "127.0.0.1",
+            "ansible_port": host.ssh_port,
+            "ansible_user": getpass.getuser(),
+            "ansible_ssh_private_key_file": str(self.folder / "user_key"),
+            "deploy_prefix": str(host.prefix),
+            "http_port": host.http_port,
+            "http_listen": "127.0.0.1:",
+            "origin": f"127.0.0.1:{self.origin_port}",
+        }
+        return {**names, **servers.variables(self.service, host.prefix, host.http_port)}
+
+    def _keygen(self, path: Path) -> None:
+        words = [binaries.find("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-C", "sandbox", "-f", str(path)]
+        subprocess.run(words, check=True, stdin=subprocess.DEVNULL)
+
+    def _start_sshd(self, host: SandboxHost) -> None:
+        home = host.prefix / "ssh"
+        home.mkdir(parents=True)
+        self._keygen(home / "host_key")
+        lines = [
+            f"Port {host.ssh_port}",
+            "ListenAddress 127.0.0.1",
+            f"HostKey {home}/host_key",
+            f"PidFile {home}/sshd.pid",
+            f"AuthorizedKeysFile {self.folder}/user_key.pub",
+            "StrictModes no",
+            "UsePAM no",
+            "PasswordAuthentication no",
+            "AllowAgentForwarding no",
+            "MaxStartups 100",
+            "LogLevel ERROR",
+        ]
+        if self.shell:
+            lines.append(f"SetEnv PATH={servers.shell_folder(host.prefix, self.shell)}:{os.environ['PATH']}")
+        (home / "sshd_config").write_text("\n".join(lines) + "\n")
+        words = [binaries.find("sshd"), "-f", f"{home}/sshd_config", "-E", f"{home}/sshd.log"]
+        done = subprocess.run(
+            [*servers.privilege_separation(home), *words], stdin=subprocess.DEVNULL, capture_output=True, text=True
+        )
+        if done.returncode != 0:
+            said = done.stderr + ((home / "sshd.log").read_text() if (home / "sshd.log").is_file() else "")
+            raise DeployError(f"cannot start sshd of {host.name}: {said.strip()[-500:]}")
+
+    def _write_ssh_files(self) -> None:
+        keys = []
+        for host in self.hosts:
+            kind, blob = (host.prefix / "ssh/host_key.pub").read_text().split()[:2]
+            keys.append(f"[127.0.0.1]:{host.ssh_port} {kind} {blob}\n")
+        (self.folder / "known_hosts").write_text("".join(keys))
+        (self.folder / "ssh_config").write_text(
+            f"Host *\n  UserKnownHostsFile {self.folder}/known_hosts\n  GlobalKnownHostsFile /dev/null\n"
+            f"  IdentityFile {self.folder}/user_key\n  IdentitiesOnly yes\n  StrictHostKeyChecking yes\n"
+        )
+
+    def start_traffic(self, rate: float = 20.0, seconds: float = 600.0) -> Path:
+        """Visitors on every host; returns the file that holds their counts."""
+        out = self.folder / "traffic.json"
+        ports = ",".join(str(host.http_port) for host in self.hosts)
+        words = [sys.executable, "-m", "deployer.adapters.sandbox.traffic", "--ports", ports, "--rate", str(rate)]
+        self.spawn([*words, "--seconds", str(seconds), "--out", str(out)])
+        wait_for(out.is_file, "the traffic")
+        return out
+
+    def stop(self) -> None:
+        """End every process of this sandbox, by pid."""
+        for child in self._children:
+            child.kill()
+            child.wait()
+        self._children.clear()
+        reap(self.folder)
+
+
+def processes(folder: Path) -> list[int]:
+    """Pids of everything that has `folder` in its command line or runs below it, but ourselves."""
+    mine, found = {os.getpid(), os.getppid()}, []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) in mine:
+            continue
+        try:
+            words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            where = os.readlink(entry / "cwd")
+        except OSError:
+            continue
+        daemon = any(word in words for word in ("sshd", "nginx", "varnish", "hostctl", "deployer.adapters.sandbox"))
+        if daemon and (f"{folder}/" in words or words.rstrip().endswith(str(folder)) or where.startswith(f"{folder}/")):
+            found.append(int(entry.name))
+    return found
+
+
+def reap(folder: Path) -> None:
+    """End whatever a sandbox in `folder` left behind, politely first."""
+    for what in (signal.SIGTERM, signal.SIGKILL):
+        end = time.monotonic() + 3
+        for pid in processes(folder):
+            try:
+                os.kill(pid, what)
+            except ProcessLookupError:
+                continue
+        while processes(folder) and time.monotonic() < end:
+            time.sleep(0.05)
+        if not processes(folder):
+            return

@@ -1,0 +1,97 @@
+"""The cache servers of the sandbox, as they are before deployer ever sees them: configured by hand, so to speak."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+from pathlib import Path
+
+import deployer
+from deployer.adapters.sandbox import binaries
+from deployer.model.errors import DeployError
+from deployer.model.fleet import Host
+from deployer.model.release import SourceFile
+from deployer.model.render import render
+from deployer.model.render import variables as template_variables
+
+EXAMPLES = Path(deployer.__file__).parents[1]  # the checkout: inventory.yml, playbooks/, health_checks/
+
+
+def privilege_separation(home: Path) -> list[str]:
+    """What an sshd that was never installed needs when started by root: /run/sshd, and a user named sshd, which only
+    it sees (a passwd file bound over the real one in a mount namespace). Words to put before its command line."""
+    if os.geteuid() != 0:
+        return []
+    Path("/run/sshd").mkdir(exist_ok=True)
+    try:
+        pwd.getpwnam("sshd")
+    except KeyError:
+        passwd = home / "passwd"
+        passwd.write_text(Path("/etc/passwd").read_text() + "sshd:x:65533:65534::/run/sshd:/usr/sbin/nologin\n")
+        bind = 'mount --make-rprivate / && mount --bind "$1" /etc/passwd && shift && exec "$@"'
+        return ["unshare", "-m", "sh", "-c", bind, "sh", str(passwd)]
+    return []
+
+
+def read_files(service: str) -> tuple[SourceFile, ...]:
+    """The example configuration of `service`, from the checkout."""
+    root = EXAMPLES / "playbooks" / service / "files"
+    if not root.is_dir():
+        raise DeployError(f"cannot build a sandbox: {root} is missing", hint="run it from a checkout of the project")
+    return tuple(
+        SourceFile(str(p.relative_to(root)).removesuffix(".j2"), p.read_bytes(), template=p.suffix == ".j2")
+        for p in sorted(root.rglob("*"))
+        if p.is_file()
+    )
+
+
+def variables(service: str, prefix: Path, http_port: int) -> dict[str, object]:
+    """What the phrasebooks and the example files need to know of this host."""
+    if service == "nginx":
+        names: dict[str, object] = {"nginx_bin": binaries.find("nginx")}
+        return {**names, **({"nginx_user": "root"} if os.geteuid() == 0 else {})}
+    vmods = binaries.vmod_path()
+    return {
+        "varnishd_bin": binaries.find("varnishd"),
+        "varnishadm_bin": binaries.find("varnishadm"),
+        "varnish_workdir": str(prefix / "var/lib/varnish"),
+        "varnish_listen": f"127.0.0.1:{http_port}",
+        "varnish_args": "-s malloc,32m" + (f" -p vmod_path={vmods}" if vmods else ""),
+        "varnish_check_args": f"-p vmod_path={vmods}" if vmods else "",
+    }
+
+
+def start(service: str, prefix: Path, names: dict[str, object]) -> None:
+    """Write the example configuration below `prefix` and start the server on it."""
+    for folder in ("run", f"var/log/{service}", f"var/cache/{service}", f"var/lib/{service}", f"etc/{service}"):
+        (prefix / folder).mkdir(parents=True, exist_ok=True)
+    host = Host(prefix.name, "127.0.0.1", vars=names)
+    for source in read_files(service):
+        path = prefix / "etc" / service / source.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(render(source, template_variables(host)))
+    words = command(service, prefix, names)
+    done = subprocess.run(words, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    if done.returncode != 0:
+        raise DeployError(f"cannot start {service} of {prefix.name}: {done.stderr.strip()[-500:]}")
+
+
+def command(service: str, prefix: Path, names: dict[str, object]) -> list[str]:
+    """How the server is started."""
+    if service == "nginx":
+        return [str(names["nginx_bin"]), "-p", f"{prefix}/", "-c", f"{prefix}/etc/nginx/nginx.conf"]
+    words = [str(names["varnishd_bin"]), "-n", str(names["varnish_workdir"]), "-a", str(names["varnish_listen"])]
+    return [*words, "-f", f"{prefix}/etc/varnish/default.vcl", *str(names["varnish_args"]).split()]
+
+
+def shell_folder(prefix: Path, shell: str) -> Path:
+    """A folder whose `sh` is `shell`: first in PATH of an SSH session, it is what every script there gets."""
+    binary = shutil.which(shell)
+    if binary is None:
+        raise DeployError(f"cannot build a sandbox with {shell}: it is not installed")
+    folder = prefix / "shell"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "sh").symlink_to(binary)
+    return folder

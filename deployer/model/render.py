@@ -1,0 +1,65 @@
+"""`.j2` files, rendered per host: sandboxed Jinja2, strict undefined. jinja2 is imported only where there is one."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+
+from deployer.model.errors import InputError
+from deployer.model.fleet import Host
+from deployer.model.release import SourceFile
+
+Rendered = dict[str, tuple[bytes, bool]]  # path -> (bytes, executable)
+
+
+def variables(host: Host) -> dict[str, object]:
+    """What a template may name: the host's inventory variables and four that are always there."""
+    always = {
+        "inventory_hostname": host.name,
+        "ansible_host": host.address or host.name,
+        "http_port": host.http_port,
+        "deploy_prefix": host.prefix,
+    }
+    return {**always, **host.vars, "deploy_prefix": host.prefix}
+
+
+def render(source: SourceFile, names: Mapping[str, object]) -> bytes:
+    """One file as it lands. Raises InputError naming the file, the line and the variable."""
+    if not source.template:
+        return source.content
+    from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, UndefinedError
+    from jinja2.sandbox import SandboxedEnvironment
+
+    environment = SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
+    where = f"{source.path}.j2"
+    try:
+        return environment.from_string(source.content.decode()).render(**names).encode()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{where}: not UTF-8: {error.reason} at byte {error.start}") from None
+    except TemplateSyntaxError as error:
+        raise InputError(f"{where}:{error.lineno}: {error.message}") from None
+    except UndefinedError as error:
+        raise InputError(f"{_place(where, source, str(error))}: {error}", hint=_nearest(str(error), names)) from None
+    except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
+        raise InputError(f"{where}: {type(error).__name__}: {error}") from None
+
+
+def _place(where: str, source: SourceFile, message: str) -> str:
+    """The first line that names the undefined variable."""
+    match = re.match(r"'([^']+)' is undefined", message)
+    for number, line in enumerate(source.content.decode(errors="replace").splitlines(), 1):
+        if match and re.search(rf"\b{re.escape(match[1])}\b", line):
+            return f"{where}:{number}"
+    return where
+
+
+def _nearest(message: str, names: Mapping[str, object]) -> str:
+    match = re.match(r"'([^']+)' is undefined", message)
+    near = difflib.get_close_matches(match[1], list(names), 1) if match else []
+    return f"did you mean {near[0]}?" if near else "define it in the inventory"
+
+
+def render_packages(sources: Sequence[SourceFile], hosts: Sequence[Host]) -> dict[str, Rendered]:
+    """Host name -> what lands there."""
+    return {host.name: {s.path: (render(s, variables(host)), s.executable) for s in sources} for host in hosts}
