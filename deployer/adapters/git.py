@@ -1,0 +1,219 @@
+"""Releases from a git revision, read from the object database with GitPython: never the work tree, no checkout, no
+hooks, no filters. User strings reach git only as full shas, after `--end-of-options`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deployer.adapters.yaml_source import did_you_mean
+from deployer.model.errors import DeployError, InputError
+from deployer.model.fleet import Host
+from deployer.model.release import FILE_PATH, MAX_BYTES, MAX_FILES, MAX_PATH, Package, Release, SourceFile, release_id
+
+if TYPE_CHECKING:
+    from git import Repo
+
+SAFE = {
+    "core.fsmonitor": "false",
+    "core.hooksPath": "/dev/null",
+    "protocol.ext.allow": "never",
+    "submodule.recurse": "false",
+}
+REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/+-]*(?:[~^]\d*)*|@(?:[~^]\d*)*")
+MODES = {"100644": False, "100755": True}
+KINDS = {"120000": "a symlink", "160000": "a submodule", "40000": "a folder"}
+LFS = b"version https://git-lfs.github.com/spec/"
+Rendered = Mapping[str, tuple[bytes, bool]]
+Render = Callable[[Sequence[SourceFile], Sequence[Host]], Mapping[str, Rendered]]
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """sha: full. author: name. time: seconds since the epoch."""
+
+    sha: str
+    subject: str
+    author: str
+    time: int
+
+
+def open_repository(root: Path) -> Repo:
+    """GitPython on the checkout, hardened by environment. Raises DeployError."""
+    import git
+
+    try:
+        repo = git.Repo(root, search_parent_directories=True)
+    except (git.InvalidGitRepositoryError, git.NoSuchPathError):
+        raise DeployError(f"{root} is not in a git repository", hint="run git init, or cd into the checkout") from None
+    values: dict[str, str] = {"GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_COUNT": str(len(SAFE)), "GIT_OPTIONAL_LOCKS": "0"}
+    for number, (key, value) in enumerate(SAFE.items()):
+        values |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    repo.git.update_environment(**values)
+    return repo
+
+
+class Repository:
+    """A checkout whose releases can be read."""
+
+    def __init__(self, root: Path) -> None:
+        self.repo = open_repository(root)
+        top = self.repo.working_tree_dir or root
+        self.below = (
+            "" if root.resolve() == Path(top).resolve() else f"{root.resolve().relative_to(Path(top).resolve())}/"
+        )
+
+    def resolve(self, revision: str) -> Commit:
+        """A revision as a person writes it -> one commit. Raises InputError."""
+        import git
+
+        if not REVISION.fullmatch(revision) or ".." in revision:
+            raise InputError(f"{revision!r} is not a revision", hint="write a branch, a tag or a commit")
+        try:
+            sha = self._git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+            commit = self.repo.commit(sha)
+        except (git.GitCommandError, git.BadName, ValueError):
+            raise InputError(
+                f"cannot find the revision {revision!r}: {self._why(revision)}", hint=self._near(revision)
+            ) from None
+        return Commit(commit.hexsha, str(commit.summary), str(commit.author.name), int(commit.committed_date))
+
+    def _git(self, *words: str) -> str:
+        return str(self.repo.git.execute(["git", *words], with_extended_output=False))
+
+    def _why(self, revision: str) -> str:
+        import git
+
+        try:
+            self._git("rev-parse", "--verify", "--end-of-options", revision)
+        except git.GitCommandError as error:
+            text = str(error.stderr)
+            return "ambiguous" if "ambiguous" in text and "short" in text else "no branch, tag or commit of that name"
+        return "it is not a commit"
+
+    def _near(self, revision: str) -> str:
+        return did_you_mean(revision, [ref.name for ref in self.repo.refs][:200])
+
+    def _folder(self, playbook: str) -> str:
+        return f"{self.below}playbooks/{playbook}/files"
+
+    def sources(self, sha: str, playbook: str) -> tuple[SourceFile, ...]:
+        """Every file under `files/` at `sha`. Raises InputError naming commit, path, mode and why."""
+        folder, short = self._folder(playbook), sha[:10]
+        found: dict[str, SourceFile] = {}
+        size = 0
+        for mode, blob, path in self._tree(sha, folder):
+            if mode not in MODES:
+                raise InputError(
+                    f"{short}:{folder}/{path}: {KINDS.get(mode, 'an object')} (mode {mode}) cannot be deployed"
+                )
+            content = self.repo.odb.stream(bytes.fromhex(blob)).read()
+            size += len(content)
+            source = SourceFile(path.removesuffix(".j2"), content, MODES[mode], path.endswith(".j2"))
+            refuse_file(source, found, f"{short}:{folder}/{path}")
+            found[source.path] = source
+            if len(found) > MAX_FILES or size > MAX_BYTES:
+                raise InputError(f"{short}:{folder}: more than {MAX_FILES} files or {MAX_BYTES >> 20} MiB")
+        if not found:
+            raise InputError(f"{short}: nothing to deploy: {folder} has no files at this revision")
+        return tuple(found[path] for path in sorted(found))
+
+    def _tree(self, sha: str, folder: str) -> Iterator[tuple[str, str, str]]:
+        """(mode, blob, path below folder); names come raw, separated by NUL, so none can pretend to be two."""
+        listing = self.repo.git.execute(
+            ["git", "ls-tree", "-r", "-z", "--full-tree", "--end-of-options", sha, "--", f"{folder}/"],
+            stdout_as_string=False, strip_newline_in_stdout=False,
+        )  # fmt: skip
+        for entry in bytes(listing).split(b"\0"):
+            if entry:
+                head, _, name = entry.partition(b"\t")
+                mode, _, blob = head.decode().split(" ")
+                yield mode, blob, name.decode("utf-8", "backslashreplace").removeprefix(f"{folder}/")
+
+    def origin_commit(self, sha: str, playbook: str) -> str:
+        """The oldest ancestor that has the very same files: reverting a commit gives back the old identity. Every
+        commit that touches the folder is looked at, in all lines of history."""
+        folder = self._folder(playbook)
+        wanted = self._subtree(sha, folder)
+        oldest = sha
+        for commit in self.repo.iter_commits(sha, paths=folder, full_history=True):
+            if self._subtree(commit.hexsha, folder) == wanted:
+                oldest = commit.hexsha
+        if oldest in self._shallow():
+            raise DeployError(
+                f"cannot name the release: the history of this clone ends at {oldest[:10]}",
+                hint="run git fetch --unshallow (in CI: fetch-depth: 0)",
+            )
+        return oldest
+
+    def _subtree(self, sha: str, folder: str) -> str:
+        try:
+            return str((self.repo.commit(sha).tree / folder).hexsha)
+        except KeyError:
+            return ""
+
+    def _shallow(self) -> set[str]:
+        file = Path(self.repo.common_dir) / "shallow"
+        return set(file.read_text().split()) if file.is_file() else set()
+
+    def release(self, revision: str, playbook: str, hosts: Sequence[Host], render: Render) -> Release:
+        """The release of `playbook` at `revision`, rendered for `hosts`."""
+        commit = self.resolve(revision)
+        sources = self.sources(commit.sha, playbook)
+        rendered = render(sources, hosts)
+        drafts = {name: Package("", files) for name, files in rendered.items()}
+        named = release_id(self.origin_commit(commit.sha, playbook), sources, drafts)
+        packages = {name: Package(named, files) for name, files in rendered.items()}
+        return Release(named, playbook, commit.sha, commit.subject, commit.author, packages)
+
+    def dirty(self, playbook: str) -> list[str]:
+        """Files of the playbook that differ in the work tree: they are not part of any release."""
+        said = self._git("status", "--porcelain", "-z", "--", self._folder(playbook))
+        return [entry[3:] for entry in said.split("\0") if len(entry) > 3]
+
+
+def refuse_file(source: SourceFile, found: Mapping[str, SourceFile], where: str) -> None:
+    """Names and contents that cannot land byte for byte on any host."""
+    path = source.path
+    if ".." in path.split("/"):
+        raise InputError(f"{where}: the path leaves the tree")
+    if not FILE_PATH.fullmatch(path) or len(path) > MAX_PATH:
+        raise InputError(
+            f"{where!r}: the file name is not allowed", hint="letters, digits and . _ @ + - only, 255 at most"
+        )
+    if path.split("/")[0] in (".manifest", ".service"):
+        raise InputError(f"{where}: this name is used by the deployer")
+    if source.content.startswith(LFS):
+        raise InputError(f"{where}: a Git LFS pointer, not the file itself", hint="commit the file itself")
+    twins = [other for other in found if other.casefold() == path.casefold()]
+    if twins:
+        raise InputError(f"{where}: collides with {twins[0]}")
+
+
+def unified_diff(before: Sequence[SourceFile], after: Sequence[SourceFile]) -> str:
+    """What changes between two revisions, as the files are in git."""
+    old, new = {s.path: s for s in before}, {s.path: s for s in after}
+    out: list[str] = []
+    for path in sorted(old.keys() | new.keys()):
+        a, b = (_lines(files.get(path)) for files in (old, new))
+        if a != b:
+            out += difflib.unified_diff(a, b, f"a/{path}", f"b/{path}", n=2, lineterm="")
+    return "\n".join(out)
+
+
+def _lines(source: SourceFile | None) -> list[str]:
+    return source.content.decode("utf-8", "replace").splitlines() if source else []
+
+
+def who() -> str:
+    """user@machine, or the CI job."""
+    import getpass
+    import socket
+
+    return os.environ.get("DEPLOY_WHO") or f"{getpass.getuser()}@{socket.gethostname()}"

@@ -1,0 +1,108 @@
+"""`.deploy/` in the checkout: what happened here, what is still to be recorded, and the ledger as last seen."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from deployer.model.errors import DeployError
+from deployer.model.ledger import Entry
+
+
+def entry_to_json(entry: Entry) -> dict[str, object]:
+    """One record as it is stored."""
+    return {**asdict(entry), "hosts": dict(entry.hosts)}
+
+
+def entry_from_json(body: object) -> Entry:
+    """Strict: ValueError for anything that is not a record."""
+    if not isinstance(body, dict):
+        raise ValueError("a record must be an object")
+    defaults = Entry("INTENT", "", "", "", "push", "", "", 0.0)
+    known: dict[str, Any] = {}
+    for name, value in body.items():
+        if name not in Entry.__dataclass_fields__:
+            continue  # a later version may say more
+        default = getattr(defaults, name)
+        if isinstance(default, float) and isinstance(value, int | float) and not isinstance(value, bool):
+            known[name] = float(value)
+        elif name == "hosts" and isinstance(value, dict):
+            known[name] = {str(k): str(v) for k, v in value.items()}
+        elif type(value) is type(default):
+            known[name] = value
+        else:
+            raise ValueError(f"{name} is {value!r:.40}")
+    try:
+        entry = Entry(**known)
+    except TypeError as error:
+        raise ValueError(str(error)) from None
+    if entry.record not in ("INTENT", "DECISION", "OUTCOME") or entry.command not in ("push", "rollback", "adopt"):
+        raise ValueError(f"unknown record {entry.record!r} or command {entry.command!r}")
+    return entry
+
+
+class Runs:
+    """Everything below `.deploy/`; a folder that cannot be written is a warning, never the end of a deploy."""
+
+    def __init__(self, root: Path) -> None:
+        self.folder = root / ".deploy"
+        self.warning = ""
+
+    def _write(self, name: str, text: str) -> Path | None:
+        path = self.folder / name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            ignore = self.folder / ".gitignore"
+            if not ignore.exists():
+                ignore.write_text("*\n")
+            draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+            draft.write_text(text)
+            draft.replace(path)
+        except OSError as error:
+            self.warning = f"cannot write {path}: {error.strerror}"
+            return None
+        return path
+
+    def write_run(self, deploy: str, body: object) -> None:
+        """`.deploy/runs/<deploy>/run.json`."""
+        self._write(f"runs/{deploy}/run.json", json.dumps(body, indent=2) + "\n")
+
+    def read_run(self, deploy: str) -> dict[str, object] | None:
+        """What was written, or None."""
+        if not re.fullmatch(r"[0-9a-f-]{1,40}", deploy):
+            raise DeployError(f"{deploy!r} is not a deploy id", hint="deploy history lists them")
+        try:
+            body = json.loads((self.folder / "runs" / deploy / "run.json").read_text())
+        except (OSError, ValueError):
+            return None
+        return body if isinstance(body, dict) else None
+
+    def put_aside(self, entry: Entry) -> None:
+        """Keep a record until git can be reached."""
+        name = f"pending/{entry.environment}.{int(entry.at * 1000)}.{entry.deploy}.{entry.record}.json"
+        self._write(name, json.dumps(entry_to_json(entry)))
+
+    def pending(self, environment: str) -> list[tuple[Path, Entry]]:
+        """Records of this environment that wait to be written, oldest first."""
+        found = []
+        for path in sorted((self.folder / "pending").glob(f"{environment}.*.json")):
+            try:
+                found.append((path, entry_from_json(json.loads(path.read_text()))))
+            except (OSError, ValueError):
+                self.warning = f"cannot read {path}"
+        return found
+
+    def seen(self, environment: str) -> str:
+        """The head of the ledger when it was last read ("" for never)."""
+        try:
+            return (self.folder / "seen" / environment).read_text().strip()
+        except OSError:
+            return ""
+
+    def set_seen(self, environment: str, sha: str) -> None:
+        """Remember the head."""
+        self._write(f"seen/{environment}", sha + "\n")

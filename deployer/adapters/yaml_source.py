@@ -1,0 +1,155 @@
+"""YAML read strictly: one document, no aliases or merge keys, no duplicate keys, bounded in size and depth, and every
+plain scalar as text (`no`, `0022` and `22:22` stay what they are; the schema gives types). Keeps line and column.
+
+safe_load is not safe enough: a merge-key bomb of 702 bytes was still loading after 20 s (measured, FAULTS.md 0.10).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from deployer.model.errors import InputError
+
+Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+MAX_BYTES, MAX_DEPTH, MAX_NODES = 1024 * 1024, 50, 50_000
+Path_ = tuple[str | int, ...]
+
+
+@dataclass
+class Document:
+    """value: maps, lists and text. marks: path of keys -> (line, column) of its key, or of a list item, from 1."""
+
+    file: str
+    text: str
+    value: object = None
+    marks: dict[Path_, tuple[int, int]] = field(default_factory=dict)
+
+    def fail(self, path: Path_, message: str, hint: str = "") -> InputError:
+        """An error at `path` (or at its nearest parent that has a place) with the line and a caret under it."""
+        while path and path not in self.marks:
+            path = path[:-1]
+        line, column = self.marks.get(path, (1, 1))
+        return self.fail_at(line, column, message, hint)
+
+    def fail_at(self, line: int, column: int, message: str, hint: str = "") -> InputError:
+        """An error at a place, both from 1."""
+        lines = self.text.splitlines()
+        shown = lines[line - 1] if 0 < line <= len(lines) else ""
+        rest = shown[column - 1 :].split(":")[0].split(",")[0].rstrip() if column <= len(shown) else ""
+        width = max(1, len(rest))
+        excerpt = f"{line:>5} | {shown}\n      | {' ' * (column - 1)}{'^' * width}"
+        return InputError(f"{self.file}:{line}:{column}: {message}", hint=hint, excerpt=excerpt)
+
+
+def read_yaml(file: Path, shown: str = "") -> Document:
+    """Read and check `file`. Raises InputError."""
+    shown = shown or str(file)
+    try:
+        raw = file.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read {shown}: {error.strerror}") from None
+    if len(raw) > MAX_BYTES:
+        raise InputError(f"{shown}: larger than 1 MiB")
+    try:
+        return parse_yaml(raw.decode(), shown)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{shown}: not UTF-8 at byte {error.start}") from None
+
+
+def parse_yaml(text: str, shown: str) -> Document:
+    """The same for text."""
+    document = Document(shown, text)
+    _bound(document)
+    try:
+        nodes = list(yaml.compose_all(text, Loader=Loader))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        raise document.fail_at(*place, f"not YAML: {error.problem or error.context}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise InputError(f"{shown}: not YAML: {' '.join(str(error).split())[:200]}") from None
+    if len(nodes) > 1:
+        mark = nodes[1].start_mark
+        raise document.fail_at(mark.line + 1, 1, "a second document begins here; one is expected")
+    if nodes and nodes[0] is not None:
+        document.value = _Builder(document).build(nodes[0], (), 0)
+    return document
+
+
+def _bound(document: Document) -> None:
+    """Aliases are refused before anything is expanded, and nesting is bounded before it is composed."""
+    depth = count = 0
+    try:
+        for event in yaml.parse(document.text, Loader=Loader):
+            count += 1
+            line, column = event.start_mark.line + 1, event.start_mark.column + 1
+            if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+                raise document.fail_at(line, column, "anchors and aliases are not allowed here")
+            if isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
+                depth += 1
+            elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
+                depth -= 1
+            if depth > MAX_DEPTH or count > 4 * MAX_NODES:
+                raise document.fail_at(line, column, f"nested deeper than {MAX_DEPTH} or more than {MAX_NODES} values")
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        raise document.fail_at(*place, f"not YAML: {error.problem or error.context}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise InputError(f"{document.file}: not YAML: {' '.join(str(error).split())[:200]}") from None
+
+
+class _Builder:
+    def __init__(self, document: Document) -> None:
+        self.document = document
+
+    def build(self, node: yaml.Node, path: Path_, depth: int) -> object:
+        line, column = node.start_mark.line + 1, node.start_mark.column + 1
+        self.document.marks.setdefault(path, (line, column))
+        if node.tag not in KNOWN_TAGS:
+            raise self.document.fail_at(line, column, f"the tag {node.tag} is not allowed here")
+        if isinstance(node, yaml.MappingNode):
+            return self._map(node, path, depth)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.build(item, (*path, number), depth + 1) for number, item in enumerate(node.value)]
+        return None if node.tag == NULL else str(node.value)
+
+    def _map(self, node: yaml.MappingNode, path: Path_, depth: int) -> dict[str, object]:
+        found: dict[str, object] = {}
+        for key_node, value_node in node.value:
+            line, column = key_node.start_mark.line + 1, key_node.start_mark.column + 1
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise self.document.fail_at(line, column, "a key must be text")
+            key = str(key_node.value)
+            if key == "<<":
+                raise self.document.fail_at(line, column, "merge keys are not allowed here")
+            if key in found:
+                first = self.document.marks[(*path, key)][0]
+                raise self.document.fail_at(line, column, f"`{key}` is defined twice (lines {first} and {line})")
+            self.document.marks[(*path, key)] = (line, column)
+            found[key] = self.build(value_node, (*path, key), depth + 1)
+        return found
+
+
+NULL = "tag:yaml.org,2002:null"
+KNOWN_TAGS = {
+    f"tag:yaml.org,2002:{kind}" for kind in ("map", "seq", "str", "int", "float", "bool", "null", "timestamp")
+}
+KNOWN_TAGS |= {"tag:yaml.org,2002:value", "tag:yaml.org,2002:merge"}
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A hint with the nearest known word, or all of them."""
+    words = list(known)
+    near = difflib.get_close_matches(word, words, 1)
+    return f"did you mean `{near[0]}`?" if near else f"known are: {', '.join(sorted(words)) or 'none'}"
+
+
+def without_extensions(value: Mapping[str, object]) -> dict[str, object]:
+    """Keys that begin with `x-` are the user's own."""
+    return {key: item for key, item in value.items() if not key.startswith("x-")}

@@ -1,0 +1,142 @@
+"""The click tree, dispatch, and the ONE place where an exception becomes an error, a hint and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from deployer import __version__
+from deployer.console.errors import error_lines
+from deployer.model.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_LOCKED, EXIT_USAGE, DeployError, UsageError
+
+COMMANDS = {
+    "plan": "Show who would get what, in which waves; change nothing.",
+    "push": "Bring a git revision to the fleet, wave by wave.",
+    "rollback": "Bring every host to the last good release; needs only SSH.",
+    "status": "Show the hosts as they are now.",
+    "history": "List what happened, from the ledger.",
+    "show": "Show one deploy with its evidence.",
+    "adopt": "Take what is on the hosts today as the first release.",
+    "check": "Run the health checks once; change nothing.",
+    "lock": "Show or release the lock.",
+    "confirm": "Keep what is pending.",
+    "abort": "Revert what is pending.",
+    "completion": "Print shell completion for bash, zsh or fish.",
+}
+
+
+class Lazy(click.Group):
+    """Imports a command only when it is asked for: `rollback` starts at once."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"deployer.commands.{name}")
+        command: click.Command = getattr(module, name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="deploy")
+def cli() -> None:
+    """Push versioned cache configurations to fleets of web servers, watch, and undo what regresses.
+
+    \b
+    Examples:
+      deploy plan nginx -e production
+      deploy push nginx -e production
+      deploy rollback -e production
+
+    Exit codes: 0 done, 1 refused before any host was changed, 2 plan --detailed-exitcode found changes, 3 reverted,
+    4 a human is needed, 5 locked, 64 usage, 70 our bug, 130 interrupted and reverted.
+    """
+
+
+def main() -> NoReturn:
+    """Entry point of `deploy`."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    sys.exit(run(sys.argv[1:]))
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def run(words: list[str]) -> int:
+    """Run one command line; its exit code."""
+    try:
+        result = cli.main(words, prog_name="deploy", standalone_mode=False)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.ClickException as error:
+        return fail(_usage(error), words)
+    except DeployError as error:
+        return fail(error, words)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted; nothing was changed", err=True)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        return bug(error, words)
+
+
+def _usage(error: click.ClickException) -> UsageError:
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "deploy"
+    return UsageError(error.format_message(), hint=f"{path} --help shows examples", consequence="nothing was sent")
+
+
+def fail(error: DeployError, words: list[str]) -> int:
+    """Say it to a person on stderr, and to a program on stdout."""
+    colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ
+    click.echo("\n".join(error_lines(error, colour)), err=True)
+    if wants_json(words):
+        result = "locked" if error.exit_code == EXIT_LOCKED else "refused"
+        click.echo(json.dumps({"result": result, "error": {"message": error.message, "hint": error.hint}}))
+    return error.exit_code
+
+
+def wants_json(words: list[str]) -> bool:
+    """Was --json asked for? The command line may not have been understood, so it is looked at, not parsed."""
+    return "--json" in words or os.environ.get("DEPLOY_JSON", "").lower() in ("1", "true", "yes")
+
+
+def bug(error: Exception, words: list[str]) -> int:
+    """Ours. The traceback goes to a file, and to the terminal only with -v."""
+    text = "".join(traceback.format_exception(error))
+    place = Path(".deploy") / "crash.txt"
+    try:
+        place.parent.mkdir(exist_ok=True)
+        place.write_text(text)
+        where = f"the traceback is in {place}"
+    except OSError:
+        where = "run it again with -v for the traceback"
+    click.echo(f"error: this is a bug in deployer: {type(error).__name__}: {error}\nhint: {where}", err=True)
+    if "-v" in words or "--verbose" in words:
+        click.echo(text, err=True)
+    if wants_json(words):
+        click.echo(json.dumps({"result": "refused", "error": {"message": f"bug: {error}", "hint": where}}))
+    return EXIT_BUG
+
+
+__all__ = ["EXIT_USAGE", "cli", "main", "run"]

@@ -1,0 +1,23 @@
+"""`deploy abort`."""
+
+from __future__ import annotations
+
+import click
+
+from deployer.commands.options import Options, shared
+
+
+@click.command()
+@shared()
+def abort(options: Options) -> int:
+    """Revert what is pending on any host. Exit 0 when every host is verified back.
+
+    \b
+    Examples:
+      deploy abort
+      deploy abort nginx -e production
+      deploy abort nginx -e production --yes --json
+    """
+    from deployer.commands.settle import run
+
+    return run(options, "abort")

@@ -1,0 +1,44 @@
+"""`deploy check`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import click
+
+from deployer.commands.options import Options, shared
+from deployer.model.errors import EXIT_REFUSED
+
+
+@click.command()
+@shared()
+def check(options: Options) -> int:
+    """Run every probe once on every host; change nothing. Exit 1 when a required one fails.
+
+    \b
+    Examples:
+      deploy check
+      deploy check nginx -e production
+      deploy check nginx -e production -l web01 --json
+    """
+    from deployer.commands.context import build
+    from deployer.commands.gates import probes_for
+
+    context = build(options)
+    hosts = [host for host in context.hosts if host.name in context.limit]
+    try:
+        with probes_for(context, lambda text: click.echo(f"warning: {text}", err=True)) as probes:
+            results = probes.once(hosts)
+    finally:
+        context.transport.close()
+    bad = [r for r in results if r.failure and r.level == "required"]
+    if options.json:
+        click.echo(json.dumps({"healthy": not bad, "results": [asdict(r) for r in results]}))
+        return EXIT_REFUSED if bad else 0
+    for r in results:
+        cached = {True: "  re-fetch from cache", False: "  re-fetch NOT from cache", None: ""}[r.hit]
+        click.echo(
+            f"{'ok  ' if not r.failure else 'FAIL'} {r.host:<20} {r.probe:<16} {r.ms:6.0f} ms{cached}  {r.failure}".rstrip()
+        )
+    return EXIT_REFUSED if bad else 0

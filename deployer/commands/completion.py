@@ -1,0 +1,26 @@
+"""`deploy completion`."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> int:
+    """Print shell completion.
+
+    \b
+    Examples:
+      deploy completion bash >> ~/.bashrc
+      deploy completion zsh >> ~/.zshrc
+      deploy completion fish > ~/.config/fish/completions/deploy.fish
+    """
+    from click.shell_completion import get_completion_class
+
+    from deployer.cli import cli
+
+    kind = get_completion_class(shell)
+    if kind is not None:
+        click.echo(kind(cli, {}, "deploy", "_DEPLOY_COMPLETE").source())
+    return 0

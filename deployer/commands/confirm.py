@@ -1,0 +1,23 @@
+"""`deploy confirm`."""
+
+from __future__ import annotations
+
+import click
+
+from deployer.commands.options import Options, shared
+
+
+@click.command()
+@shared()
+def confirm(options: Options) -> int:
+    """Keep what is pending: a person takes the verdict upon themselves. Exit 0 when every host is verified.
+
+    \b
+    Examples:
+      deploy confirm
+      deploy confirm nginx -e production
+      deploy confirm nginx -e production --yes --json
+    """
+    from deployer.commands.settle import run
+
+    return run(options, "confirm")

@@ -1,0 +1,142 @@
+"""From options to what the engine needs: the files, the hosts, the wires. Heavy adapters are imported where used."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deployer.adapters.clock import SystemClock
+from deployer.adapters.executor import make_executor, pulse
+from deployer.adapters.files import choose_playbook, find_root, load_playbook
+from deployer.adapters.hosts import SshHosts
+from deployer.adapters.inventory import environment_hosts, load_inventory
+from deployer.adapters.runs import Runs
+from deployer.adapters.ssh import SshTransport
+from deployer.commands.options import Options
+from deployer.console.choose import Renderer, choose
+from deployer.engine.ports import Ports, Probes
+from deployer.engine.request import Request
+from deployer.model.errors import InputError
+from deployer.model.events import Notice
+from deployer.model.fleet import Fleet, Host
+from deployer.model.pattern import select
+from deployer.model.playbook import Playbook
+from deployer.model.sample import Sample
+from deployer.remote.layout import Layout
+from deployer.services import service_for
+from deployer.services.base import ServiceSettings
+
+if TYPE_CHECKING:
+    from deployer.adapters.git import Repository
+    from deployer.adapters.ledger import GitLedger
+    from deployer.model.health import HealthCheck
+
+
+class NoProbes:
+    """A command that measures nothing."""
+
+    def sample(self, hosts: Sequence[Host], t: float) -> Sample:
+        """No host, no data."""
+        return Sample(t, {})
+
+
+@dataclass
+class Context:
+    """root: the checkout. hosts: of the playbook in the environment; limit: the names that may change."""
+
+    options: Options
+    root: Path
+    fleet: Fleet
+    playbook: Playbook
+    environment: str
+    hosts: tuple[Host, ...]
+    limit: frozenset[str]
+
+    @cached_property
+    def runs(self) -> Runs:
+        """`.deploy/` of the checkout."""
+        return Runs(self.root)
+
+    @cached_property
+    def ledger(self) -> GitLedger:
+        """Imports GitPython."""
+        from deployer.adapters.ledger import GitLedger
+
+        return GitLedger(self.root, self.environment, self.runs)
+
+    @cached_property
+    def repository(self) -> Repository:
+        """Imports GitPython."""
+        from deployer.adapters.git import Repository
+
+        return Repository(self.root)
+
+    @cached_property
+    def check(self) -> HealthCheck:
+        """The playbook's health checks as one."""
+        from deployer.adapters.files import load_health_checks
+
+        return load_health_checks(self.root, self.playbook.health_checks)
+
+    @cached_property
+    def transport(self) -> SshTransport:
+        """One for the whole command."""
+        return SshTransport()
+
+    def request(self, why: str = "", allow_quarantined: bool = False) -> Request:
+        """What the engine is asked."""
+        return Request(self.environment, self.playbook, self.hosts, self.limit, operator(), why, allow_quarantined)
+
+    def script(self, host: Host, layout: Layout) -> str:
+        """The service's shell functions for one host."""
+        settings = ServiceSettings(layout.dest, layout.root, layout.prefix, host.vars)
+        return service_for(self.playbook).script(settings)
+
+    @contextmanager
+    def ports(self, probes: Probes | None = None, plain: bool = False) -> Iterator[Ports]:
+        """Everything wired; closed on the way out, whatever happens, and never waiting for a silent host."""
+        service_for(self.playbook)  # an unsupported service is known before anything is contacted
+        renderer = choose(self.options.output, os.environ, self.options.verbose, plain)
+        hosts = SshHosts(self.transport, self.playbook.name, self.playbook.dest, self.script)
+        executor = make_executor(self.options.forks)
+        try:
+            yield Ports(hosts, probes or NoProbes(), SystemClock(), pulse, executor, renderer)
+        finally:
+            executor.shutdown(wait=False, cancel_futures=True)
+            self.transport.close()
+            renderer.close()
+            self.warn(renderer)
+
+    def warn(self, renderer: Renderer) -> None:
+        """What could not be written locally never ends a deploy, and is said."""
+        if self.runs.warning:
+            renderer(Notice("warning", self.runs.warning))
+
+
+def operator() -> str:
+    """user@machine, or the CI job."""
+    import getpass
+    import socket
+
+    return os.environ.get("DEPLOY_WHO") or f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+def build(options: Options) -> Context:
+    """Read every file; nothing is contacted. Raises InputError, UsageError."""
+    root = find_root(Path.cwd())
+    name = choose_playbook(root, options.playbook)
+    playbook = load_playbook(root, name)
+    service_for(playbook)
+    inventory = Path(options.inventory) if options.inventory else root / "inventory.yml"
+    fleet = load_inventory(inventory)
+    environment, names = environment_hosts(fleet, playbook.hosts, options.environment)
+    limit = frozenset(names) & frozenset(select(fleet, options.limit) if options.limit else names)
+    if not limit:
+        raise InputError(f"--limit {options.limit!r} leaves no host of {playbook.hosts} in {environment}")
+    hosts = tuple(fleet.hosts[name] for name in names)
+    return Context(options, root, fleet, playbook, environment, hosts, limit)

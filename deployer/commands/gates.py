@@ -1,0 +1,55 @@
+"""The gate and the probes of a push, from the playbook's health checks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import click
+
+from deployer.adapters.probe_ssh import SshProber
+from deployer.adapters.probes import HttpProbes
+from deployer.commands.context import Context
+from deployer.engine.request import Policy
+from deployer.gate import Gate
+from deployer.gate.limits import limit_gate
+from deployer.model.errors import InputError
+from deployer.model.plan import Plan
+from deployer.model.verdict import Verdict
+from deployer.remote.verbs import Command
+
+
+def probes_for(context: Context, notice: Callable[[str], None]) -> HttpProbes:
+    """Raises InputError for a playbook that would measure nothing: no data is never healthy."""
+    if not context.check.probes:
+        raise InputError(
+            f"playbook {context.playbook.name} has no probes: without data no verdict is healthy",
+            hint="add a health check with probes to health_checks: in the playbook",
+        )
+    ssh = SshProber(lambda host, line, deadline: context.transport.run(host, Command(line, b"", deadline)))
+    return HttpProbes(context.check, notice, ssh)
+
+
+def policy_for(context: Context, expected: Plan | None) -> Policy:
+    """One gate per wave; a person is asked where one is there."""
+    check, bake = context.check, context.playbook.bake
+
+    def gate(canary: tuple[str, ...], control: tuple[str, ...]) -> Gate:
+        return limit_gate(check, canary, control, bake)
+
+    def go_on(verdict: Verdict) -> bool:
+        if check.inconclusive == "continue":
+            return True
+        asks = check.inconclusive == "pause" and context.options.interactive
+        return asks and click.confirm(f"No verdict: {verdict.because}. Go on?", default=False, err=True)
+
+    return Policy(gate, lambda plan: approve(context, plan), go_on, expected)
+
+
+def approve(context: Context, plan: Plan) -> bool:
+    """The one question before anything changes."""
+    if context.options.yes:
+        return True
+    what = "Roll back" if plan.command == "rollback" else "Deploy"
+    change = f"{plan.previous or 'different releases'} -> {plan.release}"
+    question = f"{what} {plan.playbook} {change} on {len(plan.hosts)} hosts in {plan.environment.upper()}?"
+    return click.confirm(question, default=False, err=True)

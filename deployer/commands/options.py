@@ -1,0 +1,89 @@
+"""The options that every command has, and what they say."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from deployer.model.errors import UsageError
+
+Function = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was asked for, as it was typed."""
+
+    playbook: str | None
+    inventory: str | None
+    environment: str | None
+    limit: str | None
+    forks: int
+    json: bool
+    output: str
+    yes: bool
+    verbose: bool
+
+    @property
+    def interactive(self) -> bool:
+        """Is somebody there to be asked?"""
+        return sys.stdin.isatty() and sys.stderr.isatty()
+
+    def require_consent(self, what: str) -> None:
+        """Without a terminal and without --yes: refuse before anything is contacted."""
+        if not self.yes and not self.interactive:
+            raise UsageError(
+                f"cannot {what} without a terminal to ask on", hint="pass --yes", consequence="nothing was sent"
+            )
+
+
+SHARED: tuple[Callable[[Function], Function], ...] = (
+    click.option("-i", "--inventory", metavar="FILE", help="Inventory (default: inventory.yml of the checkout)."),
+    click.option("-e", "--environment", metavar="GROUP", help="Environment: a group of the inventory."),
+    click.option("-l", "--limit", metavar="PATTERN", help="Only these hosts (an Ansible pattern)."),
+    click.option("-f", "--forks", type=click.IntRange(1, 512), default=16, show_default=True, help="Hosts at a time."),
+    click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout; progress on stderr."),
+    click.option(
+        "--output", type=click.Choice(["auto", "tty", "plain", "github", "gitlab"]), default="auto", show_default=True,
+        help="How progress looks.",
+    ),
+    click.option("-y", "--yes", is_flag=True, help="Do not ask."),
+    click.option("-v", "--verbose", is_flag=True, help="Say more."),
+)  # fmt: skip
+NAMES = {"as_json": "DEPLOY_JSON"}
+
+
+def shared(playbook: bool = True) -> Callable[[Function], Function]:
+    """Give a command the shared options, each also as DEPLOY_<OPTION>, and call it with one Options value."""
+
+    def decorate(function: Function) -> Function:
+        @functools.wraps(function)
+        def called(**words: Any) -> Any:
+            options = Options(
+                playbook=words.pop("playbook", None),
+                inventory=words.pop("inventory"),
+                environment=words.pop("environment"),
+                limit=words.pop("limit"),
+                forks=words.pop("forks"),
+                json=words.pop("as_json"),
+                output=words.pop("output"),
+                yes=words.pop("yes"),
+                verbose=words.pop("verbose"),
+            )
+            return function(options, **words)
+
+        for option in reversed(SHARED):
+            called = option(called)
+        if playbook:
+            called = click.argument("playbook", required=False)(called)
+        for parameter in getattr(called, "__click_params__", []):
+            if isinstance(parameter, click.Option) and parameter.name and parameter.envvar is None:
+                parameter.envvar = NAMES.get(parameter.name, f"DEPLOY_{parameter.name.upper()}")
+        return called
+
+    return decorate

@@ -1,0 +1,84 @@
+"""`deploy plan`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from deployer.commands.options import Options, shared
+from deployer.model.errors import EXIT_CHANGES, DeployError, InputError
+
+if TYPE_CHECKING:
+    from deployer.commands.context import Context
+    from deployer.model.plan import Plan
+
+
+@click.command()
+@shared()
+@click.option("-r", "--revision", default="HEAD", show_default=True, metavar="REV", help="Branch, tag or commit.")
+@click.option("-o", "--out", metavar="FILE", help="Save the plan; push FILE applies exactly that or refuses.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit 2 when there are changes.")
+def plan(options: Options, revision: str, out: str | None, detailed_exitcode: bool) -> int:
+    """Show who would get what, in which waves; change nothing.
+
+    \b
+    Examples:
+      deploy plan nginx -e production
+      deploy plan nginx -e production -r v1.4 -o plan.json
+      deploy plan nginx -e production --detailed-exitcode
+    """
+    from deployer.commands.context import build
+    from deployer.commands.planfile import plan_to_json
+    from deployer.engine.plan import plan_push
+    from deployer.model.render import render_packages
+
+    context = build(options)
+    release = context.repository.release(revision, context.playbook.name, context.hosts, render_packages)
+    with context.ports() as ports:
+        found = plan_push(context.request(), release, ports)
+    if out:
+        try:
+            Path(out).write_text(json.dumps(plan_to_json(found), indent=2) + "\n")
+        except OSError as error:
+            raise InputError(f"cannot write {out}: {error.strerror}") from None
+    click.echo(json.dumps(plan_to_json(found)) if options.json else text(context, found, release.subject))
+    return EXIT_CHANGES if detailed_exitcode and found.hosts else 0
+
+
+def text(context: Context, found: Plan, subject: str) -> str:
+    """What a person reads: the change, the hosts, the waves, about how long."""
+    if not found.hosts:
+        return (
+            f"nothing to do: {found.environment} has {found.playbook} {found.release} on {len(found.unchanged)} hosts"
+        )
+    lines = [f"{found.playbook}  {found.environment}  {found.previous or '(different)'} -> {found.release}  {subject}"]
+    lines += ["", *diff(context, found).splitlines(), ""]
+    shapes: dict[str, list[str]] = {}
+    for name, host in found.hosts.items():
+        words = ", ".join(f"{kind} {path}" for path, kind in host.changes.items()) or "no file differs, not verified"
+        shapes.setdefault(f"{words}; {host.action}", []).append(name)
+    lines += [f"  {', '.join(names)}: {words}" for words, names in shapes.items()]
+    lines += [f"  {name}: unchanged" for name in found.unchanged]
+    lines += [f"! {warning}" for warning in found.warnings]
+    waves = " | ".join(", ".join(wave) for wave in found.waves)
+    minutes = len(found.waves) * found.bake / 60
+    lines += ["", f"Plan: {len(found.hosts)} to change, in waves: {waves}; about {max(0.1, minutes):.1f} min"]
+    lines.append(f"Nothing was changed. To go on: deploy push {found.playbook} -e {found.environment}")
+    return "\n".join(lines)
+
+
+def diff(context: Context, found: Plan) -> str:
+    """Line by line where both sides are in git; the previous release is found by the commit in its name."""
+    from deployer.adapters.git import unified_diff
+
+    if not found.previous or found.previous.startswith("0000000000"):
+        return ""
+    repository, name = context.repository, found.playbook
+    try:
+        before = repository.sources(repository.resolve(found.previous[:10]).sha, name)
+        return unified_diff(before, repository.sources(found.revision, name))
+    except DeployError:
+        return ""

@@ -1,0 +1,53 @@
+"""`deploy push`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from deployer.commands.options import Options, shared
+
+
+@click.command()
+@shared()
+@click.option("-r", "--revision", default="HEAD", show_default=True, metavar="REV", help="Branch, tag or commit.")
+@click.option("-m", "--message", default="", metavar="WHY", help="Why; kept in the ledger.")
+@click.option("--allow-quarantined", is_flag=True, help="Push a release that was reverted before.")
+def push(options: Options, revision: str, message: str, allow_quarantined: bool) -> int:
+    """Bring a git revision to the fleet: stage and check everywhere, then wave by wave; undo what regresses.
+
+    \b
+    Examples:
+      deploy push nginx -e production
+      deploy push nginx -e production -r v1.4 -m "longer TTLs" --yes
+      deploy plan nginx -o plan.json && deploy push plan.json
+    """
+    from deployer.commands.context import build
+    from deployer.commands.gates import policy_for, probes_for
+    from deployer.commands.planfile import read_plan
+    from deployer.commands.report import report
+    from deployer.engine.push import push as run
+    from deployer.model.events import Notice
+    from deployer.model.render import render_packages
+
+    options.require_consent("push")
+    saved = None
+    if options.playbook and options.playbook.endswith(".json"):
+        saved = read_plan(Path(options.playbook))
+        options = replace(options, playbook=saved.playbook, environment=saved.environment)
+        revision = saved.revision
+    context = build(options)
+    release = context.repository.release(revision, context.playbook.name, context.hosts, render_packages)
+    notices: list[str] = []
+    with probes_for(context, notices.append) as probes, context.ports(probes) as ports:
+        context.ledger.back_fill()
+        for path in context.repository.dirty(context.playbook.name):
+            ports.emit(Notice("warning", f"uncommitted and not deployed: {path}"))
+        expected = saved.on(context.fleet) if saved else None
+        request = context.request(message, allow_quarantined)
+        outcome = run(request, release, ports, context.ledger, policy_for(context, expected))
+        for text in notices:
+            ports.emit(Notice("warning", text))
+    return report(options, context.runs, outcome)

@@ -1,0 +1,102 @@
+"""`deploy rollback`: until the last host is back it has imported neither git, httpx, numpy nor rich."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from deployer.commands.options import Options, shared
+
+if TYPE_CHECKING:
+    from deployer.commands.context import Context
+    from deployer.engine.ports import Ports
+    from deployer.model.fleet import Host
+    from deployer.model.ledger import Entry
+    from deployer.model.plan import Plan
+    from deployer.model.release import Package
+
+
+@click.command()
+@shared()
+@click.option("--to", metavar="RELEASE", help="This release instead of the last good one (deploy history lists them).")
+def rollback(options: Options, to: str | None) -> int:
+    """Bring every host to the last good release; prove it; then probe and record. Needs SSH and nothing else.
+
+    \b
+    Examples:
+      deploy rollback
+      deploy rollback nginx -e production --yes
+      deploy rollback nginx --to 3f9c1e2aa0-9b1d22c4
+    """
+    from deployer.commands.context import build
+    from deployer.commands.report import report
+    from deployer.engine.rollback import rollback as run
+    from deployer.model.errors import UsageError
+    from deployer.model.release import RELEASE_ID
+
+    options.require_consent("roll back")
+    if to is not None and not RELEASE_ID.fullmatch(to):
+        raise UsageError(f"{to!r} is not a release", hint="deploy history lists them, such as 3f9c1e2aa0-9b1d22c4")
+    context = build(options)
+    with context.ports(plain=True) as ports:
+        outcome, entry = run(
+            context.request(), ports, to, lambda plan: ask(options, plan), lambda r, h: package(context, r, h)
+        )
+        if outcome.result != "unchanged":
+            record(context, ports, entry)
+            probe(context, ports)
+    return report(options, context.runs, outcome)
+
+
+def ask(options: Options, plan: Plan) -> bool:
+    """One question, unless --yes."""
+    if options.yes:
+        return True
+    change = f"from {plan.previous or 'different releases'} to {plan.release}"
+    question = f"Roll back {plan.playbook} on {len(plan.hosts)} hosts in {plan.environment.upper()} {change}?"
+    return click.confirm(question, default=False, err=True)
+
+
+def package(context: Context, release: str, host: Host) -> Package | None:
+    """For a host that lacks the release: from git, if that can be read and gives the very same release."""
+    from deployer.model.errors import DeployError
+    from deployer.model.render import render_packages
+
+    try:
+        found = context.repository.release(release[:10], context.playbook.name, context.hosts, render_packages)
+    except DeployError:
+        return None
+    return found.packages.get(host.name) if found.id == release else None
+
+
+def record(context: Context, ports: Ports, entry: Entry) -> None:
+    """The ledger, best effort: what cannot be written now is written by the next command that reaches git."""
+    from deployer.engine.record import close
+    from deployer.model.errors import DeployError
+    from deployer.model.events import Notice
+
+    try:
+        close(context.ledger, entry, ports)
+    except DeployError as error:
+        context.runs.put_aside(entry)
+        ports.emit(Notice("warning", f"{error.message}; the rollback is recorded by the next command that reaches git"))
+
+
+def probe(context: Context, ports: Ports) -> None:
+    """The required probes once, for information: the hosts are back either way."""
+    from deployer.adapters.probes import HttpProbes
+    from deployer.model.errors import DeployError
+    from deployer.model.events import Notice
+
+    try:
+        with HttpProbes(context.check) as probes:
+            results = probes.once([host for host in context.hosts if host.name in context.limit])
+    except DeployError as error:
+        ports.emit(Notice("warning", f"not probed: {error.message}"))
+        return
+    bad = [f"{r.host} {r.probe}: {r.failure}" for r in results if r.failure and r.level == "required"]
+    text = (
+        f"required probes failing after the rollback: {'; '.join(bad)}" if bad else "required probes pass on every host"
+    )
+    ports.emit(Notice("alarm" if bad else "info", text))

@@ -1,0 +1,95 @@
+"""`deploy status`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from deployer.commands.options import Options, shared
+from deployer.model.errors import EXIT_HUMAN, DeployError, HostError
+
+if TYPE_CHECKING:
+    from deployer.commands.context import Context
+    from deployer.model.state import HostState
+
+
+@click.command()
+@shared()
+def status(options: Options) -> int:
+    """Show the hosts as they are now, and the lock. Exit 0 when every host is verified on one release, else 4.
+
+    \b
+    Examples:
+      deploy status
+      deploy status nginx -e production
+      deploy status --json
+    """
+    from deployer.commands.context import build
+    from deployer.engine.survey import survey
+
+    context = build(options)
+    with context.ports(plain=True) as ports:
+        states = survey(ports, [host for host in context.hosts if host.name in context.limit])
+    lock = ledger_line(context)
+    releases = {s.current for s in states.values() if not isinstance(s, HostError)}
+    good = all(not isinstance(s, HostError) and verified(s) for s in states.values())
+    if options.json:
+        hosts = {n: {"error": str(s)} if isinstance(s, HostError) else asdict(s) for n, s in states.items()}
+        words = {"environment": context.environment, "playbook": context.playbook.name, "verified": good, "lock": lock}
+        click.echo(json.dumps({**words, "hosts": hosts}))
+    else:
+        click.echo(f"{context.environment}  {context.playbook.name}  {', '.join(sorted(releases)) or 'no release'}")
+        for name, state in states.items():
+            click.echo(f"  {name:<24} {line(state)}")
+        click.echo(lock)
+    return 0 if good else EXIT_HUMAN
+
+
+def verified(state: HostState) -> bool:
+    """Adopted, idle, undrifted, and the process has what the links say."""
+    return state.adopted and state.verified_on(state.current) and not state.drift
+
+
+def line(state: HostState | HostError) -> str:
+    """One host in one line."""
+    if isinstance(state, HostError):
+        return f"unreachable  {state}"
+    if not state.adopted:
+        return f"not adopted ({state.dest})"
+    words = [state.current]
+    if state.in_flight:
+        words.append(f"{state.phase}: deploy {state.deploy}, back to {state.good} in {state.left} s unless confirmed")
+        words.append(f"watchdog {state.watchdog}")
+    elif state.loaded != state.current:
+        words.append(f"the process runs {state.loaded or 'something unproven'}")
+    else:
+        words.append("verified")
+    if state.outcome == "reverted" and not state.in_flight:
+        words.append(f"reverted deploy {state.deploy}")
+    if state.drift:
+        words.append(f"drift: {', '.join(state.drift[:8])}")
+    if state.alarm:
+        words.append(f"ALARM: {state.alarm}")
+    return "  ".join(words)
+
+
+def ledger_line(context: Context) -> str:
+    """Who holds the lock, or that git cannot say; what was put aside is written on the way."""
+    import time
+
+    from deployer.model.ledger import lock_holder
+
+    try:
+        written = context.ledger.back_fill()
+        holder = lock_holder(context.ledger.read(), context.playbook.name, time.time())
+    except DeployError as error:
+        pending = len(context.runs.pending(context.environment))
+        wait = f"; {pending} record(s) wait to be written" if pending else ""
+        return f"lock: unknown: {error.message}{wait}"
+    late = f"; recorded late: {', '.join(e.deploy for e in written)}" if written else ""
+    if holder is None:
+        return f"lock: none{late}"
+    return f"lock: deploy {holder.deploy} by {holder.who}, {int(holder.expires - time.time())} s left{late}"

@@ -1,0 +1,82 @@
+"""Append-only lines: one per change, a heartbeat with figures during the bake. For logs, pipes and CI."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from deployer.console.errors import clean
+from deployer.model import events
+from deployer.model.plan import Plan
+from deployer.model.sample import HostSample, Sample
+
+HEARTBEAT = 5.0
+
+
+class Plain:
+    """write: gets one line at a time. Events come from worker threads too; a line is written whole."""
+
+    def __init__(self, write: Callable[[str], None], verbose: bool = False) -> None:
+        self._write, self._verbose = write, verbose
+        self._last_beat = -HEARTBEAT
+
+    def __call__(self, event: events.Event) -> None:
+        line = self.line(event)
+        if line:
+            self._write(f"{time.strftime('%H:%M:%S')} {clean(line)}")
+
+    def close(self) -> None:
+        """Nothing to put back."""
+
+    def line(self, event: events.Event) -> str:
+        """One line, or "" for nothing worth one."""
+        match event:
+            case events.Phase():
+                return f"{event.name}: {event.text}"
+            case events.Planned():
+                return plan_line(event.plan)
+            case events.WaveStarted():
+                return f"wave {event.number}/{event.of}: {', '.join(event.hosts)}"
+            case events.HostChanged():
+                if event.state in ("staged", "checked") and not self._verbose:
+                    return ""
+                return f"  {event.host} {event.state}" + (f": {event.detail}" if event.detail else "")
+            case events.Watched():
+                return self._beat(event)
+            case events.Judged():
+                return f"wave {event.wave} {event.verdict.ruling}: {event.verdict.because}"
+            case events.Notice():
+                return f"{event.level}: {event.text}"
+            case events.Recorded():
+                return "" if not event.pending else f"ledger: {event.record} put aside"
+        return ""
+
+    def _beat(self, event: events.Watched) -> str:
+        t = event.sample.t
+        if event.reading.state == "continue" and t - self._last_beat < HEARTBEAT and t >= self._last_beat:
+            return ""
+        self._last_beat = t
+        doubt = f"; {event.reading.reason}" if event.reading.reason else ""
+        return f"  {t:.0f}/{event.bake:.0f} s  {figures(event.sample)}{doubt}"
+
+
+def plan_line(plan: Plan) -> str:
+    """`nginx A -> B: 4 hosts in 3 waves (1, 1, 2)`."""
+    if not plan.hosts:
+        return f"plan: {plan.playbook} {plan.release}: nothing to do"
+    sizes = ", ".join(str(len(wave)) for wave in plan.waves)
+    before = plan.previous or "(different releases)"
+    return f"plan: {plan.playbook} {before} -> {plan.release}: {len(plan.hosts)} hosts in {len(plan.waves)} waves ({sizes})"
+
+
+def figures(sample: Sample) -> str:
+    """`web1 20 probes 0 failed 12 ms | ...` for the tick."""
+    return " | ".join(f"{name} {_host(one)}" for name, one in list(sample.hosts.items())[:6])
+
+
+def _host(one: HostSample | None) -> str:
+    if one is None:
+        return "no data"
+    middle = sorted(one.lat)[len(one.lat) // 2] if one.lat else 0.0
+    missed = f" {one.rehit_bad}/{one.rehit_n} re-fetches missed" if one.rehit_n else ""
+    return f"{one.n} probes {one.err} failed {middle:.0f} ms{missed}"

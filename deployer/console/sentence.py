@@ -1,0 +1,59 @@
+"""The closing sentence: one that a tired person can read."""
+
+from __future__ import annotations
+
+from deployer.console.errors import clean
+from deployer.model.outcome import Outcome
+
+
+def closing(outcome: Outcome) -> str:
+    """What happened, on which hosts, why; then what to do, if anything."""
+    lines = [_sentence(outcome)]
+    if outcome.error and outcome.result not in ("deployed", "unchanged"):
+        lines.append(f"because: {clean(outcome.error)}")
+    elif outcome.verdict and outcome.result == "deployed" and outcome.verdict.because:
+        lines.append(clean(outcome.verdict.because))
+    if outcome.hint:
+        lines.append(f"hint: {clean(outcome.hint)}")
+    return "\n".join(lines)
+
+
+def _sentence(outcome: Outcome) -> str:
+    what = f"{outcome.playbook} {outcome.release}".strip()
+    took = f" in {outcome.seconds['total']:.1f} s" if "total" in outcome.seconds else ""
+    confirmed = _names(outcome, "confirmed")
+    if outcome.result == "deployed":
+        return (
+            f"done: {what} is verified on {_count(confirmed)} of {outcome.environment}{took} (deploy {outcome.deploy})"
+        )
+    if outcome.result == "unchanged":
+        return f"nothing to do: {outcome.environment} has {what} already" if what else "nothing to do"
+    if outcome.result == "reverted":
+        touched = _names(outcome, "reverted")
+        live = f", undone {outcome.seconds['revert']:.1f} s after that was known" if "revert" in outcome.seconds else ""
+        spared = len(_names(outcome, "untouched"))
+        rest = f"; {spared} other host(s) never had it" if spared else ""
+        return (
+            f"reverted: {what} was taken back from {', '.join(touched)}, verified{live}{rest} (deploy {outcome.deploy})"
+        )
+    if outcome.result == "interrupted":
+        touched = _names(outcome, "reverted")
+        return (
+            f"interrupted: {', '.join(touched)} put back and verified"
+            if touched
+            else "interrupted: nothing was changed"
+        )
+    if outcome.result == "stranded":
+        bad = [name for name, end in sorted(outcome.hosts.items()) if not end.verified]
+        return (
+            f"a human is needed: {', '.join(bad) or 'see below'} not verified on one release (deploy {outcome.deploy})"
+        )
+    return f"{outcome.result}: {what}"
+
+
+def _names(outcome: Outcome, state: str) -> list[str]:
+    return [name for name, end in sorted(outcome.hosts.items()) if end.state == state]
+
+
+def _count(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{len(names)} hosts"
