@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 from deployer.adapters import http
+from deployer.adapters.http import Answer, Unsendable
 from deployer.adapters.probe_ssh import SshProber
 from deployer.model.fleet import Host
 from deployer.model.health import HealthCheck, Probe, merge
-from deployer.model.sample import Sample
+from deployer.model.sample import HostSample, Sample
 
 if TYPE_CHECKING:
-    pass
+    import httpx
 
 T = TypeVar("T")
 SPREAD = 0.8  # of a tick in which its requests begin; the rest is for the last answers
@@ -85,11 +86,99 @@ class HttpProbes:
     def once(self, hosts: Sequence[Host]) -> tuple[CheckResult, ...]:
         """Every probe once on every host, now."""
 
-        async def everything() -> list[CheckResult]:
-            jobs = [self._line_now().ask(partial(self._checked, host, probe)) for host in hosts for probe in self._probes]
-            return list(await asyncio.gather(*jobs))
+        async def everything() -> list[Asked | None]:
+            line = self._line_now()
+            return list(await asyncio.gather(*(self._ask(line, h, p, 0.0) for h in hosts for p in self._probes)))
 
-        return tuple(self._run(everything()))
+        asked = iter(self._run(everything()))
+        return tuple(self._result(host, probe, next(asked)) for host in hosts for probe in self._probes)
+
+    def _result(self, host: Host, probe: Probe, asked: Asked | None) -> CheckResult:
+        if asked is None:
+            return CheckResult(host.name, probe.name, probe.level, "could not be sent from here")
+        return CheckResult(host.name, probe.name, probe.level, asked.failure, asked.ms, asked.hit)
+
+    async def _second(self, hosts: list[Host]) -> dict[str, list[Asked | None]]:
+        """One tick: every probe as often as its rate says (fractions are carried over), spread over the tick."""
+        line, jobs, owners = self._line_now(), [], []
+        for host in hosts:
+            for probe in self._probes:
+                credit = self._credit.get((host.name, probe.name), 1.0 - probe.rate * self._tick)
+                credit += probe.rate * self._tick
+                times = int(credit + 1e-9)
+                self._credit[host.name, probe.name] = credit - times
+                for number in range(times):
+                    jobs.append(self._ask(line, host, probe, SPREAD * self._tick * number / times))
+                    owners.append(host.name)
+        began = time.monotonic()
+        answers = await asyncio.gather(*jobs)
+        await asyncio.sleep(max(0.0, self._tick - (time.monotonic() - began)))
+        found: dict[str, list[Asked | None]] = {host.name: [] for host in hosts}
+        for name, answer in zip(owners, answers, strict=True):
+            found[name].append(answer)
+        return found
+
+    async def _ask(self, line: Line, host: Host, probe: Probe, delay: float) -> Asked | None:
+        """One probe; a cacheable one is asked a second time at once. None when it could not be sent."""
+        await asyncio.sleep(delay)
+        try:
+            first = await self._answer(line, host, probe)
+            if first.error or not probe.cacheable:
+                return Asked(host.name, probe, first.error, first.ms)
+            second = await self._answer(line, host, probe)
+        except Unsendable as error:
+            self._say(str(error))
+            return None
+        if second.hit is None:
+            self._say(f"probe {probe.name}: {host.name} does not say whether an answer came from its cache")
+        return Asked(host.name, probe, second.error, first.ms, True, second.hit)
+
+    async def _answer(self, line: Line, host: Host, probe: Probe) -> Answer:
+        async with line.slots:
+            if probe.via == "ssh":
+                if self._ssh is None:
+                    raise Unsendable(f"probe {probe.name}: via: ssh is not possible here")
+                return await asyncio.to_thread(self._ssh.ask, host, probe)
+            name = host.address or host.name
+            if name not in self._addresses:  # looked up once: a name must not move between two probes
+                self._addresses[name] = await asyncio.to_thread(http.resolve, name)
+            return await http.fetch(line.client, http.target(host, probe, self._addresses[name]), probe)
+
+    def _sum(self, found: list[Asked | None]) -> HostSample | None:
+        """What one host gave in this tick; None when nothing could be sent although something was due."""
+        asked = [one for one in found if one is not None]
+        if found and not asked:
+            return None
+        told = [one for one in asked if one.refetched and one.hit is not None]
+        refetched = any(probe.cacheable for probe in self._probes)
+        required: dict[str, str] = {}
+        for one in asked:
+            if one.failure and one.probe.level == "required":
+                required.setdefault(one.probe.name, one.failure)
+        judged = [one for one in asked if one.probe.level == "required"] or asked
+        return HostSample(
+            n=len(judged),
+            err=sum(bool(one.failure) for one in judged),
+            lat=tuple(one.ms for one in judged),
+            rehit_n=len(told) if refetched else None,
+            rehit_bad=sum(not one.hit for one in told) if refetched else None,
+            required_err=required,
+        )
+
+    def _say(self, text: str) -> None:
+        """Once each."""
+        if text not in self._said:
+            self._said.add(text)
+            self._notice(text)
+
+    def _line_now(self) -> Line:
+        assert self._line is not None
+        return self._line
+
+    def _run(self, job: Coroutine[object, object, T]) -> T:
+        if self._line is None:
+            self._line = Line(self._most)
+        return self._line.run(job)
 
     def close(self) -> None:
         """Ends the loop and its thread; a later sample starts them again."""
@@ -102,3 +191,37 @@ class HttpProbes:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+
+class Line:
+    """An event loop in a thread of its own with one HTTP client."""
+
+    def __init__(self, most: int) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="probes", daemon=True)
+        self._thread.start()
+        self.client, self.slots = self.run(self._prepare(most))
+
+    async def _prepare(self, most: int) -> tuple[httpx.AsyncClient, asyncio.Semaphore]:
+        return http.make_client(), asyncio.Semaphore(most)
+
+    def run(self, job: Coroutine[object, object, T]) -> T:
+        """Run `job` on the loop and wait; a Ctrl-C cancels it."""
+        future = asyncio.run_coroutine_threadsafe(job, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def close(self) -> None:
+        """Ends the loop, two seconds at most."""
+
+        async def finish() -> None:
+            await self.client.aclose()
+            self._loop.stop()
+
+        asyncio.run_coroutine_threadsafe(finish(), self._loop)
+        self._thread.join(2.0)
+        if not self._thread.is_alive():
+            self._loop.close()

@@ -10,6 +10,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -74,8 +75,8 @@ def parse_yaml(text: str, shown: str) -> Document:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"{shown}: not YAML: {' '.join(str(error).split())[:200]}") from None
     if len(nodes) > 1:
-        mark = nodes[1].start_mark
-        raise document.fail_at(mark.line + 1, 1, "a second document begins here; one is expected")
+        second = nodes[1].start_mark
+        raise document.fail_at(second.line + 1, 1, "a second document begins here; one is expected")
     if nodes and nodes[0] is not None:
         document.value = _Builder(document).build(nodes[0], (), 0)
     return document
@@ -87,7 +88,7 @@ def _bound(document: Document) -> None:
     try:
         for event in yaml.parse(document.text, Loader=Loader):
             count += 1
-            line, column = event.start_mark.line + 1, event.start_mark.column + 1
+            line, column = place_of(event.start_mark)
             if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
                 raise document.fail_at(line, column, "anchors and aliases are not allowed here")
             if isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
@@ -102,6 +103,11 @@ def _bound(document: Document) -> None:
         raise document.fail_at(*place, f"not YAML: {error.problem or error.context}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"{document.file}: not YAML: {' '.join(str(error).split())[:200]}") from None
+
+
+def place_of(mark: Any) -> tuple[int, int]:
+    """Line and column, from 1."""
+    return (mark.line + 1, mark.column + 1) if mark else (1, 1)
 
 
 class _Builder:

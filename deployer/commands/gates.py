@@ -8,11 +8,13 @@ import click
 
 from deployer.adapters.probe_ssh import SshProber
 from deployer.adapters.probes import HttpProbes
+from deployer.adapters.ssh import Completed
 from deployer.commands.context import Context
 from deployer.engine.request import Policy
 from deployer.gate import Gate
 from deployer.gate.limits import limit_gate
 from deployer.model.errors import InputError
+from deployer.model.fleet import Host
 from deployer.model.plan import Plan
 from deployer.model.verdict import Verdict
 from deployer.remote.verbs import Command
@@ -25,8 +27,11 @@ def probes_for(context: Context, notice: Callable[[str], None]) -> HttpProbes:
             f"playbook {context.playbook.name} has no probes: without data no verdict is healthy",
             hint="add a health check with probes to health_checks: in the playbook",
         )
-    ssh = SshProber(lambda host, line, deadline: context.transport.run(host, Command(line, b"", deadline)))
-    return HttpProbes(context.check, notice, ssh)
+
+    def run(host: Host, line: str, deadline: float) -> Completed:
+        return context.transport.run(host, Command(line, b"", deadline))
+
+    return HttpProbes(context.check, notice, SshProber(run))
 
 
 def policy_for(context: Context, expected: Plan | None) -> Policy:

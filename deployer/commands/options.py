@@ -77,13 +77,14 @@ def shared(playbook: bool = True) -> Callable[[Function], Function]:
             )
             return function(options, **words)
 
+        command: Function = called
         for option in reversed(SHARED):
-            called = option(called)
+            command = option(command)
         if playbook:
-            called = click.argument("playbook", required=False)(called)
-        for parameter in getattr(called, "__click_params__", []):
+            command = click.argument("playbook", required=False)(command)
+        for parameter in getattr(command, "__click_params__", []):
             if isinstance(parameter, click.Option) and parameter.name and parameter.envvar is None:
                 parameter.envvar = NAMES.get(parameter.name, f"DEPLOY_{parameter.name.upper()}")
-        return called
+        return command
 
     return decorate

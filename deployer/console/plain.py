@@ -30,26 +30,16 @@ class Plain:
 
     def line(self, event: events.Event) -> str:
         """One line, or "" for nothing worth one."""
-        match event:
-            case events.Phase():
-                return f"{event.name}: {event.text}"
-            case events.Planned():
-                return plan_line(event.plan)
-            case events.WaveStarted():
-                return f"wave {event.number}/{event.of}: {', '.join(event.hosts)}"
-            case events.HostChanged():
-                if event.state in ("staged", "checked") and not self._verbose:
-                    return ""
-                return f"  {event.host} {event.state}" + (f": {event.detail}" if event.detail else "")
-            case events.Watched():
-                return self._beat(event)
-            case events.Judged():
-                return f"wave {event.wave} {event.verdict.ruling}: {event.verdict.because}"
-            case events.Notice():
-                return f"{event.level}: {event.text}"
-            case events.Recorded():
-                return "" if not event.pending else f"ledger: {event.record} put aside"
-        return ""
+        if isinstance(event, events.Watched):
+            return self._beat(event)
+        if isinstance(event, events.HostChanged):
+            small = event.state in ("staged", "checked") and not self._verbose
+            return "" if small else f"  {event.host} {event.state}" + (f": {event.detail}" if event.detail else "")
+        if isinstance(event, events.Planned):
+            return plan_line(event.plan)
+        if isinstance(event, events.WaveStarted):
+            return f"wave {event.number}/{event.of}: {', '.join(event.hosts)}"
+        return told(event)
 
     def _beat(self, event: events.Watched) -> str:
         t = event.sample.t
@@ -58,6 +48,19 @@ class Plain:
         self._last_beat = t
         doubt = f"; {event.reading.reason}" if event.reading.reason else ""
         return f"  {t:.0f}/{event.bake:.0f} s  {figures(event.sample)}{doubt}"
+
+
+def told(event: events.Event) -> str:
+    """The events that are a sentence already."""
+    if isinstance(event, events.Phase):
+        return f"{event.name}: {event.text}"
+    if isinstance(event, events.Judged):
+        return f"wave {event.wave} {event.verdict.ruling}: {event.verdict.because}"
+    if isinstance(event, events.Notice):
+        return f"{event.level}: {event.text}"
+    if isinstance(event, events.Recorded) and event.pending:
+        return f"ledger: {event.record} put aside"
+    return ""
 
 
 def plan_line(plan: Plan) -> str:
