@@ -1,4 +1,4 @@
-"""Strict host keys for paramiko: a client that knows exactly the keys known_hosts gives one hop and refuses all others."""
+"""Strict host keys for paramiko: a client that knows exactly the keys known_hosts gives one hop, and no other."""
 
 from __future__ import annotations
 

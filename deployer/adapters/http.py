@@ -61,8 +61,9 @@ class Target:
 
 
 def resolve(name: str) -> str:
-    """The first address of `name`, IPv4 before IPv6. Addresses are compared after resolution, never as strings: 0x7f000001 and
-    ::ffff:169.254.169.254 are addresses too. Raises Unsendable for link-local ones (cloud metadata) and unknown names.
+    """The first address of `name`, IPv4 before IPv6. Addresses are compared after resolution, never as strings:
+    0x7f000001 and ::ffff:169.254.169.254 are addresses too. Raises Unsendable for link-local ones (cloud
+    metadata) and unknown names.
     """
     try:
         found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)

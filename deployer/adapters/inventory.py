@@ -14,6 +14,7 @@ from deployer.model.pattern import select
 
 HOST_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*|[0-9A-Fa-f:]+")
 SECRETS = ("ansible_password", "ansible_ssh_pass", "ansible_become_password", "ansible_become_pass", "become_password")
+PARTS = ("hosts", "children", "vars")
 RANGE = re.compile(r"\[(?:(\d+):(\d+)|([a-z]):([a-z])|([A-Z]):([A-Z]))(?::(\d+))?\]")
 
 
@@ -58,11 +59,9 @@ def read_group(groups: Groups, name: str, body: object, path: tuple[str | int, .
     document = groups.document
     groups.members.setdefault(name, [])
     groups.children.setdefault(name, [])
-    if body is None:
-        return
-    if not isinstance(body, dict):
+    if not isinstance(body, dict | None):
         raise document.fail(path, f"group {name} must be a map of hosts, children and vars")
-    for key, value in without_extensions(body).items():
+    for key, value in without_extensions(body or {}).items():
         here = (*path, key)
         if key not in ("hosts", "children", "vars"):
             raise document.fail(

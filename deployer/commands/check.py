@@ -38,7 +38,6 @@ def check(options: Options) -> int:
         return EXIT_REFUSED if bad else 0
     for r in results:
         cached = {True: "  re-fetch from cache", False: "  re-fetch NOT from cache", None: ""}[r.hit]
-        click.echo(
-            f"{'ok  ' if not r.failure else 'FAIL'} {r.host:<20} {r.probe:<16} {r.ms:6.0f} ms{cached}  {r.failure}".rstrip()
-        )
+        mark = "FAIL" if r.failure else "ok  "
+        click.echo(f"{mark} {r.host:<20} {r.probe:<16} {r.ms:6.0f} ms{cached}  {r.failure}".rstrip())
     return EXIT_REFUSED if bad else 0

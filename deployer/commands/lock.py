@@ -50,9 +50,8 @@ def status(options: Options) -> int:
         click.echo("lock: none")
     else:
         now = time.time()
-        click.echo(
-            f"lock: deploy {holder.deploy} by {holder.who} since {int(now - holder.at)} s, {int(holder.expires - now)} s left"
-        )
+        since, left = int(now - holder.at), int(holder.expires - now)
+        click.echo(f"lock: deploy {holder.deploy} by {holder.who} since {since} s, {left} s left")
     return 0
 
 

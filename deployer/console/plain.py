@@ -68,8 +68,8 @@ def plan_line(plan: Plan) -> str:
     if not plan.hosts:
         return f"plan: {plan.playbook} {plan.release}: nothing to do"
     sizes = ", ".join(str(len(wave)) for wave in plan.waves)
-    before = plan.previous or "(different releases)"
-    return f"plan: {plan.playbook} {before} -> {plan.release}: {len(plan.hosts)} hosts in {len(plan.waves)} waves ({sizes})"
+    change = f"{plan.previous or '(different releases)'} -> {plan.release}"
+    return f"plan: {plan.playbook} {change}: {len(plan.hosts)} hosts in {len(plan.waves)} waves ({sizes})"
 
 
 def figures(sample: Sample) -> str:

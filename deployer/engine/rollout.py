@@ -82,7 +82,10 @@ def rollout(plan: Plan, order: Order, ports: Ports, judge: Judge, commit: Callab
                 ports.emit(WaveStarted(number, len(plan.waves), wave))
                 activate(walk, wave)
                 verdict = watch_wave(walk, judge, number)
-            ports.emit(Phase("decision", "every wave is healthy; recording the decision"))
+            decided = (
+                "recording it: every wave is healthy" if plan.command == "push" else "keeping it: every proof stands"
+            )
+            ports.emit(Phase("decision", decided))
             commit()
         except KeyboardInterrupt:
             return undo(walk, Regressed("interrupted by the operator"), "interrupted")

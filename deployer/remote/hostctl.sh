@@ -106,7 +106,7 @@ load() {
     phase) phase=$value ;; deploy) deploy=$value ;; command) command=$value ;; target) target=$value ;;
     outcome) outcome=$value ;; deadline) deadline=$value ;; hard) hard=$value ;; boot) boot=$value ;; end) end=$value ;;
   esac; done < state
-  [ "$end" = 1 ] || { phase=idle deploy= deadline=0; }
+  [ "$end" = 1 ] || { phase=idle deploy="" deadline=0; }
   link_of current; current=$to; link_of good; good=$to; fence=0
   [ -f fence ] && read -r fence < fence
   case $fence in ''|*[!0-9]*) fence=0 ;; esac
@@ -223,7 +223,7 @@ start_watchdog() { # armed only when it has said so itself; the launcher's exit 
   else setsid sh "$SELF" watch "$ROOT" "$1" </dev/null >/dev/null 2>&1 9>&- & fi
   tries=0
   while [ ! -s "wd.$1" ]; do
-    tries=$((tries + 1)); [ $tries -le $ACK_TRIES ] || return 1
+    tries=$((tries + 1)); [ "$tries" -le "$ACK_TRIES" ] || return 1
     sleep 0.1 2>/dev/null || sleep 1
   done
 }

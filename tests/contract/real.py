@@ -19,7 +19,9 @@ from deployer.remote.verbs import Command
 
 # A "process" is a file that says what it has loaded: reload reads the configuration through DEST, as a server does.
 SERVICE = """
-service_check() { ! grep -q broken "$1/conf.d/app.conf" || { echo "unknown word in conf.d/app.conf:1" >&2; return 1; }; }
+service_check() {
+  ! grep -q broken "$1/conf.d/app.conf" || { echo "unknown word in conf.d/app.conf:1" >&2; return 1; }
+}
 service_running() { [ -f @PREFIX@/process ]; }
 service_reload() { grep -q 'never loads' @DEST@/conf.d/app.conf || readlink @ROOT@/current > @PREFIX@/process; }
 service_start() { service_reload; }
