@@ -82,7 +82,8 @@ def validate(document: Document, model: type[M]) -> M:
         return model.model_validate(without_extensions(value))
     except ValidationError as error:
         found = error.errors(include_url=False)
-        first = min(found, key=lambda e: document.marks.get(_known(document, e["loc"]), (10**9, 0)))
+        places = {id(e): document.marks.get(_known(document, e["loc"]), (0, 0)) for e in found}
+        first = min(found, key=lambda e: (e["type"] == "missing", places[id(e)]))
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
         path = _known(document, first["loc"])
         if first["type"] == "extra_forbidden":

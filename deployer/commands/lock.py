@@ -64,15 +64,21 @@ def release(options: Options) -> int:
     options.require_consent("release the lock")
     context = build(options)
     holder = holder_of(context)
-    if holder is None:
+    if holder is not None:
+        if not options.yes:
+            click.confirm(f"Release the lock of deploy {holder.deploy} by {holder.who}?", abort=True, err=True)
+        give_back(context, holder, operator())
+    if options.json:
+        click.echo(json.dumps({"released": holder.deploy if holder else None}))
+    elif holder is None:
         click.echo("lock: none")
-        return 0
-    if not options.yes:
-        click.confirm(f"Release the lock of deploy {holder.deploy} by {holder.who}?", abort=True, err=True)
-    by = operator()
-    entry = replace(
-        holder, record="OUTCOME", result="released", because=f"lock released by {by}", who=by, at=time.time(), hosts={}
-    )
-    context.ledger.append(entry, len(context.ledger.read()))
-    click.echo(f"lock released: deploy {holder.deploy} can no longer commit")
+    else:
+        click.echo(f"lock released: deploy {holder.deploy} can no longer commit")
     return 0
+
+
+def give_back(context: Context, holder: Entry, by: str) -> None:
+    """An OUTCOME closes the deploy: its DECISION is refused from now on."""
+    closing = replace(holder, record="OUTCOME", result="released", who=by, at=time.time(), hosts={})
+    entry = replace(closing, because=f"lock released by {by}")
+    context.ledger.append(entry, len(context.ledger.read()))

@@ -37,7 +37,8 @@ def _split(pattern: str) -> list[str]:
 
 
 def _term(fleet: Fleet, term: str) -> tuple[str, ...]:
-    index = re.fullmatch(r"(.+)\[(-?\d*)(?:(:)(-?\d*))?\]", term)
+    index = re.fullmatch(r"([^~].*)\[(-?\d*)(?:(:)(-?\d*))?\]", term)
+    index = index if index and (index[1] in fleet.groups or index[1] in fleet.hosts) else None
     if index:
         names = _term(fleet, index[1])
         start = int(index[2]) if index[2] else 0

@@ -64,7 +64,7 @@ class SandboxHost:
 
 @dataclass
 class Sandbox:
-    """service: nginx or varnish. shell: "" for the system's sh in SSH sessions, or a program (busybox) to be it."""
+    """service: nginx, varnish, or "" for hosts with sshd alone. shell: "" for the system's sh in SSH sessions, or a program (busybox) to be it."""
 
     folder: Path
     count: int = 4
@@ -97,19 +97,25 @@ class Sandbox:
         self.folder.chmod(0o755)
         self._keygen(self.folder / "user_key")
         self.origin_port = free_port()
-        module = "deployer.adapters.sandbox.origin"
-        self.spawn([sys.executable, "-m", module, "--port", str(self.origin_port), "--folder", str(self.folder)])
+        if self.service:
+            module = "deployer.adapters.sandbox.origin"
+            self.spawn([sys.executable, "-m", module, "--port", str(self.origin_port), "--folder", str(self.folder)])
         for number in range(1, self.count + 1):
             name = f"web{number}"
             host = SandboxHost(name, self.folder / "hosts" / name, free_port(), free_port())
             self.hosts.append(host)
             self._start_sshd(host)
         self._write_ssh_files()
+        for host in self.hosts:
+            wait_for(lambda h=host: listening(h.ssh_port), f"sshd of {host.name}")  # type: ignore[misc]
+        if self.service:
+            self._start_servers()
+
+    def _start_servers(self) -> None:
         wait_for(lambda: listening(self.origin_port), "the origin")
         for host in self.hosts:
             servers.start(self.service, host.prefix, self.variables(host))
         for host in self.hosts:
-            wait_for(lambda h=host: listening(h.ssh_port), f"sshd of {host.name}")  # type: ignore[misc]
             wait_for(lambda h=host: listening(h.http_port), f"{self.service} of {host.name}")  # type: ignore[misc]
 
     def spawn(self, words: list[str], **options: Any) -> subprocess.Popen[bytes]:
@@ -137,7 +143,7 @@ class Sandbox:
             "http_listen": "127.0.0.1:",
             "origin": f"127.0.0.1:{self.origin_port}",
         }
-        return {**names, **servers.variables(self.service, host.prefix, host.http_port)}
+        return {**names, **(servers.variables(self.service, host.prefix, host.http_port) if self.service else {})}
 
     def _keygen(self, path: Path) -> None:
         words = [binaries.find("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-C", "sandbox", "-f", str(path)]

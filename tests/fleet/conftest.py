@@ -1,0 +1,118 @@
+"""A real fleet for a test module: sshd and nginx (or varnishd) per host, a config repository with its remote."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deployer.adapters.sandbox import repository
+from deployer.adapters.sandbox.fleet import Sandbox, SandboxHost
+
+DEPLOY = [sys.executable, "-m", "deployer"]
+
+
+@dataclass
+class Fleet:
+    """The sandbox with `deploy` at hand."""
+
+    sandbox: Sandbox
+
+    def start(self, *words: str, **environ: str) -> subprocess.Popen[str]:
+        """`deploy WORDS`, running."""
+        return subprocess.Popen(
+            [*DEPLOY, *words],
+            cwd=self.sandbox.config,
+            env={**self.sandbox.environ(), "PYTHONPATH": str(Path(__file__).parents[2]), **environ},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def deploy(self, *words: str, **environ: str) -> tuple[int, dict[str, Any], str]:
+        """`deploy WORDS --json`: exit code, the JSON object, stderr."""
+        child = self.start(*words, "--json", **environ)
+        out, err = child.communicate(timeout=110)
+        assert "Traceback" not in err, err
+        return child.returncode, json.loads(out) if out.strip() else {}, err
+
+    def host(self, name: str) -> SandboxHost:
+        return next(host for host in self.sandbox.hosts if host.name == name)
+
+    def root(self, name: str) -> Path:
+        """ROOT of the playbook on that host."""
+        return self.host(name).prefix / "var/lib/deployer" / self.sandbox.service
+
+    def current(self, name: str) -> str:
+        """What the link on the host's disk says, whatever the product reports."""
+        return os.readlink(self.root(name) / "current").removeprefix("releases/")
+
+    def currents(self) -> set[str]:
+        return {self.current(host.name) for host in self.sandbox.hosts}
+
+    def served(self, name: str, header: str = "X-Mark") -> str:
+        """A header of the answer that the running server gives: what users really get."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.host(name).http_port}/", timeout=5) as answer:
+            return str(answer.headers.get(header, ""))
+
+    def mark(self, text: str) -> str:
+        """Commit a harmless change that can be seen in every answer."""
+        path = "conf.d/shop.conf.j2"
+        file = self.sandbox.config / "playbooks/nginx/files" / path
+        lines = [line for line in file.read_text().splitlines() if "X-Mark" not in line]
+        where = next(i for i, line in enumerate(lines) if "X-Cache-Status" in line)
+        lines.insert(where, f"        add_header X-Mark {text} always;")
+        file.write_text("\n".join(lines) + "\n")
+        return repository.commit(self.sandbox, f"mark {text}")
+
+    def playbook(self, **values: str) -> None:
+        """Change keys of the playbook in the checkout (policy is read from there)."""
+        file = self.sandbox.config / "playbooks" / self.sandbox.service / "playbook.yml"
+        lines = [line for line in file.read_text().splitlines() if line.split(":")[0] not in values]
+        file.write_text("\n".join([*lines, *(f"{k}: {v}" for k, v in values.items())]) + "\n")
+
+
+def eventually(holds: Callable[[], bool], seconds: float, what: str) -> None:
+    """Poll a condition, bounded."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, f"not within {seconds} s: {what}"
+        time.sleep(0.1)
+
+
+def make_fleet(service: str, hosts: int) -> Iterator[Fleet]:
+    """Adopted, with short bakes. Below /tmp: the paths of sockets and servers must stay short."""
+    folder = Path(tempfile.mkdtemp(prefix="fleet-"))
+    try:
+        with Sandbox(folder, hosts, service) as sandbox:
+            repository.make_repository(sandbox, bake="2s", confirm_timeout="6s", serial="[1, 100%]")
+            fleet = Fleet(sandbox)
+            code, _, err = fleet.deploy("adopt", "--yes")
+            assert code == 0, err
+            yield fleet
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def nginx() -> Iterator[Fleet]:
+    """Three nginx hosts."""
+    yield from make_fleet("nginx", 3)
+
+
+@pytest.fixture(scope="module")
+def varnish() -> Iterator[Fleet]:
+    """Two Varnish hosts."""
+    yield from make_fleet("varnish", 2)

@@ -1,0 +1,164 @@
+"""Push on real sshd and nginx: what users are served is asked of the servers themselves."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+
+import pytest
+
+from deployer.adapters.sandbox import repository
+from tests.fleet.conftest import Fleet, eventually
+
+pytestmark = pytest.mark.xdist_group("push")
+
+
+def settled(fleet: Fleet, mark: str) -> None:
+    """Every host has the release marked `mark`, confirmed and served."""
+    fleet.mark(mark)
+    code, body, err = fleet.deploy("push", "--yes", "--allow-quarantined")
+    assert code == 0, (body, err)
+    assert {fleet.served(host.name) for host in fleet.sandbox.hosts} == {mark}
+
+
+def test_plan_says_nothing_to_do_when_there_is_nothing(nginx: Fleet) -> None:
+    """Changes: 2 with --detailed-exitcode; none: 0, and the words."""
+    nginx.mark("planned")
+    assert nginx.deploy("plan", "--detailed-exitcode")[0] == 2
+    settled(nginx, "planned-too")
+    assert nginx.deploy("plan", "--detailed-exitcode")[0] == 0
+    child = nginx.start("plan")
+    assert "nothing to do" in child.communicate(timeout=60)[0]
+    assert child.returncode == 0
+
+
+def test_a_saved_plan_is_applied_exactly_or_refused(nginx: Fleet) -> None:
+    """`plan -o` then `push FILE`; after something changed it is refused."""
+    settled(nginx, "before-plan")
+    nginx.mark("saved")
+    assert nginx.deploy("plan", "-o", "plan.json")[0] == 0
+    assert nginx.deploy("push", "plan.json", "--yes")[0] == 0
+    assert nginx.served("web1") == "saved"
+    code, body, _ = nginx.deploy("push", "plan.json", "--yes")
+    assert code == 1
+    assert "changed since" in body["error"]["message"]
+
+
+def test_the_founding_incident_is_undone_on_the_canary(nginx: Fleet) -> None:
+    """Exit 3; the others never had it; the same revision is refused afterwards."""
+    settled(nginx, "good")
+    before = nginx.currents()
+    repository.commit_incident(nginx.sandbox)
+    try:
+        code, body, _ = nginx.deploy("push", "--yes")
+        assert (code, body["result"]) == (3, "reverted")
+        assert body["verdict"]["ruling"] == "regressed"
+        assert "refetch_miss" in body["verdict"]["because"]
+        assert {n: h["state"] for n, h in body["hosts"].items()} == {
+            "web1": "reverted",
+            "web2": "untouched",
+            "web3": "untouched",
+        }
+        assert all(h["verified"] for h in body["hosts"].values())
+        assert nginx.currents() == before
+        events = (nginx.root("web2") / "events").read_text()
+        assert f"switched deploy={body['deploy']}" not in events
+        assert nginx.deploy("push", "--yes")[0] == 1
+    finally:
+        repository.git(nginx.sandbox.config, "revert", "--no-edit", "HEAD")
+    assert nginx.deploy("plan", "--detailed-exitcode")[0] == 0, "reverting the commit gives back the old release"
+
+
+def test_a_cache_path_that_never_becomes_live_is_noticed(nginx: Fleet) -> None:
+    """`nginx -t` and the reload both accept it; the running process is asked, and the host goes back."""
+    settled(nginx, "path")
+    before = nginx.currents()
+    repository.commit_cache_path(nginx.sandbox)
+    code, body, _ = nginx.deploy("push", "--yes")
+    repository.git(nginx.sandbox.config, "revert", "--no-edit", "HEAD")
+    assert code == 3
+    assert "previously it used" in body["error"]["message"]
+    assert nginx.currents() == before
+    assert nginx.deploy("status")[0] == 0
+    assert nginx.served("web1") == "path"
+
+
+def test_what_the_validator_refuses_is_activated_nowhere(nginx: Fleet) -> None:
+    """Exit 1 with file and line; the lock is given back."""
+    before = nginx.currents()
+    repository.commit_syntax_error(nginx.sandbox)
+    code, body, _ = nginx.deploy("push", "--yes")
+    repository.git(nginx.sandbox.config, "revert", "--no-edit", "HEAD")
+    assert code == 1
+    assert "conf.d/shop.conf:" in body["error"]["message"]
+    assert nginx.currents() == before
+    assert nginx.deploy("lock", "status")[1]["lock"] is None
+
+
+def in_mid_wave(fleet: Fleet, mark: str) -> subprocess.Popen[str]:
+    """A push that is baking on the canary."""
+    fleet.mark(mark)
+    fleet.playbook(bake="60s")
+    child = fleet.start("push", "--yes")
+    eventually(lambda: fleet.served("web1") == mark, 30, "the canary serves the new release")
+    return child
+
+
+def test_sigkill_in_mid_wave(nginx: Fleet) -> None:
+    """Nobody confirms: the canary is back by confirm_timeout, with the reload done, and status tells the truth."""
+    settled(nginx, "alive")
+    child = in_mid_wave(nginx, "orphan")
+    os.kill(child.pid, signal.SIGKILL)
+    child.communicate()
+    nginx.playbook(bake="2s")
+    code, body, _ = nginx.deploy("status")
+    assert (code, body["hosts"]["web1"]["phase"]) == (4, "pending")
+    eventually(lambda: nginx.served("web1") == "alive", 6 + 5, "the old release is served again")
+    code, body, _ = nginx.deploy("status")
+    assert code == 0
+    assert body["hosts"]["web1"]["outcome"] == "reverted"
+    assert nginx.deploy("push", "--yes")[0] == 5, "the dead deployer's lock stands until it expires or is released"
+    assert nginx.deploy("lock", "release", "--yes")[0] == 0
+    settled(nginx, "after")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_interrupted_in_mid_wave(nginx: Fleet, number: signal.Signals) -> None:
+    """Ctrl-C, and a CI job that is cancelled: what is pending is put back, exit 130."""
+    settled(nginx, f"calm-{number.name}")
+    child = in_mid_wave(nginx, "interrupted")
+    os.kill(child.pid, number)
+    child.communicate(timeout=60)
+    nginx.playbook(bake="2s")
+    assert child.returncode == 130
+    assert nginx.served("web1") == f"calm-{number.name}"
+    assert nginx.deploy("status")[0] == 0
+
+
+def test_abort_from_another_terminal(nginx: Fleet) -> None:
+    """What a stopped deployer left pending is reverted by hand; woken up, it does not confirm."""
+    settled(nginx, "still")
+    child = in_mid_wave(nginx, "aborted")
+    os.kill(child.pid, signal.SIGSTOP)
+    assert nginx.deploy("abort", "--yes")[0] == 0
+    assert nginx.served("web1") == "still"
+    os.kill(child.pid, signal.SIGCONT)
+    child.communicate(timeout=100)
+    nginx.playbook(bake="2s")
+    assert child.returncode == 3
+    assert nginx.served("web1") == "still"
+
+
+def test_two_pushes_at_once(nginx: Fleet) -> None:
+    """Exactly one proceeds; the other exits 5 naming the holder."""
+    settled(nginx, "one")
+    nginx.mark("two")
+    children = [nginx.start("push", "--yes", "--json", DEPLOY_WHO=f"worker{n}") for n in (1, 2)]
+    ends = [(*child.communicate(timeout=100), child.returncode) for child in children]
+    codes = sorted(code for *_, code in ends)
+    assert codes == [0, 5], ends
+    loser = next(out for out, _, code in ends if code == 5)
+    assert "holds the lock" in loser
+    assert "worker" in loser
+    assert nginx.served("web3") == "two"

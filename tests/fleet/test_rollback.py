@@ -1,0 +1,121 @@
+"""Rollback on real hosts: with nothing but SSH."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.fleet.conftest import Fleet
+
+pytestmark = pytest.mark.xdist_group("rollback")
+
+SPY = """
+import os, sys
+import deployer.commands.rollback as rollback
+def spy(*words):
+    print("LOADED", *sorted({m.split(".")[0] for m in sys.modules}))
+    sys.stdout.flush()
+    os._exit(0)
+rollback.record = spy
+from deployer.cli import run
+run(["rollback", "--yes"])
+"""
+
+
+def push(fleet: Fleet, mark: str) -> None:
+    fleet.mark(mark)
+    code, body, err = fleet.deploy("push", "--yes")
+    assert code == 0, (body, err)
+
+
+def test_without_git_and_without_its_remote(nginx: Fleet) -> None:
+    """The remote is gone and .git is moved away: every host is back, and what is to be recorded is said, and later
+    done by the next command that reaches git."""
+    push(nginx, "one")
+    push(nginx, "two")
+    config, remote = nginx.sandbox.config, nginx.sandbox.folder / "origin.git"
+    shutil.move(config / ".git", nginx.sandbox.folder / "moved.git")
+    shutil.move(remote, nginx.sandbox.folder / "gone.git")
+    try:
+        code, body, err = nginx.deploy("rollback", "--yes")
+        assert (code, body["result"]) == (0, "deployed")
+        assert {nginx.served(host.name) for host in nginx.sandbox.hosts} == {"one"}
+        assert "recorded by the next command that reaches git" in err
+        assert nginx.deploy("status")[0] == 0
+    finally:
+        shutil.move(nginx.sandbox.folder / "gone.git", remote)
+        shutil.move(nginx.sandbox.folder / "moved.git", config / ".git")
+    code, status, _ = nginx.deploy("status")
+    assert code == 0
+    assert body["deploy"] in status["lock"]
+    deploys = nginx.deploy("history")[1]["deploys"]
+    assert [(d["command"], d["deploy"]) for d in deploys][-1] == ("rollback", body["deploy"])
+    assert nginx.deploy("push", "--yes")[0] == 1, "what was rolled back from is quarantined"
+
+
+def test_nothing_heavy_is_imported_before_the_last_host_is_back(nginx: Fleet) -> None:
+    """No git, httpx, numpy or rich."""
+    push(nginx, "three")
+    push(nginx, "four")
+    done = subprocess.run(
+        [sys.executable, "-c", SPY],
+        cwd=nginx.sandbox.config,
+        env=nginx.sandbox.environ(),
+        capture_output=True,
+        text=True,
+        check=True,
+        stdin=subprocess.DEVNULL,
+        timeout=100,
+    )
+    loaded = done.stdout.split("LOADED ")[1].split()
+    assert "paramiko" in loaded
+    assert not {"git", "httpx", "numpy", "rich"} & set(loaded)
+    assert {nginx.served(host.name) for host in nginx.sandbox.hosts} == {"three"}
+
+
+def test_to_a_release_by_name(nginx: Fleet) -> None:
+    """`--to`, and a name that is none."""
+    push(nginx, "five")
+    five = nginx.current("web1")
+    push(nginx, "six")
+    assert nginx.deploy("rollback", "--to", "--help", "--yes")[0] in (0, 64)
+    assert nginx.deploy("rollback", "--to", "nonsense", "--yes")[0] == 64
+    code, body, _ = nginx.deploy("rollback", "--to", "0123456789-01234567", "--yes")
+    assert code == 4
+    assert "does not have" in body["error"]["message"]
+    assert nginx.deploy("rollback", "--to", five, "--yes")[0] == 0
+    assert nginx.served("web2") == "five"
+
+
+def test_a_host_that_lacks_the_release_gets_it_pushed(nginx: Fleet) -> None:
+    """From git, under the very same name."""
+    push(nginx, "seven")
+    seven = nginx.current("web2")
+    push(nginx, "eight")
+    shutil.rmtree(nginx.root("web2") / "releases" / seven)
+    assert nginx.deploy("rollback", "--yes")[0] == 0
+    assert nginx.served("web2") == "seven"
+
+
+def test_a_host_that_is_gone_is_named_and_the_others_are_back(nginx: Fleet) -> None:
+    """Exit 4."""
+    push(nginx, "nine")
+    push(nginx, "ten")
+    config = nginx.sandbox.folder / "ssh_config"
+    text = config.read_text()
+    known = nginx.sandbox.folder / "known_hosts"
+    keys = known.read_text()
+    port = nginx.host("web3").ssh_port
+    known.write_text("".join(line for line in keys.splitlines(True) if f":{port} " not in line))
+    code, body, _ = nginx.deploy("rollback", "--yes")
+    known.write_text(keys)
+    config.write_text(text)
+    assert code == 4
+    assert body["hosts"]["web3"]["state"] == "unreachable"
+    assert "unknown" in body["hosts"]["web3"]["error"]
+    assert (nginx.served("web1"), nginx.served("web3")) == ("nine", "ten")
+    assert nginx.deploy("rollback", "--to", nginx.current("web1"), "--yes")[0] == 0
+    assert nginx.served("web3") == "nine"
