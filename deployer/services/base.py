@@ -15,32 +15,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
-
-Action = Literal["reload", "restart", "none"]
-
-# Shell words that every phrasebook of ours begins with.
-COMMON = r"""
-PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
-uptime() { IFS=' .' read -r up rest < /proc/uptime; : "$rest"; } # sets up: seconds, which no clock change moves
-nap() { sleep 0.1 2>/dev/null || sleep 1; }
-linked() { to=$(readlink "$ROOT/$1" 2>/dev/null) && printf '%s\n' "${to#releases/}"; }
-# Overwritten in place, so that a revert can still write it when the disk is full; "end" tells a whole line.
-put_loaded() { printf '%s end\n' "$*" | dd of="$ROOT/loaded" conv=notrunc 2>/dev/null; }
-get_loaded() { # sets proven and the words after it
-  proven='' words=''
-  read -r proven words < "$ROOT/loaded" 2>/dev/null || return 1
-  case " $words" in *" end") words=" ${words%end}" ;; *) proven='' words=''; return 1 ;; esac
-}
-# Run the words after DIR where DIR lies over the live tree and nobody else sees it: what reads the live files by
-# absolute path reads the staged ones. 99: that cannot be had here.
-in_private() {
-  over=$1 live=$(readlink -f "$ROOT/current") && shift || return 99
-  [ "$(id -u)" = 0 ] && [ "$(readlink -f "$DEST")" = "$live" ] && unshare -m true 2>/dev/null || return 99
-  unshare -m sh -c 'mount --make-rprivate / && mount --bind "$1" "$2" || exit 99; shift 2; exec "$@"' sh \
-    "$over" "$live" "$@"
-}
-"""
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,30 +33,18 @@ class ServiceSettings:
 
 
 class Service(Protocol):
-    """keeps_cache_on_reload: what is cached survives a reload. entry: the file every release must have ("": none)."""
+    """keeps_cache: the cache survives a reload. entry: the file every release must have ("" for none)."""
 
     @property
     def name(self) -> str: ...
 
     @property
-    def keeps_cache_on_reload(self) -> bool: ...
+    def keeps_cache(self) -> bool: ...
 
     @property
     def entry(self) -> str: ...
 
-    def script(self, settings: ServiceSettings) -> str:
-        """The functions above, as a file for the host."""
-        ...
-
-    def action(
-        self, changes: Mapping[str, object], before: Mapping[str, bytes] | None, after: Mapping[str, bytes]
-    ) -> Action:
-        """What the service must do to take `changes` (by path). before: None when the old content is unknown."""
-        ...
-
-    def audit_layout(self, files: Mapping[str, bytes]) -> list[str]:
-        """Problems that are known before any host is contacted, one line each, `path:line: text` where it can."""
-        ...
+    def script(self, settings: ServiceSettings) -> str: ...
 
 
 def assignments(**values: str) -> str:
@@ -89,11 +52,17 @@ def assignments(**values: str) -> str:
     return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
 
 
-def reload_if_changed(changes: Mapping[str, object]) -> Action:
-    """For servers that take every change by a reload."""
-    return "reload" if changes else "none"
-
-
-def missing_entry(entry: str, files: Mapping[str, bytes]) -> list[str]:
-    """One line when the file that the server reads first is not there."""
-    return [] if entry in files else [f"{entry} is missing: the service reads it first"]
+def cache_hit(headers: Mapping[str, str]) -> bool | None:
+    """Did this answer come from the cache? Cache-Status (RFC 9211), X-Cache-Status, X-Cache, X-Varnish, Age (RFC
+    9111 section 5.1), in that order; None when the headers cannot tell."""
+    lower = {name.lower(): value for name, value in headers.items()}
+    if "cache-status" in lower:
+        return any(part.strip().lower() == "hit" for part in lower["cache-status"].replace(",", ";").split(";"))
+    for name in ("x-cache-status", "x-cache"):
+        if name in lower:
+            return lower[name].strip().upper().startswith(("HIT", "STALE", "UPDATING", "REVALIDATED"))
+    if "x-varnish" in lower:
+        return len(lower["x-varnish"].split()) == 2  # a hit names the request that filled the object
+    if lower.get("age", "").strip().isdigit():
+        return int(lower["age"]) > 0 or None
+    return None

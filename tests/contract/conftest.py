@@ -17,7 +17,7 @@ from tests.contract.real import LocalTransport, RealRig, shell_folder
 from tests.contract.rig import FakeRig, Rig
 
 WIRES = {"ssh-dash": "dash", "ssh-busybox": "busybox"}
-SHELLS = {"dash": "dash", "busybox": "busybox", "mksh": "mksh", "bash": "bash"}
+SHELLS = {"mksh": "mksh", "bash": "bash"}
 
 
 @pytest.fixture(scope="session")
