@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from deployer.model.fleet import Host
 from deployer.model.health import Probe
-from deployer.services.base import cache_hit
+from deployer.services.headers import cache_hit
 
 if TYPE_CHECKING:
     import httpx

@@ -50,19 +50,3 @@ class Service(Protocol):
 def assignments(**values: str) -> str:
     """`NAME='value'` lines: the only way a value gets into a script."""
     return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
-
-
-def cache_hit(headers: Mapping[str, str]) -> bool | None:
-    """Did this answer come from the cache? Cache-Status (RFC 9211), X-Cache-Status, X-Cache, X-Varnish, Age (RFC
-    9111 section 5.1), in that order; None when the headers cannot tell."""
-    lower = {name.lower(): value for name, value in headers.items()}
-    if "cache-status" in lower:
-        return any(part.strip().lower() == "hit" for part in lower["cache-status"].replace(",", ";").split(";"))
-    for name in ("x-cache-status", "x-cache"):
-        if name in lower:
-            return lower[name].strip().upper().startswith(("HIT", "STALE", "UPDATING", "REVALIDATED"))
-    if "x-varnish" in lower:
-        return len(lower["x-varnish"].split()) == 2  # a hit names the request that filled the object
-    if lower.get("age", "").strip().isdigit():
-        return int(lower["age"]) > 0 or None
-    return None
