@@ -42,9 +42,9 @@ def _word(value: str) -> bool | None:
     """`HIT`, `MISS, HIT`, `HIT from proxy:80`, `cp1 hit/3`; None for `-` and words of other trades."""
     for word in re.findall(r"[A-Z_-]+", value.rsplit(",", maxsplit=1)[-1].upper()):
         if word in HIT or word in MISS:
-            return word in HIT
+            return bool(word in HIT)
         if word.startswith("TCP_"):
-            return word.endswith("_HIT")
+            return bool(word.endswith("_HIT"))
     return None
 
 

@@ -64,7 +64,8 @@ class SandboxHost:
 
 @dataclass
 class Sandbox:
-    """service: nginx, varnish, or "" for hosts with sshd alone. shell: "" for the system's sh in SSH sessions, or a program (busybox) to be it."""
+    """service: nginx, varnish, or "" for hosts with sshd alone. shell: a program (busybox) to be `sh` in SSH sessions,
+    "" for the system's."""
 
     folder: Path
     count: int = 4
