@@ -115,7 +115,9 @@ class SshTransport:
             except Exception as error:  # classified below: every failure here is before anything was sent
                 for opened in reversed(hops):
                     _shut(opened)
-                if isinstance(error, SSHException) and "banner" in str(error):
+                if isinstance(error, SSHException) and any(
+                    word in str(error) for word in ("banner", "No existing session")
+                ):
                     raise _Busy("it does not greet as an SSH server, or has no free slot (MaxStartups)") from None
                 raise Unreachable(f"cannot connect to {hop.hostname}:{hop.port}: {reason(error)}", sent=False) from None
             hops.append(connection)

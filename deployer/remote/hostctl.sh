@@ -80,9 +80,12 @@ steal_lock() { # only the watchdog, only after the deadline: a stopped or hung h
   kill_tree "$holder"
   timeout 5 flock 9 9>&9
 }
-kill_tree() {
+kill_tree() { # children are looked up first: they lose their parent with it
+  # shellcheck disable=SC2046
+  set -- "$1" $(cat "/proc/$1/task/$1/children" 2>/dev/null)
   kill -9 "$1" 2>/dev/null
-  for child in $(cat "/proc/$1/task/$1/children" 2>/dev/null); do kill_tree "$child"; done
+  shift
+  for child in "$@"; do [ "$child" = "$$" ] || ( kill_tree "$child" ); done # the watchdog may be a child of the holder
 }
 service() { # service FUNCTION [ARG]: in a child shell, bounded, without the lock and without the caller's input
   timeout -k 2 "$T_CMD" sh -c '. "$1"; f=$2; shift 2; "$f" "$@"' sh "$ROOT/service" "$@" 9>&- </dev/null

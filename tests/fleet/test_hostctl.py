@@ -1,0 +1,230 @@
+"""hostctl.sh when things break: killed at bad moments, corrupted, out of space. On this machine, without a wire."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deployer.adapters.sandbox.fleet import reap
+from deployer.model.errors import Refused
+from deployer.model.release import Package
+from tests.contract.real import LocalTransport, RealRig
+from tests.contract.rig import order, package
+from tests.fleet.conftest import eventually
+
+ONE, TWO = package(b"one\n"), package(b"two\n")
+
+
+def ready(rig: RealRig) -> RealRig:
+    """ONE is confirmed, TWO is staged."""
+    rig.hosts.adopt(rig.host, order(ONE, 1))
+    rig.hosts.stage(rig.host, ONE)
+    rig.hosts.activate(rig.host, order(ONE, 2))
+    rig.hosts.confirm(rig.host, order(ONE, 2))
+    rig.hosts.stage(rig.host, TWO)
+    return rig
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[RealRig]:
+    yield ready(RealRig(tmp_path / "host", LocalTransport()))
+    reap(tmp_path)  # watchdogs, and what a test stopped
+
+
+def root(rig: RealRig) -> Path:
+    return rig.prefix / "var/lib/deployer/app"
+
+
+def tick(rig: RealRig, verb: str = "tick") -> None:
+    """What the minute tick, or the boot unit, does."""
+    agent = next((rig.prefix / "var/lib/deployer/bin").glob("hostctl-*"))
+    subprocess.run(["sh", str(agent), verb, str(root(rig))], check=False, capture_output=True)
+
+
+def watchdog(rig: RealRig, deploy: str) -> int:
+    return int((root(rig) / f"wd.{deploy}").read_text())
+
+
+def test_a_killed_watchdog_is_replaced_by_the_tick(rig: RealRig) -> None:
+    """Status says dead; after the deadline the tick reverts."""
+    rig.hosts.activate(rig.host, order(TWO, 3, lease=5))
+    os.kill(watchdog(rig, "3-abcd"), signal.SIGKILL)
+    eventually(lambda: rig.hosts.survey(rig.host).watchdog == "dead", 5, "the watchdog is seen dead")
+    tick(rig)
+    assert rig.hosts.survey(rig.host).in_flight, "before the deadline the tick does nothing"
+    eventually(lambda: rig.hosts.survey(rig.host).left == 0, 10, "the deadline passes")
+    tick(rig)
+    assert rig.hosts.survey(rig.host).verified_on(ONE.release)
+
+
+def test_a_reboot_is_a_revert(rig: RealRig) -> None:
+    """The boot unit puts the links back before the service starts, deadline or not."""
+    rig.hosts.activate(rig.host, order(TWO, 3, lease=300))
+    os.kill(watchdog(rig, "3-abcd"), signal.SIGKILL)
+    (rig.prefix / "process").unlink()
+    tick(rig, "boot")
+    state = rig.hosts.survey(rig.host)
+    assert (state.current, state.good, state.in_flight) == (ONE.release, ONE.release, False)
+
+
+def test_links_that_disagree_without_a_record_go_back(rig: RealRig) -> None:
+    """A torn or missing record: the two links decide."""
+    for torn in ("", "phase=pen"):
+        (root(rig) / "state").write_text(torn)
+        new = root(rig) / "current.x"
+        new.symlink_to(f"releases/{TWO.release}")
+        new.rename(root(rig) / "current")
+        assert rig.hosts.survey(rig.host).in_flight
+        tick(rig)
+        assert rig.hosts.survey(rig.host).verified_on(ONE.release)
+
+
+def test_dying_right_after_the_commit_point_is_completed(rig: RealRig) -> None:
+    """`good` was moved: the deploy is confirmed, and the next tick finishes the book-keeping."""
+    rig.hosts.activate(rig.host, order(TWO, 3))
+    (root(rig) / "good.cfm").rename(root(rig) / "good")
+    tick(rig)
+    state = rig.hosts.survey(rig.host)
+    assert state.verified_on(TWO.release)
+    assert (state.outcome, state.history[-1].release) == ("confirmed", TWO.release)
+
+
+def test_no_way_back_no_way_forward(rig: RealRig) -> None:
+    """A good release that was edited: the activation is refused before anything is switched."""
+    (root(rig) / "releases" / ONE.release / "conf.d/app.conf").write_bytes(b"edited\n")
+    with pytest.raises(Refused, match="no way back") as caught:
+        rig.hosts.activate(rig.host, order(TWO, 3))
+    assert caught.value.code == "corrupt"
+    assert rig.hosts.survey(rig.host).current == ONE.release
+
+
+def test_a_good_release_that_rots_while_pending_is_an_alarm(rig: RealRig) -> None:
+    """Nothing is reloaded; the alarm names it; repaired, the watchdog finishes by itself."""
+    rig.hosts.activate(rig.host, order(TWO, 3, lease=1))
+    file = root(rig) / "releases" / ONE.release / "conf.d/app.conf"
+    file.write_bytes(b"rotten\n")
+    state = rig.until(lambda s: bool(s.alarm), 15)
+    assert "corrupt" in state.alarm
+    assert state.loaded == TWO.release
+    file.write_bytes(b"one\n")
+    assert rig.until(lambda s: s.verified_on(ONE.release), 15).verified_on(ONE.release)
+
+
+def test_the_deployers_connection_dies_in_the_activation(rig: RealRig) -> None:
+    """The whole client side is killed while the host works: it ends pending or old, and then old."""
+    from deployer.remote import verbs
+    from deployer.remote.layout import layout_for
+
+    line = verbs.activate(layout_for(rig.host, "app", "/etc/app"), order(TWO, 3, lease=2)).line
+    child = subprocess.Popen(["sh", "-c", line], stdout=subprocess.PIPE, start_new_session=True)
+    eventually(lambda: (root(rig) / "current").readlink().name == TWO.release, 10, "switched")
+    os.killpg(child.pid, signal.SIGKILL)
+    child.communicate()
+    assert rig.until(lambda s: s.verified_on(ONE.release), 20).verified_on(ONE.release)
+
+
+def test_a_hung_holder_of_the_lock_is_not_waited_for(rig: RealRig) -> None:
+    """Stopped right after the switch, holding the lock: after the deadline the watchdog takes it."""
+    slow = root(rig) / "service"
+    slow.write_text(slow.read_text() + "service_reload() { kill -STOP $PPID; sleep 100; }\n")
+    from deployer.remote import verbs
+    from deployer.remote.layout import layout_for
+
+    line = verbs.activate(layout_for(rig.host, "app", "/etc/app"), order(TWO, 3, lease=2)).line
+    child = subprocess.Popen(["sh", "-c", line], stdout=subprocess.PIPE, start_new_session=True)
+    eventually(lambda: (root(rig) / "current").readlink().name == TWO.release, 10, "switched")
+    eventually(lambda: (root(rig) / "current").readlink().name == ONE.release, 40, "taken back")
+    os.killpg(child.pid, signal.SIGKILL)
+    child.communicate()
+
+
+def test_a_foreign_link_is_not_ours(tmp_path: Path) -> None:
+    """A dest that is a link to somewhere else is refused by name."""
+    rig = RealRig(tmp_path / "host", LocalTransport())
+    shutil.move(tmp_path / "host/etc/app", tmp_path / "elsewhere")
+    (tmp_path / "host/etc/app").symlink_to(tmp_path / "elsewhere")
+    assert rig.hosts.survey(rig.host).dest == "foreign"
+    with pytest.raises(Refused, match="a link to somewhere else"):
+        rig.hosts.adopt(rig.host, order(ONE, 1))
+
+
+def test_adopting_links_and_odd_names(tmp_path: Path) -> None:
+    """sites-enabled links are taken by content; a name that cannot be represented is refused by name."""
+    rig = RealRig(tmp_path / "host", LocalTransport())
+    enabled = tmp_path / "host/etc/app/enabled"
+    enabled.mkdir()
+    (enabled / "app").symlink_to("../conf.d/app.conf")
+    odd = tmp_path / "host/etc/app/a b"
+    odd.write_text("x")
+    with pytest.raises(Refused, match="a b is not allowed"):
+        rig.hosts.adopt(rig.host, order(ONE, 1))
+    assert rig.live.read_bytes() == b"as it was\n"
+    odd.unlink()
+    assert rig.hosts.adopt(rig.host, order(ONE, 1)).adopted
+    assert (tmp_path / "host/etc/app/enabled/app").read_bytes() == b"as it was\n"
+    assert (tmp_path / "host/etc/app.before-deployer/enabled/app").is_symlink()
+
+
+def test_a_hand_edit_is_adopted_as_a_release_of_its_own(rig: RealRig) -> None:
+    """`deploy adopt` on a drifted host: the edit is kept, the way back is whole again."""
+    rig.edit(b"by hand\n")
+    assert rig.hosts.survey(rig.host).drift
+    state = rig.hosts.adopt(rig.host, order(ONE, 3))
+    state = rig.hosts.survey(rig.host)
+    assert not state.drift
+    assert state.good.startswith("0000000000-")
+    assert state.history[-1].number == 3
+    assert rig.live.read_bytes() == b"by hand\n"
+    rig.hosts.activate(rig.host, order(TWO, 4))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[RealRig]:
+    """A host whose state lies on two megabytes."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small disk needs root")
+    disk = tmp_path / "host/var/lib/deployer"
+    disk.mkdir(parents=True)
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m,nr_inodes=400", "none", str(disk)], check=False)
+    if done.returncode != 0:
+        pytest.skip("mounting is not allowed here")
+    yield ready(RealRig(tmp_path / "host", LocalTransport()))
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def fill(folder: Path) -> None:
+    """Until not one byte more fits."""
+    with (folder / "filler").open("wb") as file:
+        try:
+            while True:
+                file.write(b"x" * 65536)
+                file.flush()
+        except OSError:
+            return
+
+
+def test_a_disk_without_room(small_disk: RealRig) -> None:
+    """A release that does not fit is refused by name and leaves nothing behind; what is pending can still go back."""
+    rig = small_disk
+    big = Package("dddddddddd-dddddddd", {"conf.d/app.conf": (b"two\n", False), "blob": (b"x" * 4_000_000, False)})
+    with pytest.raises(Refused) as caught:
+        rig.hosts.stage(rig.host, big)
+    assert caught.value.code == "disk"
+    assert big.release not in rig.hosts.survey(rig.host).releases
+    rig.hosts.activate(rig.host, order(TWO, 3))
+    fill(root(rig))
+    assert rig.hosts.revert(rig.host, order(TWO, 3)).verified_on(ONE.release)
+
+
+def test_a_full_disk_does_not_stop_a_confirm(small_disk: RealRig) -> None:
+    """Renames only."""
+    rig = small_disk
+    rig.hosts.activate(rig.host, order(TWO, 3))
+    fill(root(rig))
+    assert rig.hosts.confirm(rig.host, order(TWO, 3)).verified_on(TWO.release)

@@ -1,0 +1,206 @@
+"""The SSH wire against real sshd: strict keys on every hop, deadlines on everything."""
+
+from __future__ import annotations
+
+import getpass
+import shutil
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from deployer.adapters.sandbox.fleet import Sandbox, free_port
+from deployer.adapters.ssh import SshTransport
+from deployer.model.errors import Unreachable
+from deployer.model.fleet import Host
+from deployer.remote.verbs import Command
+
+pytestmark = pytest.mark.xdist_group("ssh")
+
+
+@pytest.fixture(scope="module")
+def fleet() -> Iterator[Sandbox]:
+    """Three sshd, nothing else."""
+    folder = Path(tempfile.mkdtemp(prefix="ssh-"))
+    with Sandbox(folder, 3, service="") as sandbox:
+        yield sandbox
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def host(fleet: Sandbox, number: int = 0, **changes: object) -> Host:
+    there = fleet.hosts[number]
+    words = {"address": "127.0.0.1", "port": there.ssh_port, "user": getpass.getuser()}
+    return Host(f"web{number}", **{**words, "key_file": str(fleet.folder / "user_key"), **changes})  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def wire(fleet: Sandbox) -> Iterator[SshTransport]:
+    transport = SshTransport(str(fleet.folder / "ssh_config"))
+    yield transport
+    transport.close()
+
+
+def config(fleet: Sandbox, folder: Path, known: str, extra: str = "") -> SshTransport:
+    """A transport with another known_hosts and further configuration."""
+    (folder / "known_hosts").write_text(known)
+    text = (
+        (fleet.folder / "ssh_config")
+        .read_text()
+        .replace(str(fleet.folder / "known_hosts"), str(folder / "known_hosts"))
+    )
+    (folder / "ssh_config").write_text(extra + text)
+    return SshTransport(str(folder / "ssh_config"))
+
+
+def known(fleet: Sandbox) -> list[str]:
+    return (fleet.folder / "known_hosts").read_text().splitlines(True)
+
+
+def test_everything_on_stdin_and_both_streams_back(fleet: Sandbox, wire: SshTransport) -> None:
+    """A megabyte through one exec, the exit code, stderr apart."""
+    done = wire.run(host(fleet), Command("wc -c; echo oops >&2; exit 7", b"x" * 1_000_000))
+    assert (done.exit, done.stdout.strip(), done.stderr) == (7, b"1000000", b"oops\n")
+
+
+def test_one_connection_is_held_and_fresh_makes_another(fleet: Sandbox, wire: SshTransport) -> None:
+    """The client's port tells."""
+    ask = Command("echo $SSH_CONNECTION")
+    ports = [wire.run(host(fleet), ask, fresh).stdout.split()[1] for fresh in (False, False, True, False)]
+    assert ports[0] == ports[1]
+    assert ports[1] != ports[2]
+    assert ports[2] == ports[3]
+
+
+def test_it_answers_without_reading(fleet: Sandbox, wire: SshTransport) -> None:
+    """A guard that says no while we still send is heard."""
+    assert wire.run(host(fleet), Command("echo no", b"x" * 3_000_000)).stdout == b"no\n"
+
+
+def test_a_deadline_ends_a_command(fleet: Sandbox, wire: SshTransport) -> None:
+    """Unknown whether it took effect: sent."""
+    began = time.monotonic()
+    with pytest.raises(Unreachable, match="no answer within 1 s") as caught:
+        wire.run(host(fleet), Command("sleep 30", b"", 1.0))
+    assert caught.value.sent
+    assert time.monotonic() - began < 15
+    assert wire.run(host(fleet), Command("echo still")).stdout == b"still\n"
+
+
+def test_a_killed_command_has_no_exit_code(fleet: Sandbox, wire: SshTransport) -> None:
+    """-1 is unknown, not failed."""
+    assert wire.run(host(fleet), Command("kill -9 $$")).exit is None
+
+
+def test_an_unknown_host_key_is_refused(fleet: Sandbox, tmp_path: Path) -> None:
+    """With its fingerprint; nothing was sent."""
+    with pytest.raises(Unreachable, match=r"host key ssh-ed25519 SHA256:\S+ .* is unknown") as caught:
+        config(fleet, tmp_path, "").run(host(fleet), Command("true"))
+    assert not caught.value.sent
+
+
+def test_a_changed_host_key_is_refused(fleet: Sandbox, tmp_path: Path) -> None:
+    """Both fingerprints."""
+    name, other = known(fleet)[0].split()[0], known(fleet)[1].split()[1:]
+    transport = config(fleet, tmp_path, " ".join([name, *other]) + "\n")
+    with pytest.raises(Unreachable, match=r"host key has changed: known_hosts has SHA256:\S+, the host offers SHA256:"):
+        transport.run(host(fleet), Command("true"))
+
+
+def test_a_revoked_key_is_refused(fleet: Sandbox, tmp_path: Path) -> None:
+    """Even where it is also listed as good."""
+    line = known(fleet)[0]
+    with pytest.raises(Unreachable, match="is revoked"):
+        config(fleet, tmp_path, f"@revoked {line}{line}").run(host(fleet), Command("true"))
+
+
+def test_hashed_and_wildcard_names(fleet: Sandbox, tmp_path: Path) -> None:
+    """As ssh reads them."""
+    import base64
+    import hashlib
+    import hmac
+
+    name, kind, blob = known(fleet)[0].split()
+    salt = b"0123456789abcdef0123"
+    digest = base64.b64encode(hmac.new(salt, name.encode(), hashlib.sha1).digest()).decode()
+    hashed = f"|1|{base64.b64encode(salt).decode()}|{digest} {kind} {blob}\n"
+    wild = f"[127.0.0.*]:* {kind} {blob}\n"
+    for number, line in enumerate((hashed, wild)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        transport = config(fleet, folder, line)
+        assert transport.run(host(fleet), Command("echo in")).stdout == b"in\n"
+        transport.close()
+
+
+def jump(fleet: Sandbox, gate_port: int) -> str:
+    """ssh_config of a host behind a bastion."""
+    return (
+        f"Host inner\n  HostName 127.0.0.1\n  Port {fleet.hosts[1].ssh_port}\n  ProxyJump gate\n"
+        f"Host gate\n  HostName 127.0.0.1\n  Port {gate_port}\n  User {getpass.getuser()}\n"
+    )
+
+
+def test_through_a_bastion(fleet: Sandbox, tmp_path: Path) -> None:
+    """ProxyJump of ~/.ssh/config, with the keys of both hops."""
+    transport = config(fleet, tmp_path, "".join(known(fleet)), jump(fleet, fleet.hosts[0].ssh_port))
+    inner = Host("inner", user=getpass.getuser(), key_file=str(fleet.folder / "user_key"))
+    assert transport.run(inner, Command("echo through")).stdout == b"through\n"
+    transport.close()
+
+
+@pytest.mark.parametrize("missing", [0, 1], ids=["gateway", "target"])
+def test_every_hop_is_checked(fleet: Sandbox, tmp_path: Path, missing: int) -> None:
+    """A bastion or a target whose key is not known ends it."""
+    lines = [line for n, line in enumerate(known(fleet)) if n != missing]
+    transport = config(fleet, tmp_path, "".join(lines), jump(fleet, fleet.hosts[0].ssh_port))
+    inner = Host("inner", user=getpass.getuser(), key_file=str(fleet.folder / "user_key"))
+    with pytest.raises(Unreachable, match=f"127.0.0.1:{fleet.hosts[missing].ssh_port}: .* is unknown"):
+        transport.run(inner, Command("true"))
+
+
+def test_nobody_there_and_somebody_silent(fleet: Sandbox, wire: SshTransport) -> None:
+    """Refused at once; a port that says nothing is given up within the deadline."""
+    with pytest.raises(Unreachable, match="cannot connect") as caught:
+        wire.run(host(fleet, port=free_port()), Command("true"))
+    assert not caught.value.sent
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        began = time.monotonic()
+        with pytest.raises(Unreachable, match="does not greet as an SSH server"):
+            wire.run(host(fleet, port=silent.getsockname()[1]), Command("true", b"", 2.0))
+        assert time.monotonic() - began < 15
+
+
+def test_a_wrong_key_is_an_authentication_failure(fleet: Sandbox, wire: SshTransport, tmp_path: Path) -> None:
+    """Said as such, without a prompt."""
+    import subprocess
+
+    from deployer.adapters.sandbox import binaries
+
+    words = [binaries.find("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "k")]
+    subprocess.run(words, check=True)
+    with pytest.raises(Unreachable, match="authentication failed"):
+        wire.run(host(fleet, key_file=str(tmp_path / "k")), Command("true"))
+
+
+def test_many_hosts_at_once(fleet: Sandbox, wire: SshTransport) -> None:
+    """One stuck host never delays the others."""
+    stuck = threading.Event()
+
+    def one(number: int) -> bytes:
+        if number == 0:
+            try:
+                wire.run(host(fleet), Command("sleep 30", b"", 5.0))
+            except Unreachable:
+                stuck.set()
+            return b""
+        return wire.run(host(fleet, 1 + number % 2), Command(f"echo {number}")).stdout.strip()
+
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(one, range(16)))
+    assert answers[1:] == [str(n).encode() for n in range(1, 16)]
+    assert stuck.is_set()

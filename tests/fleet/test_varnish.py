@@ -1,0 +1,53 @@
+"""Varnish end to end: the release is the name of the active VCL."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+import pytest
+
+from deployer.adapters.sandbox import binaries, repository
+from tests.fleet.conftest import Fleet
+
+pytestmark = [
+    pytest.mark.xdist_group("varnish"),
+    pytest.mark.skipif(shutil.which("cc") is None, reason="varnishd compiles VCL: install gcc"),
+]
+
+
+def active(fleet: Fleet, name: str) -> str:
+    """What varnishd itself says."""
+    workdir = fleet.host(name).prefix / "var/lib/varnish"
+    said = subprocess.run(
+        [binaries.find("varnishadm"), "-n", str(workdir), "vcl.list"], capture_output=True, text=True, check=True
+    )
+    return next(line.split()[4] for line in said.stdout.splitlines() if line.startswith("active"))
+
+
+def test_good_bad_and_back(varnish: Fleet) -> None:
+    """A good push, a VCL that does not compile, `return (pass)` for everything, a rollback."""
+    assert active(varnish, "web1") == "boot"
+    repository.commit_good_change(varnish.sandbox)
+    code, body, err = varnish.deploy("push", "--yes")
+    assert code == 0, (body, err)
+    good = body["release"]
+    names = {active(varnish, host.name) for host in varnish.sandbox.hosts}
+    assert names == {f"dep_{good.replace('-', '_')}"}
+
+    repository.commit_syntax_error(varnish.sandbox)
+    code, body, _ = varnish.deploy("push", "--yes")
+    assert code == 1
+    assert "default.vcl" in body["error"]["message"]
+    repository.git(varnish.sandbox.config, "revert", "--no-edit", "HEAD")
+
+    repository.commit_incident(varnish.sandbox)
+    code, body, _ = varnish.deploy("push", "--yes")
+    assert (code, body["verdict"]["ruling"]) == (3, "regressed")
+    assert {active(varnish, host.name) for host in varnish.sandbox.hosts} == names
+
+    code, body, _ = varnish.deploy("rollback", "--yes")
+    assert code == 0
+    assert body["release"].startswith("0000000000-")
+    assert active(varnish, "web1") != f"dep_{good.replace('-', '_')}"
+    assert varnish.deploy("status")[0] == 0
