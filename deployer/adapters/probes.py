@@ -35,6 +35,7 @@ class Asked:
     ms: float
     refetched: bool = False
     hit: bool | None = None
+    unsent: bool = False  # it never left this machine; `failure` says why
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,52 +87,52 @@ class HttpProbes:
     def once(self, hosts: Sequence[Host]) -> tuple[CheckResult, ...]:
         """Every probe once on every host, now."""
 
-        async def everything() -> list[Asked | None]:
+        async def everything() -> list[Asked]:
             line = self._line_now()
             return list(await asyncio.gather(*(self._ask(line, h, p, 0.0) for h in hosts for p in self._probes)))
 
-        asked = iter(self._run(everything()))
-        return tuple(self._result(host, probe, next(asked)) for host in hosts for probe in self._probes)
+        return tuple(
+            CheckResult(one.host, one.probe.name, one.probe.level, one.failure, one.ms, one.hit)
+            for one in self._run(everything())
+        )
 
-    def _result(self, host: Host, probe: Probe, asked: Asked | None) -> CheckResult:
-        if asked is None:
-            return CheckResult(host.name, probe.name, probe.level, "could not be sent from here")
-        return CheckResult(host.name, probe.name, probe.level, asked.failure, asked.ms, asked.hit)
-
-    async def _second(self, hosts: list[Host]) -> dict[str, list[Asked | None]]:
+    async def _second(self, hosts: list[Host]) -> dict[str, list[Asked]]:
         """One tick: every probe as often as its rate says (fractions are carried over), spread over the tick."""
-        line, jobs, owners = self._line_now(), [], []
+        line, jobs = self._line_now(), []
         for host in hosts:
-            for probe in self._probes:
-                credit = self._credit.get((host.name, probe.name), 1.0 - probe.rate * self._tick)
-                credit += probe.rate * self._tick
-                times = int(credit + 1e-9)
-                self._credit[host.name, probe.name] = credit - times
-                for number in range(times):
-                    jobs.append(self._ask(line, host, probe, SPREAD * self._tick * number / times))
-                    owners.append(host.name)
+            for place, probe in enumerate(self._probes):
+                for begin in self._due(host.name, probe, (place + 0.5) / len(self._probes)):
+                    jobs.append(self._ask(line, host, probe, begin))
         began = time.monotonic()
         answers = await asyncio.gather(*jobs)
         await asyncio.sleep(max(0.0, self._tick - (time.monotonic() - began)))
-        found: dict[str, list[Asked | None]] = {host.name: [] for host in hosts}
-        for name, answer in zip(owners, answers, strict=True):
-            found[name].append(answer)
-        return found
+        return {host.name: [one for one in answers if one.host == host.name] for host in hosts}
 
-    async def _ask(self, line: Line, host: Host, probe: Probe, delay: float) -> Asked | None:
-        """One probe; a cacheable one is asked a second time at once. None when it could not be sent."""
+    def _due(self, host: str, probe: Probe, phase: float) -> list[float]:
+        """When in this tick a probe is asked. A slow one is asked in its first tick, so that the baseline has it."""
+        share = probe.rate * self._tick
+        credit = self._credit.get((host, probe.name), max(0.0, 1.0 - share)) + share
+        times = int(credit + 1e-9)
+        self._credit[host, probe.name] = credit - times
+        return [SPREAD * self._tick * (number + phase) / times for number in range(times)]
+
+    async def _ask(self, line: Line, host: Host, probe: Probe, delay: float) -> Asked:
+        """One probe; a cacheable one is asked a second time at once. Never raises but for cancellation."""
         await asyncio.sleep(delay)
         try:
             first = await self._answer(line, host, probe)
             if first.error or not probe.cacheable:
                 return Asked(host.name, probe, first.error, first.ms)
             second = await self._answer(line, host, probe)
-        except Unsendable as error:
-            self._say(str(error))
-            return None
+        except Exception as error:  # ours, not the host's: it must not count against the host nor end the tick
+            reason = str(error) if isinstance(error, Unsendable) else f"internal error: {http.describe(error)}"
+            self._say(reason)
+            return Asked(host.name, probe, reason, 0.0, unsent=True)
+        if second.error:
+            return Asked(host.name, probe, f"the immediate re-fetch: {second.error}", first.ms)
         if second.hit is None:
             self._say(f"probe {probe.name}: {host.name} does not say whether an answer came from its cache")
-        return Asked(host.name, probe, second.error, first.ms, True, second.hit)
+        return Asked(host.name, probe, "", first.ms, True, second.hit)
 
     async def _answer(self, line: Line, host: Host, probe: Probe) -> Answer:
         async with line.slots:
@@ -144,25 +145,26 @@ class HttpProbes:
                 self._addresses[name] = await asyncio.to_thread(http.resolve, name)
             return await http.fetch(line.client, http.target(host, probe, self._addresses[name]), probe)
 
-    def _sum(self, found: list[Asked | None]) -> HostSample | None:
-        """What one host gave in this tick; None when nothing could be sent although something was due."""
-        asked = [one for one in found if one is not None]
+    def _sum(self, found: list[Asked]) -> HostSample | None:
+        """What one host gave in this tick; None when nothing could be sent although something was due. Advisory probes
+        count only where no probe is required; a failed one takes its time-out."""
+        asked = [one for one in found if not one.unsent]
         if found and not asked:
             return None
-        told = [one for one in asked if one.refetched and one.hit is not None]
-        refetched = any(probe.cacheable for probe in self._probes)
-        required: dict[str, str] = {}
-        for one in asked:
-            if one.failure and one.probe.level == "required":
-                required.setdefault(one.probe.name, one.failure)
-        judged = [one for one in asked if one.probe.level == "required"] or asked
+        strict = any(probe.level == "required" for probe in self._probes)
+        judged = [one for one in asked if one.probe.level == "required" or not strict]
+        required = [one for one in asked if one.probe.level == "required"]
+        again = [one for one in asked if one.refetched]
+        told = [one for one in again if one.hit is not None]
+        unknown = not any(probe.cacheable for probe in self._probes) or (bool(again) and not told)
         return HostSample(
             n=len(judged),
             err=sum(bool(one.failure) for one in judged),
-            lat=tuple(one.ms for one in judged),
-            rehit_n=len(told) if refetched else None,
-            rehit_bad=sum(not one.hit for one in told) if refetched else None,
-            required_err=required,
+            lat=tuple(one.probe.timeout * 1000 if one.failure else one.ms for one in judged),
+            rehit_n=None if unknown else len(told),
+            rehit_bad=None if unknown else sum(not one.hit for one in told),
+            required_err={one.probe.name: one.failure for one in reversed(required) if one.failure},
+            required_ok=frozenset(one.probe.name for one in required if not one.failure),
         )
 
     def _say(self, text: str) -> None:

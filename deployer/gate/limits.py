@@ -54,7 +54,8 @@ def limit_gate(
     check: HealthCheck, canary: Sequence[str], control: Sequence[str], bake: float, blind: float = 0.0
 ) -> LimitGate:
     """The gate of one wave from what the user wrote. Several health checks: `model.health.merge` them first."""
-    rates = {"error_rate": check.probes, "refetch_miss": tuple(p for p in check.probes if p.cacheable)}
+    judged = tuple(p for p in check.probes if p.level == "required") or check.probes  # as adapters.probes counts them
+    rates = {"error_rate": judged, "refetch_miss": tuple(p for p in check.probes if p.cacheable)}
     every = {name: 1.0 / max(0.001, sum(p.rate for p in probes)) for name, probes in rates.items() if probes}
     for name in ("latency_p50", "latency_p95", "latency_p99"):
         every[name] = every.get("error_rate", 1.0)

@@ -222,9 +222,8 @@ def processes(folder: Path) -> list[int]:
             where = os.readlink(entry / "cwd")
         except OSError:
             continue
-        daemon = any(
-            word in words for word in ("sshd", "nginx", "varnish", "var/lib/deployer", "deployer.adapters.sandbox")
-        )
+        words_of_ours = ("sshd", "nginx", "varnish", "var/lib/deployer", "deployer.adapters.sandbox")
+        daemon = any(word in words for word in words_of_ours)
         if daemon and (f"{folder}/" in words or words.rstrip().endswith(str(folder)) or where.startswith(f"{folder}/")):
             found.append(int(entry.name))
     return found

@@ -1,0 +1,119 @@
+"""The watch loop on a fake clock: who may end a bake, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from deployer.engine.ports import Ports
+from deployer.engine.watch import baseline, watch
+from deployer.gate.limits import LimitConfig, LimitGate
+from deployer.model.events import Event, Watched
+from deployer.model.fleet import Host
+from deployer.model.sample import HostSample, Sample
+from deployer.model.verdict import NO_DATA, Reading, Verdict
+from tests.fakes.clock import FakeClock
+from tests.fakes.hosts import FakeHosts
+from tests.fakes.world import HereAndNow
+
+WEB1, WEB2 = Host("web1"), Host("web2")
+GOOD, DOWN = HostSample(n=5, lat=(10.0,) * 5), HostSample(n=5, err=5, lat=(2000.0,) * 5)
+
+
+class Scripted:
+    """Satisfies engine.ports.Probes; takes `seconds` per sample. `asked`: the names and times it was given."""
+
+    def __init__(self, clock: FakeClock, give: Callable[[str, float], HostSample | None], seconds: float = 0.0) -> None:
+        self.clock, self.give, self.seconds = clock, give, seconds
+        self.asked: list[tuple[tuple[str, ...], float]] = []
+
+    def sample(self, hosts: Sequence[Host], t: float) -> Sample:
+        self.asked.append((tuple(host.name for host in hosts), t))
+        if self.seconds:
+            self.clock.sleep(self.seconds)
+        return Sample(t, {host.name: self.give(host.name, t) for host in hosts})
+
+
+class Undecided:
+    """A gate that never rules."""
+
+    def pre(self, sample: Sample) -> None: ...
+
+    def observe(self, sample: Sample) -> Reading:
+        return Reading("continue")
+
+    def verdict(self) -> Verdict:
+        return Verdict("inconclusive", "undecided")
+
+    def suspicion(self) -> str:
+        return ""
+
+
+def world(give: Callable[[str, float], HostSample | None], seconds: float = 0.0) -> tuple[Ports, Scripted, list[Event]]:
+    clock, events = FakeClock(), list[Event]()
+    probes = Scripted(clock, give, seconds)
+    return Ports(FakeHosts(clock, {}), probes, clock, clock.pulse, HereAndNow(), events.append), probes, events
+
+
+def gate(bake: float = 10.0) -> LimitGate:
+    return LimitGate(LimitConfig(("web1",), ("web2",), bake))
+
+
+def held() -> str:
+    return ""
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.4, 1.0, 3.0])
+def test_healthy_after_the_bake(seconds: float) -> None:
+    """Whatever a sample takes: ticks are a second apart at least, every one is shown, health is the gate's."""
+    ports, probes, events = world(lambda name, t: GOOD, seconds)
+    verdict = watch(gate(), ports, [WEB1], [WEB2], 10.0, held)
+    assert verdict.ruling == "healthy"
+    times = [t for _, t in probes.asked]
+    assert all(b - a >= max(1.0, seconds) - 1e-6 for a, b in zip(times, times[1:], strict=False))
+    assert times[-1] >= 10.0 - 1e-6
+    assert len([e for e in events if isinstance(e, Watched)]) == len(times)
+    assert {names for names, _ in probes.asked} == {("web1", "web2")}
+
+
+def test_a_regression_stops_the_bake_at_once() -> None:
+    ports, probes, _ = world(lambda name, t: DOWN if name == "web1" and t >= 4 else GOOD)
+    verdict = watch(gate(60.0), ports, [WEB1], [WEB2], 60.0, held)
+    assert verdict.ruling == "regressed"
+    assert probes.asked[-1][1] <= 8
+
+
+def test_a_lost_host_is_a_regression_even_in_the_tick_of_health() -> None:
+    """What the gate would say no longer matters."""
+    ports, probes, _ = world(lambda name, t: GOOD)
+    verdict = watch(gate(), ports, [WEB1], [WEB2], 10.0, lambda: "web1 is gone" if probes.asked[-1][1] >= 10 else "")
+    assert (verdict.ruling, verdict.because) == ("regressed", "web1 is gone")
+    assert verdict.evidence
+
+
+def test_nothing_measured_is_inconclusive_at_once() -> None:
+    ports, _, _ = world(lambda name, t: GOOD)
+    ports.probes.sample = lambda hosts, t: Sample(t, {})  # type: ignore[method-assign]
+    assert watch(Undecided(), ports, [WEB1], [], 10.0, held) == Verdict("inconclusive", NO_DATA)
+
+
+def test_silence_is_inconclusive() -> None:
+    ports, _, _ = world(lambda name, t: None)
+    assert watch(gate(), ports, [WEB1], [WEB2], 10.0, held).ruling == "inconclusive"
+
+
+def test_a_bake_without_end_is_stopped() -> None:
+    """By the engine's own clock."""
+    ports, probes, _ = world(lambda name, t: GOOD)
+    verdict = watch(Undecided(), ports, [WEB1], [], 10.0, held)
+    assert (verdict.ruling, verdict.evidence) == ("inconclusive", ())
+    assert probes.asked[-1][1] <= 90.0 < probes.asked[-1][1] + 1.5
+
+
+def test_baseline_has_negative_times_and_feeds_suspicion() -> None:
+    ports, probes, _ = world(lambda name, t: DOWN)
+    before = gate()
+    baseline(before, ports, [WEB1, WEB2])
+    assert [t for _, t in probes.asked] == [-3.0, -2.0, -1.0]
+    assert "error_rate" in before.suspicion()
