@@ -98,15 +98,16 @@ class LimitGate:
         silent = [name for name in dict.fromkeys(names) if self._pre.series[name].silent]
         if silent:
             return f"no probe could be sent to {say.listed(silent)}"
-        mute = (
-            self.config.refetch
-            and self._pre.judges("refetch_miss")
-            and all(
-                self._pre.series[name].untold and not self._pre.series[name].counts["refetch_miss"].n[-1]
-                for name in names
-            )
-        )
-        return say.MUTE_CACHE if mute else ""
+        mute = [name for name in dict.fromkeys(names) if self._mute(name)]
+        return say.mute(mute) if mute else ""
+
+    def _mute(self, name: str) -> bool:
+        """The host answered re-fetches and never said whether they came from the cache: the bake would end without
+        a verdict, so it is better said before it."""
+        if not self.config.refetch or not self._pre.judges("refetch_miss"):
+            return False
+        series = self._pre.series[name]
+        return series.untold and not series.counts["refetch_miss"].n[-1]
 
     def observe(self, sample: Sample) -> Reading:
         """One tick after activation."""

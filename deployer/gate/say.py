@@ -8,10 +8,6 @@ from deployer.gate.finding import DOUBT, POOLED, Breach, arms
 from deployer.gate.tally import Metric, Tally, Window, tail
 from deployer.model.verdict import Evidence, Ruling
 
-MUTE_CACHE = (
-    "refetch_miss cannot be measured: no answer says whether it came from the cache (Cache-Status, X-Cache or Age); "
-    "let the server add such a header, or drop `cacheable` from the probe"
-)
 ENOUGH = 5  # samples below which a row of evidence is never "healthy"
 WHAT = {
     "error_rate": "requests failed",
@@ -108,6 +104,14 @@ def blind(tally: Tally, names: Sequence[str]) -> str:
     """Hosts that gave nothing for too long."""
     seconds = min(tally.since(name, "error_rate") for name in names)
     return f"no data from {listed(names)} for {seconds:.0f} s: no data is never healthy"
+
+
+def mute(names: Sequence[str]) -> str:
+    """Hosts whose answers do not tell a hit from a miss."""
+    return (
+        f"refetch_miss cannot be measured: answers of {listed(names)} do not say whether they came from the cache; "
+        "let the server add Cache-Status, X-Cache or Age, or drop `cacheable` from the probe"
+    )
 
 
 def gaps(metric: str, name: str, usable: int, ticks: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import pytest
 
@@ -71,7 +72,7 @@ def test_healthy_after_the_bake(seconds: float) -> None:
     verdict = watch(gate(), ports, [WEB1], [WEB2], 10.0, held)
     assert verdict.ruling == "healthy"
     times = [t for _, t in probes.asked]
-    assert all(b - a >= max(1.0, seconds) - 1e-6 for a, b in zip(times, times[1:], strict=False))
+    assert all(b - a >= max(1.0, seconds) - 1e-6 for a, b in pairwise(times))
     assert times[-1] >= 10.0 - 1e-6
     assert len([e for e in events if isinstance(e, Watched)]) == len(times)
     assert {names for names, _ in probes.asked} == {("web1", "web2")}
