@@ -14,7 +14,7 @@ from deployer.adapters.http import BODY_CAP, Answer, Target, Unsendable, complai
 from deployer.model.errors import HostError
 from deployer.model.fleet import Host
 from deployer.model.health import Probe
-from deployer.services.headers import cache_hit
+from deployer.services.base import cache_hit
 
 MARK = "deployer-probe:"
 HEAD_CAP = 64 * 1024  # bytes of headers that may precede the body
@@ -56,6 +56,8 @@ class SshProber:
         except HostError as error:
             raise Unsendable(f"cannot run a probe on {host.name}: {error}") from error
         elapsed = (time.perf_counter() - began) * 1000
+        if ran.exit is None:
+            raise Unsendable(f"cannot run a probe on {host.name}: the connection ended before the answer")
         if ran.exit == 127:
             raise Unsendable(f"{host.name} has neither curl nor wget for the probe {probe.name}")
         return read(raw(ran.stdout), raw(ran.stderr), probe, elapsed)

@@ -15,9 +15,22 @@ from deployer.gate import Gate
 from deployer.gate.limits import limit_gate
 from deployer.model.errors import InputError
 from deployer.model.fleet import Host
+from deployer.model.health import Compare
 from deployer.model.plan import Plan
 from deployer.model.verdict import Verdict
 from deployer.remote.verbs import Command
+
+
+def unjudged(context: Context) -> list[str]:
+    """What the files ask for and this version does not do; said, never silently skipped."""
+    check, found = context.check, []
+    if check.compare != Compare():
+        found.append("compare: is not judged by this version; the limits and the probes decide")
+    if check.sources:
+        found.append("sources: are not read by this version; the probes alone are measured")
+    if context.playbook.warm:
+        found.append("warm: is not done by this version; caches are as the reload leaves them")
+    return found
 
 
 def probes_for(context: Context, notice: Callable[[str], None]) -> HttpProbes:

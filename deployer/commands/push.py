@@ -25,7 +25,7 @@ def push(options: Options, revision: str, message: str, allow_quarantined: bool)
       deploy plan nginx -o plan.json && deploy push plan.json
     """
     from deployer.commands.context import build
-    from deployer.commands.gates import policy_for, probes_for
+    from deployer.commands.gates import policy_for, probes_for, unjudged
     from deployer.commands.planfile import read_plan
     from deployer.commands.report import report
     from deployer.engine.push import push as run
@@ -43,8 +43,9 @@ def push(options: Options, revision: str, message: str, allow_quarantined: bool)
     notices: list[str] = []
     with probes_for(context, notices.append) as probes, context.ports(probes) as ports:
         context.ledger.back_fill()
-        for path in context.repository.dirty(context.playbook.name):
-            ports.emit(Notice("warning", f"uncommitted and not deployed: {path}"))
+        dirty = [f"uncommitted and not deployed: {p}" for p in context.repository.dirty(context.playbook.name)]
+        for text in [*dirty, *unjudged(context)]:
+            ports.emit(Notice("warning", text))
         expected = saved.on(context.fleet) if saved else None
         request = context.request(message, allow_quarantined)
         outcome = run(request, release, ports, context.ledger, policy_for(context, expected))

@@ -19,7 +19,8 @@ from deployer.model.state import HostState, Order
 
 
 def adopt(request: Request, ports: Ports, ledger: Ledger) -> Outcome:
-    """Take every host of the request that is not adopted yet. Hosts may differ: each keeps its own first release.
+    """Take every host of the request that is not adopted yet, or was edited by hand since. Hosts may differ: each
+    keeps a release of its own.
 
     result: unchanged when all were adopted, deployed when all are now, stranded when some are not."""
     chain = ledger.read()
@@ -27,7 +28,7 @@ def adopt(request: Request, ports: Ports, ledger: Ledger) -> Outcome:
     hosts = [host for host in request.hosts if host.name in request.limit]
     before = survey(ports, hosts)
     states = successes(before)
-    todo = [host for host in hosts if host.name in states and not states[host.name].adopted]
+    todo = [host for host in hosts if host.name in states and wants_adoption(states[host.name])]
     number = max([next_number(chain), *(state.fence + 1 for state in states.values())])
     order = Order(f"{number}-{secrets.token_hex(2)}", number, "adopt", "")
     ports.emit(Phase("adopt", f"taking what {len(todo)} host(s) have as their first release"))
@@ -51,6 +52,11 @@ def adopt(request: Request, ports: Ports, ledger: Ledger) -> Outcome:
     )
     close(ledger, adoption(request, outcome, ports.clock.now()), ports)
     return outcome
+
+
+def wants_adoption(state: HostState) -> bool:
+    """Never adopted, or edited by hand since: the edit becomes a release of its own."""
+    return not state.adopted or (bool(state.drift) and not state.in_flight)
 
 
 def take(ports: Ports, host: Host, order: Order) -> HostState:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 
+from deployer.engine.fanout import each, failures, successes
 from deployer.engine.plan import push_plan
 from deployer.engine.ports import Ledger, Ports
 from deployer.engine.record import append, close, decision, intent, outcome_entry, refuse_locked
@@ -14,7 +15,7 @@ from deployer.engine.survey import survey
 from deployer.engine.watch import baseline, watch
 from deployer.model.errors import DeployError, HostError, LedgerMoved
 from deployer.model.events import Notice, Planned
-from deployer.model.ledger import Entry, next_number, quarantined
+from deployer.model.ledger import Entry, next_number, quarantined, unrecorded
 from deployer.model.outcome import Outcome
 from deployer.model.plan import Plan
 from deployer.model.release import Release
@@ -43,6 +44,8 @@ def push(request: Request, release: Release, ports: Ports, ledger: Ledger, polic
         append(ledger, decision(request, plan, order.deploy, "commit", ports.clock.now()), ports)
 
     ending = rollout(plan, order, ports, judge, commit)
+    if ending.result == "deployed":
+        prune(request, plan, ports)
     ending.seconds = {"total": ports.clock.monotonic() - began, **seconds, **ending.seconds}
     close(ledger, outcome_entry(request, plan, order.deploy, ending, ports.clock.now()), ports)
     return outcome(plan, order.deploy, ending)
@@ -58,6 +61,8 @@ def prepare(
         refuse_locked(chain, request.playbook.name, ports.clock.now())
         refuse_quarantined(chain, request, release.id)
         surveyed = survey(ports, request.hosts)
+        if write_missing(request, chain, surveyed, ports, ledger):
+            continue
         plan = push_plan(request, release, surveyed)
         ports.emit(Planned(plan))
         refuse_other_plan(plan, policy.expected)
@@ -73,6 +78,33 @@ def prepare(
             continue
         return plan, order
     raise LedgerMoved("cannot take the lock: the ledger keeps moving", hint="try again in a moment")
+
+
+def write_missing(
+    request: Request,
+    chain: tuple[Entry, ...],
+    surveyed: dict[str, HostState | HostError],
+    ports: Ports,
+    ledger: Ledger,
+) -> bool:
+    """Record what only the hosts remember; True when something was written (it may quarantine the release)."""
+    histories = {name: state.history for name, state in successes(surveyed).items()}
+    late = unrecorded(chain, request.environment, request.playbook.name, histories, ports.clock.now())
+    for entry in late:
+        ports.emit(Notice("info", f"recording rollback {entry.deploy}, which the ledger had missed"))
+        append(ledger, entry, ports)
+    return bool(late)
+
+
+def prune(request: Request, plan: Plan, ports: Ports) -> None:
+    """Old releases go, best effort: the deploy is done either way, and a Ctrl-C only ends the tidying."""
+    hosts = [p.host for p in plan.hosts.values()]
+    try:
+        results = each(ports, hosts, lambda host: ports.hosts.prune(host, request.playbook.keep_releases))
+    except KeyboardInterrupt:
+        return
+    for name, error in failures(results).items():
+        ports.emit(Notice("warning", f"{name}: old releases were not pruned: {error}"))
 
 
 def make_order(plan: Plan, chain: tuple[Entry, ...], surveyed: dict[str, HostState | HostError]) -> Order:

@@ -7,8 +7,11 @@ one deploy; the number of its INTENT is the deploy's fencing token.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Literal
+
+from deployer.model.state import Confirmed
 
 Record = Literal["INTENT", "DECISION", "OUTCOME"]
 Command = Literal["push", "rollback", "adopt"]
@@ -72,6 +75,38 @@ def last_good(chain: tuple[Entry, ...], playbook: str) -> Entry | None:
         if ours and entry.result == "deployed" and entry.release not in bad:
             return entry
     return None
+
+
+def unrecorded(
+    chain: tuple[Entry, ...],
+    environment: str,
+    playbook: str,
+    histories: Mapping[str, tuple[Confirmed, ...]],
+    now: float,
+) -> list[Entry]:
+    """Rollbacks that hosts remember and the chain does not (git was gone, and so is the machine they were run on), as
+    OUTCOME records to be appended, oldest first. The release before it on a host is what was rolled back from."""
+    known = {entry.deploy.split("-")[0] for entry in chain if entry.playbook == playbook}
+    found: dict[int, Entry] = {}
+    for host, lines in histories.items():
+        for before, line in pairwise(lines):
+            if line.command != "rollback" or str(line.number) in known:
+                continue
+            entry = found.get(line.number) or Entry(
+                record="OUTCOME",
+                deploy=f"{line.number}-0000",
+                environment=environment,
+                playbook=playbook,
+                command="rollback",
+                release=line.release,
+                previous=before.release,
+                who="unknown (from the hosts' own history)",
+                at=now,
+                result="deployed",
+                because="rolled back while the ledger could not be reached",
+            )
+            found[line.number] = replace(entry, hosts={**entry.hosts, host: line.release})
+    return [found[number] for number in sorted(found)]
 
 
 def next_number(chain: tuple[Entry, ...]) -> int:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import _thread
 import shlex
 import shutil
+import signal
 import subprocess
 import threading
 from collections import Counter
@@ -68,7 +68,7 @@ def server() -> Iterator[Server]:
             except (BrokenPipeError, ConnectionResetError):
                 self.close_connection = True
 
-        def log_message(self, format: str, *args: Any) -> None: ...
+        def log_message(self, *args: Any) -> None: ...
 
     httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     httpd.daemon_threads = True
@@ -119,11 +119,11 @@ def test_every_failure_counts_with_its_timeout(server: Server) -> None:
     """Wrong status, missing text, refused connection; the reason of the first one is kept."""
     server.respond = lambda handler, number: answer(handler, 500 if handler.path == "/a" else 200)
     probes = [
-        Probe(name="status", url="/a", rate=2.0),
-        Probe(name="text", url="/b", rate=2.0, contains="basket", timeout=0.5),
+        Probe(name="status", url="/a", rate=10.0),
+        Probe(name="text", url="/b", rate=10.0, contains="basket", timeout=0.5),
     ]
     dead = Host("dead", address="127.0.0.1", vars={"http_port": closed_port()})
-    with HttpProbes(check(*probes)) as both:
+    with HttpProbes(check(*probes), tick=0.2) as both:
         sample = both.sample([server.host(), dead], 0.0)
     web1, gone = sample.hosts["web1"], sample.hosts["dead"]
     assert web1 is not None
@@ -137,8 +137,8 @@ def test_every_failure_counts_with_its_timeout(server: Server) -> None:
 def test_advisory_failures_do_not_count_beside_required_ones(server: Server) -> None:
     """They are not what a push is undone for."""
     server.respond = lambda handler, number: answer(handler, 404 if handler.path == "/extra" else 200)
-    home, extra = Probe(name="home", url="/", rate=2.0), Probe(name="extra", url="/extra", rate=2.0, level="advisory")
-    with HttpProbes(check(home, extra)) as probes:
+    home, extra = Probe(name="home", url="/", rate=10.0), Probe(name="extra", url="/extra", rate=10.0, level="advisory")
+    with HttpProbes(check(home, extra), tick=0.2) as probes:
         sample = probes.sample([server.host()], 0.0).hosts["web1"]
         results = probes.once([server.host()])
     assert sample is not None
@@ -212,7 +212,7 @@ def test_immediate_refetches(server: Server, second: str, expected: tuple[int | 
         answer(handler, **headers)
 
     server.respond = cached
-    with HttpProbes(check(Probe(name="home", url="/", rate=2.0, cacheable=True)), said.append) as probes:
+    with HttpProbes(check(Probe(name="home", url="/", rate=10.0, cacheable=True)), said.append, tick=0.2) as probes:
         sample = probes.sample([server.host()], 0.0).hosts["web1"]
         probes.sample([server.host()], 1.0)
     assert sample is not None
@@ -225,7 +225,7 @@ def test_immediate_refetches(server: Server, second: str, expected: tuple[int | 
 def test_a_refetch_that_fails_is_a_failure_and_no_refetch(server: Server) -> None:
     """Not both: it must not be counted as a miss as well."""
     server.respond = lambda handler, number: answer(handler, 200 if number % 2 else 500, X_Cache="MISS")
-    with HttpProbes(check(Probe(name="home", url="/", rate=2.0, cacheable=True))) as probes:
+    with HttpProbes(check(Probe(name="home", url="/", rate=10.0, cacheable=True)), tick=0.2) as probes:
         sample = probes.sample([server.host()], 0.0).hosts["web1"]
     assert sample is not None
     assert (sample.n, sample.err, sample.rehit_n, sample.rehit_bad) == (2, 2, 0, 0)
@@ -235,14 +235,14 @@ def test_a_host_that_cannot_be_asked_has_no_data(server: Server, monkeypatch: py
     """Unresolvable, link-local, no ssh: None and a reason said once; the other hosts are measured."""
     said: list[str] = []
     lost = Host("lost", address="169.254.169.254")
-    with HttpProbes(check(Probe(name="home", url="/")), said.append) as probes:
+    with HttpProbes(check(Probe(name="home", url="/", rate=5.0)), said.append, tick=0.2) as probes:
         samples = [probes.sample([server.host(), lost], float(t)) for t in range(2)]
         results = probes.once([lost])
     assert all(s.hosts["lost"] is None and s.hosts["web1"] is not None for s in samples)
     assert len(said) == 1
     assert "link-local" in said[0]
     assert "link-local" in results[0].failure
-    with HttpProbes(check(Probe(name="home", url="/", via="ssh"))) as probes:
+    with HttpProbes(check(Probe(name="home", url="/", via="ssh")), tick=0.2) as probes:
         assert probes.sample([server.host()], 0.0).hosts == {"web1": None}
 
 
@@ -271,14 +271,16 @@ def test_no_probes_name_no_host(server: Server) -> None:
 def test_ctrl_c_ends_a_sample_and_the_next_one_works(server: Server) -> None:
     """The interrupt comes while an answer is awaited."""
 
+    main = threading.main_thread().ident or 0
+
     def slow(handler: BaseHTTPRequestHandler, number: int) -> None:
         if number == 1:
-            _thread.interrupt_main()
+            signal.pthread_kill(main, signal.SIGINT)
             server.released.wait(20)
         answer(handler)
 
     server.respond = slow
-    with HttpProbes(check(Probe(name="home", url="/", rate=1.0, timeout=20.0))) as probes:
+    with HttpProbes(check(Probe(name="home", url="/", rate=5.0, timeout=20.0)), tick=0.2) as probes:
         with pytest.raises(KeyboardInterrupt):
             probes.sample([server.host()], 0.0)
         sample = probes.sample([server.host()], 1.0).hosts["web1"]
@@ -308,9 +310,19 @@ def test_targets_are_pinned_to_the_inventory() -> None:
             target(host, Probe(name="p", url=url), "10.0.0.7")
 
 
-def shell(host: Host, text: str, deadline: float) -> subprocess.CompletedProcess[bytes]:
+@dataclass
+class Ran:
+    """Satisfies probe_ssh.Ran."""
+
+    exit: int | None
+    stdout: bytes = b""
+    stderr: bytes = b""
+
+
+def shell(host: Host, text: str, deadline: float) -> Ran:
     """A host that is this machine: the command runs in a real sh."""
-    return subprocess.run(["sh", "-c", text], capture_output=True, timeout=deadline + 20, check=False)
+    done = subprocess.run(["sh", "-c", text], capture_output=True, timeout=deadline + 20, check=False)
+    return Ran(done.returncode, done.stdout, done.stderr)
 
 
 def test_ssh_probes_send_what_http_probes_send(server: Server) -> None:
@@ -340,7 +352,7 @@ def test_ssh_probes_fall_back_to_wget(server: Server) -> None:
         pytest.skip("wget is not on this machine")
     server.respond = lambda handler, number: answer(handler, 503 if handler.path == "/ill" else 200, X_Cache="HIT")
 
-    def without_curl(host: Host, text: str, deadline: float) -> subprocess.CompletedProcess[bytes]:
+    def without_curl(host: Host, text: str, deadline: float) -> Ran:
         hide = 'command() { [ "$2" = curl ] && return 1; [ "$2" = wget ]; }; '
         return shell(host, hide + text, deadline)
 
@@ -354,13 +366,16 @@ def test_ssh_probes_fall_back_to_wget(server: Server) -> None:
 def test_ssh_trouble_is_not_the_services_fault() -> None:
     """No connection, no tool: Unsendable, so the host has no data instead of an error."""
 
-    def gone(host: Host, text: str, deadline: float) -> subprocess.CompletedProcess[bytes]:
+    def gone(host: Host, text: str, deadline: float) -> Ran:
         raise Unreachable("no route")
 
-    def bare(host: Host, text: str, deadline: float) -> subprocess.CompletedProcess[bytes]:
-        return subprocess.CompletedProcess([], 127, b"", b"")
+    def bare(host: Host, text: str, deadline: float) -> Ran:
+        return Ran(127)
 
-    for run in (gone, bare):
+    def died(host: Host, text: str, deadline: float) -> Ran:
+        return Ran(None)
+
+    for run in (gone, bare, died):
         with pytest.raises(Unsendable):
             SshProber(run).ask(Host("web1"), Probe(name="h", url="/"))
 

@@ -13,6 +13,7 @@ from deployer.model.errors import DeployError, LockedError
 from deployer.model.events import Notice
 from deployer.model.ledger import Entry
 from deployer.model.outcome import Outcome
+from deployer.model.state import Confirmed
 from tests.fakes.hosts import ADOPTED, Machine
 from tests.fakes.world import NEW, World
 
@@ -218,3 +219,37 @@ def test_adopt_makes_the_first_release() -> None:
     assert adopt(world.request, world.ports, world.ledger).result == "unchanged"
     assert go(world).result == "deployed"
     assert not [e for e in world.events if isinstance(e, Notice) and e.level == "alarm"]
+
+
+def test_old_releases_are_pruned_after_the_push() -> None:
+    """keep_releases of them stay; a host that cannot prune does not undo the deploy."""
+    world = World()
+    world.hosts.fault = lambda verb, host, when: ValueError("boom") if (verb, host) == ("prune", "web2") else None
+    for number in range(1, 9):
+        assert go_with(world, f"{number:010x}-{number:08x}").result == "deployed"
+    assert len(world.machines["web1"].releases) == world.request.playbook.keep_releases
+    assert len(world.machines["web2"].releases) == 9
+
+
+def go_with(world: World, release: str) -> Outcome:
+    return push(world.request, world.release(release, release.encode()), world.ports, world.ledger, world.policy)
+
+
+def test_a_rollback_that_only_the_hosts_remember_is_recorded() -> None:
+    """The laptop it was run on is gone: the next push writes it, and heeds its quarantine."""
+    world = World()
+    old, new = "0000000001-00000001", "0000000002-00000002"
+    go_with(world, old)
+    go_with(world, new)
+    for machine in world.machines.values():
+        machine.current = machine.good = machine.loaded = old
+        machine.fence = 9
+        machine.history.append(Confirmed(9, "rollback", old))
+    with pytest.raises(DeployError, match="quarantined"):
+        go_with(world, new)
+    entry = world.ledger.chain[-1]
+    assert (entry.command, entry.deploy, entry.release, entry.previous) == ("rollback", "9-0000", old, new)
+    assert set(entry.hosts) == set(world.names)
+    records = len(world.ledger.chain)
+    assert go_with(world, "0000000003-00000003").deploy.startswith("10-")
+    assert [e.record for e in world.ledger.chain[records:]] == ["INTENT", "DECISION", "OUTCOME"]
