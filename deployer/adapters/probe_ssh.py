@@ -14,7 +14,7 @@ from deployer.adapters.http import BODY_CAP, Answer, Target, Unsendable, complai
 from deployer.model.errors import HostError
 from deployer.model.fleet import Host
 from deployer.model.health import Probe
-from deployer.services.base import cache_hit
+from deployer.services.headers import cache_hit
 
 MARK = "deployer-probe:"
 HEAD_CAP = 64 * 1024  # bytes of headers that may precede the body
