@@ -5,27 +5,21 @@ hooks, no filters. User strings reach git only as full shas, after `--end-of-opt
 from __future__ import annotations
 
 import difflib
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deployer.adapters.git_objects import open_repository, read_blobs, run_git
 from deployer.adapters.yaml_source import did_you_mean
 from deployer.model.errors import DeployError, InputError
 from deployer.model.fleet import Host
 from deployer.model.release import FILE_PATH, MAX_BYTES, MAX_FILES, MAX_PATH, Package, Release, SourceFile, release_id
 
 if TYPE_CHECKING:
-    from git import Repo
+    pass
 
-SAFE = {
-    "core.fsmonitor": "false",
-    "core.hooksPath": "/dev/null",
-    "protocol.ext.allow": "never",
-    "submodule.recurse": "false",
-}
 REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/+-]*(?:[~^]\d*)*|@(?:[~^]\d*)*")
 MODES = {"100644": False, "100755": True}
 KINDS = {"120000": "a symlink", "160000": "a submodule", "40000": "a folder"}
@@ -42,21 +36,6 @@ class Commit:
     subject: str
     author: str
     time: int
-
-
-def open_repository(root: Path) -> Repo:
-    """GitPython on the checkout, hardened by environment. Raises DeployError."""
-    import git
-
-    try:
-        repo = git.Repo(root, search_parent_directories=True)
-    except (git.InvalidGitRepositoryError, git.NoSuchPathError):
-        raise DeployError(f"{root} is not in a git repository", hint="run git init, or cd into the checkout") from None
-    values: dict[str, str] = {"GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_COUNT": str(len(SAFE)), "GIT_OPTIONAL_LOCKS": "0"}
-    for number, (key, value) in enumerate(SAFE.items()):
-        values |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
-    repo.git.update_environment(**values)
-    return repo
 
 
 class Repository:
@@ -85,7 +64,7 @@ class Repository:
         return Commit(commit.hexsha, str(commit.summary), str(commit.author.name), int(commit.committed_date))
 
     def _git(self, *words: str) -> str:
-        return str(self.repo.git.execute(["git", *words], with_extended_output=False))
+        return str(run_git(self.repo, *words))
 
     def _why(self, revision: str) -> str:
         import git
@@ -108,12 +87,14 @@ class Repository:
         folder, short = self._folder(playbook), sha[:10]
         found: dict[str, SourceFile] = {}
         size = 0
-        for mode, blob, path in self._tree(sha, folder):
+        rows = list(self._tree(sha, folder))
+        for mode, _, path in rows:
             if mode not in MODES:
                 raise InputError(
                     f"{short}:{folder}/{path}: {KINDS.get(mode, 'an object')} (mode {mode}) cannot be deployed"
                 )
-            content = self.repo.odb.stream(bytes.fromhex(blob)).read()
+        contents = read_blobs(self.repo, [blob for _, blob, _ in rows])
+        for (mode, _, path), content in zip(rows, contents, strict=True):
             size += len(content)
             source = SourceFile(path.removesuffix(".j2"), content, MODES[mode], path.endswith(".j2"))
             refuse_file(source, found, f"{short}:{folder}/{path}")
@@ -126,10 +107,8 @@ class Repository:
 
     def _tree(self, sha: str, folder: str) -> Iterator[tuple[str, str, str]]:
         """(mode, blob, path below folder); names come raw, separated by NUL, so none can pretend to be two."""
-        listing = self.repo.git.execute(
-            ["git", "ls-tree", "-r", "-z", "--full-tree", "--end-of-options", sha, "--", f"{folder}/"],
-            stdout_as_string=False, strip_newline_in_stdout=False,
-        )  # fmt: skip
+        words = ("ls-tree", "-r", "-z", "--full-tree", "--end-of-options", sha, "--", f"{folder}/")
+        listing = run_git(self.repo, *words, stdout_as_string=False, strip_newline_in_stdout=False)
         for entry in bytes(listing).split(b"\0"):
             if entry:
                 head, _, name = entry.partition(b"\t")
@@ -209,11 +188,3 @@ def unified_diff(before: Sequence[SourceFile], after: Sequence[SourceFile]) -> s
 
 def _lines(source: SourceFile | None) -> list[str]:
     return source.content.decode("utf-8", "replace").splitlines() if source else []
-
-
-def who() -> str:
-    """user@machine, or the CI job."""
-    import getpass
-    import socket
-
-    return os.environ.get("DEPLOY_WHO") or f"{getpass.getuser()}@{socket.gethostname()}"

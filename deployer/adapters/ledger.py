@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deployer.adapters.git import open_repository
+from deployer.adapters.git_objects import open_repository, read_blobs, run_git
 from deployer.adapters.runs import Runs, entry_from_json, entry_to_json
 from deployer.model.errors import DeployError, InputError, LedgerMoved, LedgerUnavailable
 from deployer.model.ledger import Entry
@@ -57,7 +57,7 @@ class GitLedger:
 
     def _git(self, *words: str, **options: Any) -> str:
         """One git call, bounded; GitCommandError goes to the caller."""
-        return str(self.repo.git.execute(["git", *words], kill_after_timeout=SECONDS, **options))
+        return str(run_git(self.repo, *words, kill_after_timeout=SECONDS, **options))
 
     def _value(self, ref: str) -> str:
         import git
@@ -126,9 +126,10 @@ class GitLedger:
         listing = self._git("ls-tree", "-r", "--full-tree", "--end-of-options", head, "--", "records/")
         rows = [line.split(None, 3) for line in listing.splitlines()]
         entries = []
-        for number, (_, _, blob, path) in enumerate(rows, 1):
+        contents = read_blobs(self.repo, [blob for _, _, blob, _ in rows])
+        for number, ((_, _, _, path), content) in enumerate(zip(rows, contents, strict=True), 1):
             try:
-                entry = entry_from_json(json.loads(self.repo.odb.stream(bytes.fromhex(blob)).read()))
+                entry = entry_from_json(json.loads(content))
                 if entry.number != number or path != f"records/{number:06d}.json":
                     raise ValueError(f"it says it is number {entry.number}")
             except ValueError as error:

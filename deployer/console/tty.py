@@ -34,7 +34,8 @@ class Tty:
             self._note(event)
             if not isinstance(event, events.Watched | events.HostChanged):
                 self._plain(event)
-            if self._hosts and self._live is None:
+            begun = isinstance(event, events.HostChanged | events.WaveStarted)  # after the question, if one was asked
+            if begun and self._hosts and self._live is None:
                 self._live = Live(console=self._console, auto_refresh=False, transient=True)
                 self._live.start()
             if self._live is not None:
@@ -59,7 +60,7 @@ class Tty:
             table.add_row(clean(name), wave, f"{MARKS.get(state, '·')} {state}")
         more = len(self._hosts) - SHOWN
         rest = [Text(f"+ {more} more")] if more > 0 else []
-        foot = Text("Ctrl-C reverts what is pending; a second one leaves it to the hosts' own watchdogs", style="dim")
+        foot = Text("Ctrl-C reverts what is pending; twice leaves it to the hosts' watchdogs", style="dim")
         return Group(table, *rest, Text(self._bake[: self._console.width - 1]), foot)
 
     def close(self) -> None:

@@ -39,6 +39,7 @@ class Fleet:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,  # a process group of its own, as a shell gives it: Ctrl-C goes to all of it
         )
 
     def deploy(self, *words: str, **environ: str) -> tuple[int, dict[str, Any], str]:

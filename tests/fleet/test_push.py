@@ -128,12 +128,29 @@ def test_interrupted_in_mid_wave(nginx: Fleet, number: signal.Signals) -> None:
     """Ctrl-C, and a CI job that is cancelled: what is pending is put back, exit 130."""
     settled(nginx, f"calm-{number.name}")
     child = in_mid_wave(nginx, "interrupted")
-    os.kill(child.pid, number)
+    os.killpg(child.pid, number)
     child.communicate(timeout=60)
     nginx.playbook(bake="2s")
     assert child.returncode == 130
+    assert nginx.deploy("lock", "status")[1]["lock"] is None
     assert nginx.served("web1") == f"calm-{number.name}"
     assert nginx.deploy("status")[0] == 0
+
+
+def test_interrupted_after_the_decision(nginx: Fleet) -> None:
+    """What is decided is finished: exit 0, recorded, the lock given back."""
+    settled(nginx, "undecided")
+    nginx.mark("decided")
+    child = nginx.start("push", "--yes", "--output", "plain")
+    assert child.stderr is not None
+    for line in child.stderr:
+        if "confirm: confirming" in line:
+            os.killpg(child.pid, signal.SIGINT)
+    child.communicate(timeout=60)
+    assert child.returncode == 0
+    assert nginx.served("web3") == "decided"
+    assert nginx.deploy("history")[1]["deploys"][-1]["result"] == "deployed"
+    assert nginx.deploy("lock", "status")[1]["lock"] is None
 
 
 def test_abort_from_another_terminal(nginx: Fleet) -> None:
