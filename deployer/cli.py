@@ -101,7 +101,7 @@ def run(words: list[str]) -> int:
     except DeployError as error:
         return fail(error, words)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted; nothing was changed", err=True)
+        click.echo("interrupted; deploy status shows whether anything is pending", err=True)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

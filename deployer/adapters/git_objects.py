@@ -1,4 +1,4 @@
-"""git, hardened: no hooks, no fsmonitor, no prompt, no process that outlives its call. Every use of git goes through it."""
+"""git, hardened: no hooks, no fsmonitor, no prompt, no process that outlives its call. All git goes through here."""
 
 from __future__ import annotations
 

@@ -105,6 +105,13 @@ def close(ledger: Ledger, entry: Entry, ports: Ports) -> None:
     try:
         append(ledger, entry, ports)
     except (LedgerUnavailable, LedgerMoved) as error:
-        ledger.put_aside(entry)
-        ports.emit(Recorded(entry.record, 0, pending=True))
-        ports.emit(Notice("warning", f"{error.message}; the outcome is recorded by the next command that reaches git"))
+        put_aside(ledger, entry, ports, error.message)
+    except KeyboardInterrupt:
+        put_aside(ledger, entry, ports, "interrupted while writing the ledger")
+
+
+def put_aside(ledger: Ledger, entry: Entry, ports: Ports, why: str) -> None:
+    """Keep the record on this machine and say so."""
+    ledger.put_aside(entry)
+    ports.emit(Recorded(entry.record, 0, pending=True))
+    ports.emit(Notice("warning", f"{why}; the outcome is recorded by the next command that reaches git"))

@@ -38,9 +38,20 @@ class Ending:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
+class Regressed(Exception):
+    """The walk must be undone. Internal to this module."""
+
+    def __init__(
+        self, because: str, verdict: Verdict | None = None, fault: bool = False, interrupted: bool = False
+    ) -> None:
+        super().__init__(because)
+        self.because, self.verdict, self.fault, self.interrupted = because, verdict, fault, interrupted
+
+
 @dataclass
 class Walk:
-    """The mutable part of one rollout. touched: hosts that may have changed, marked before they are asked to."""
+    """The mutable part of one rollout. touched: hosts that may have changed, marked before they are asked to.
+    decided: there is no way back; why: there is no way forward."""
 
     plan: Plan
     order: Order
@@ -49,6 +60,9 @@ class Walk:
     touched: list[str] = field(default_factory=list)
     failed: dict[str, HostError] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    verdict: Verdict | None = None
+    decided: bool = False
+    why: Regressed | None = None
 
     def host(self, name: str) -> Host:
         return self.plan.hosts[name].host
@@ -63,39 +77,41 @@ class Walk:
         self.seconds[what] = self.seconds.get(what, 0.0) + self.ports.clock.monotonic() - since
 
 
-class Regressed(Exception):
-    """The walk must be undone. Internal to this module."""
-
-    def __init__(self, because: str, verdict: Verdict | None = None, fault: bool = False) -> None:
-        super().__init__(because)
-        self.because, self.verdict, self.fault = because, verdict, fault
-
-
 def rollout(plan: Plan, order: Order, ports: Ports, judge: Judge, commit: Callable[[], None]) -> Ending:
     """Walk `plan`. Everything must be staged and checked already. `judge` watches the hosts activated so far and
-    gives a Verdict; `commit` writes the decision and raises if it cannot (presumed abort). Never raises."""
+    gives a Verdict; `commit` writes the decision and raises if it cannot (presumed abort). Never raises: a Ctrl-C
+    before the decision turns the walk back, and wherever else it strikes the last step is taken again (each is
+    idempotent)."""
     walk = Walk(plan, order, ports, Leases(ports, order))
     with ports.pulse(order.lease / 3, walk.leases.renew):
-        verdict: Verdict | None = None
-        try:
-            for number, wave in enumerate(plan.waves, 1):
-                ports.emit(WaveStarted(number, len(plan.waves), wave))
-                activate(walk, wave)
-                verdict = watch_wave(walk, judge, number)
-            decided = (
-                "recording it: every wave is healthy" if plan.command == "push" else "keeping it: every proof stands"
-            )
-            ports.emit(Phase("decision", decided))
-            commit()
-        except KeyboardInterrupt:
-            return undo(walk, Regressed("interrupted by the operator"), "interrupted")
-        except Regressed as why:
-            return undo(walk, why, "reverted")
-        except DeployError as error:
-            return undo(walk, Regressed(f"the decision could not be recorded: {error.message}"), "reverted")
-        except Exception as error:  # our own bug must not leave hosts pending
-            return undo(walk, Regressed(f"internal error: {type(error).__name__}: {error}"), "reverted")
-        return finish(walk, verdict)
+        while True:
+            try:
+                if walk.why is None and not walk.decided:
+                    forward(walk, judge, commit)
+                return undo(walk, walk.why) if walk.why else finish(walk)
+            except KeyboardInterrupt:
+                if walk.why is None and not walk.decided:
+                    walk.why = Regressed("interrupted by the operator", interrupted=True)
+
+
+def forward(walk: Walk, judge: Judge, commit: Callable[[], None]) -> None:
+    """Wave by wave to the decision. Ends with walk.decided, or with walk.why it must be undone."""
+    plan, ports = walk.plan, walk.ports
+    try:
+        for number, wave in enumerate(plan.waves, 1):
+            ports.emit(WaveStarted(number, len(plan.waves), wave))
+            activate(walk, wave)
+            watch_wave(walk, judge, number)
+        decided = "recording it: every wave is healthy" if plan.command == "push" else "keeping it: every proof stands"
+        ports.emit(Phase("decision", decided))
+        commit()
+        walk.decided = True
+    except Regressed as why:
+        walk.why = why
+    except DeployError as error:
+        walk.why = Regressed(f"the decision could not be recorded: {error.message}")
+    except Exception as error:  # our own bug must not leave hosts pending
+        walk.why = Regressed(f"internal error: {type(error).__name__}: {error}")
 
 
 def stage_and_check(plan: Plan, ports: Ports, package_for: Callable[[Host], Package | None]) -> None:
@@ -143,7 +159,7 @@ def activate(walk: Walk, wave: tuple[str, ...]) -> None:
         raise Regressed(f"{', '.join(failed)} could not be activated: {lines}", fault=fault)
 
 
-def watch_wave(walk: Walk, judge: Judge, number: int) -> Verdict:
+def watch_wave(walk: Walk, judge: Judge, number: int) -> None:
     """Watch everything activated so far; only a healthy verdict lets the walk go on."""
     began = walk.ports.clock.monotonic()
     verdict = judge(tuple(walk.touched), walk.leases.lost)
@@ -151,25 +167,26 @@ def watch_wave(walk: Walk, judge: Judge, number: int) -> Verdict:
     if verdict.ruling != "healthy":
         walk.spend("detect", began)
         raise Regressed(verdict.because, verdict, fault=True)
-    return verdict
+    walk.verdict = verdict
 
 
-def undo(walk: Walk, why: Regressed, result: Result) -> Ending:
+def undo(walk: Walk, why: Regressed) -> Ending:
     """Put back everything touched; `stranded` unless every touched host is verified on its previous release."""
     began = walk.ports.clock.monotonic()
     walk.ports.emit(Notice("alarm", f"undoing {len(walk.touched)} host(s): {why.because}"))
-    patience = 0 if result == "interrupted" else 1
-    hosts = revert_all(walk.plan, walk.order, walk.ports, tuple(walk.touched), patience)
+    touched = tuple(dict.fromkeys(walk.touched))
+    hosts = revert_all(walk.plan, walk.order, walk.ports, touched, patience=0 if why.interrupted else 1)
     walk.spend("revert", began)
-    hosts |= spare_untouched(walk.plan, walk.ports, tuple(walk.touched))
-    doubtful = unverified({name: hosts[name] for name in walk.touched})
+    hosts |= spare_untouched(walk.plan, walk.ports, touched)
+    doubtful = unverified({name: hosts[name] for name in touched})
     because = f"{why.because}; not verified back: {doubtful}" if doubtful else why.because
-    return Ending("stranded" if doubtful else result, hosts, why.verdict, because, why.fault, walk.seconds)
+    result: Result = "stranded" if doubtful else "interrupted" if why.interrupted else "reverted"
+    return Ending(result, hosts, why.verdict, because, why.fault, walk.seconds)
 
 
-def finish(walk: Walk, verdict: Verdict | None) -> Ending:
+def finish(walk: Walk) -> Ending:
     """The decision stands: confirm every pending host, then read all of them back."""
     hosts = confirm_all(walk.plan, walk.order, walk.ports, walk.failed, walk.leases.drop)
     doubtful = unverified(hosts)
     because = f"not every host is verified on {walk.plan.release}: {doubtful}" if doubtful else ""
-    return Ending("stranded" if doubtful else "deployed", hosts, verdict, because, seconds=walk.seconds)
+    return Ending("stranded" if doubtful else "deployed", hosts, walk.verdict, because, seconds=walk.seconds)

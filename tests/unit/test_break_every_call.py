@@ -7,12 +7,13 @@ all on the old one; and a host on the new release after exit 4 is named by the o
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
 from deployer.engine.push import push
 from deployer.model.errors import DeployError, LedgerUnavailable, Refused, Unreachable
+from deployer.model.events import Event
 from deployer.model.outcome import Outcome
 from tests.fakes.hosts import ADOPTED
 from tests.fakes.world import NEW, World
@@ -145,3 +146,26 @@ def test_deployer_killed_at_every_call(when: str) -> None:
         assert "MIXED" not in ends.values()
         if not decided:
             assert set(ends.values()) == {ADOPTED}, f"killed {when} call {at} ({breaker.fired}): {ends}"
+
+
+@pytest.mark.parametrize("bad", ["", NEW], ids=["healthy", "regressing"])
+def test_interrupted_at_every_event(bad: str) -> None:
+    """A Ctrl-C strikes between the calls, too: wherever something is reported, it may come just then."""
+    at = 0
+    while True:
+        world = World()
+        world.probes.bad = bad
+        count = [0]
+
+        def emit(event: Event, at: int = at, count: list[int] = count) -> None:
+            count[0] += 1
+            if count[0] - 1 == at:
+                raise KeyboardInterrupt
+
+        world.ports = replace(world.ports, emit=emit)
+        code, outcome = run(world)
+        judge(world, code, outcome, f"interrupted at event {at}")
+        at += 1
+        if count[0] < at:
+            break
+    assert at > 15
