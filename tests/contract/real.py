@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import time
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deployer.adapters.hosts import SshHosts
+from deployer.adapters.sandbox.binaries import find
 from deployer.model.errors import Unreachable
 from deployer.model.fleet import Host
 from deployer.model.state import HostState
@@ -69,11 +69,8 @@ def shell_folder(folder: Path, shell: str) -> str:
     """A folder in which `sh` is the given shell ("" for the system's): first in PATH, it is what every script gets."""
     if not shell:
         return ""
-    binary = shutil.which(shell)
-    if binary is None:
-        raise FileNotFoundError(shell)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "sh").symlink_to(binary)
+    (folder / "sh").symlink_to(os.path.realpath(find(shell)))
     return str(folder)
 
 

@@ -20,8 +20,10 @@ PACKAGES = {
     "nginx": ("nginx", "nginx-common"),
     "varnishd": ("varnish", "libvarnishapi3", "libjemalloc2"),
     "varnishadm": ("varnish", "libvarnishapi3", "libjemalloc2"),
+    "busybox": ("busybox",),
+    "mksh": ("mksh",),
 }
-FOLDERS = ("/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin")
+FOLDERS = ("/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/sbin", "/usr/local/bin")
 
 
 def cache_folder() -> Path:
@@ -55,11 +57,14 @@ def _unpack(name: str, packages: Path, wrapper: Path) -> None:
             _download(package, debs)
             deb = next(debs.glob(f"{package}_*.deb"))
             subprocess.run(["dpkg-deb", "-x", str(deb), str(root)], check=True, capture_output=True)
-        binary = next((p for f in ("usr/sbin", "usr/bin") if (p := root / f / name).is_file()), None)
+        binary = next((p for f in FOLDERS if (p := root / f[1:] / name).is_file()), None)
         if binary is None:
             raise DeployError(f"cannot find {name} in the packages {', '.join(PACKAGES[name])}")
-        libraries = ":".join(str(p) for p in (*root.glob("usr/lib/*-linux-gnu*"), *root.glob("usr/lib/*/varnish")))
         wrapper.parent.mkdir(exist_ok=True)
+        if len(PACKAGES[name]) == 1:  # needs nothing of its own; a shell must be itself, not a script that starts it
+            wrapper.symlink_to(binary)
+            return
+        libraries = ":".join(str(p) for p in (*root.glob("usr/lib/*-linux-gnu*"), *root.glob("usr/lib/*/varnish")))
         draft = wrapper.with_suffix(".tmp")
         draft.write_text(f'#!/bin/sh\nLD_LIBRARY_PATH={libraries} exec {binary} "$@"\n')
         draft.chmod(0o755)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pwd
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -88,10 +87,7 @@ def command(service: str, prefix: Path, names: dict[str, object]) -> list[str]:
 
 def shell_folder(prefix: Path, shell: str) -> Path:
     """A folder whose `sh` is `shell`: first in PATH of an SSH session, it is what every script there gets."""
-    binary = shutil.which(shell)
-    if binary is None:
-        raise DeployError(f"cannot build a sandbox with {shell}: it is not installed")
     folder = prefix / "shell"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "sh").symlink_to(binary)
+    (folder / "sh").symlink_to(os.path.realpath(binaries.find(shell)))
     return folder
