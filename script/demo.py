@@ -73,11 +73,11 @@ def story(folder: Path) -> None:
         deploy(fleet, "adopt", "--yes", expect=0)
 
         say("A good release: pages stay in the cache a little longer")
-        repository.commit_good_change(fleet)
+        repository.commit_edit(fleet, "good")
         good = deploy(fleet, "push", "--yes", "-m", "longer TTL", expect=0)
 
         say("The founding incident: one line sends every request past the cache")
-        repository.commit_incident(fleet)
+        repository.commit_edit(fleet, "incident")
         subprocess.run(["git", "show", "--format=%h %s", "-U0"], cwd=fleet.config, check=True)
         before, cost = visitors(out), queries(fleet)
         bad = deploy(fleet, "push", "--yes", expect=3)

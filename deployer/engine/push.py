@@ -70,7 +70,7 @@ def prepare(
             return outcome(plan, "", Ending("unchanged"))
         if not policy.approve(plan):
             raise DeployError("not approved", hint="answer y, or pass --yes")
-        order = make_order(plan, chain, surveyed)
+        order = make_order(plan, chain, surveyed, request.playbook.restart == "allow")
         hosts = {name: p.target for name, p in plan.hosts.items()}
         try:
             ledger.append(intent(request, plan, order.deploy, ports, hosts), len(chain))
@@ -107,12 +107,14 @@ def prune(request: Request, plan: Plan, ports: Ports) -> None:
         ports.emit(Notice("warning", f"{name}: old releases were not pruned: {error}"))
 
 
-def make_order(plan: Plan, chain: tuple[Entry, ...], surveyed: dict[str, HostState | HostError]) -> Order:
+def make_order(
+    plan: Plan, chain: tuple[Entry, ...], surveyed: dict[str, HostState | HostError], restart: bool
+) -> Order:
     """The fencing token is above the chain and above every fence a host has seen (offline rollbacks)."""
     fences = [state.fence for state in surveyed.values() if not isinstance(state, HostError)]
     number = max([next_number(chain), *(fence + 1 for fence in fences)])
     cap = int(len(plan.waves) * (3 * plan.bake + 2 * plan.lease)) + 600
-    return Order(f"{number}-{secrets.token_hex(2)}", number, plan.command, plan.release, plan.lease, cap)
+    return Order(f"{number}-{secrets.token_hex(2)}", number, plan.command, plan.release, plan.lease, cap, restart)
 
 
 def refuse_quarantined(chain: tuple[Entry, ...], request: Request, release: str) -> None:

@@ -8,7 +8,7 @@ host that fails is reported and the others go on.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from deployer.engine.fanout import each, failures
 from deployer.engine.lease import Leases
@@ -69,9 +69,7 @@ class Walk:
 
     def order_for(self, host: Host) -> Order:
         """Adopted hosts may each go back to a release of their own."""
-        target = self.plan.hosts[host.name].target
-        o = self.order
-        return Order(o.deploy, o.number, o.command, target, o.lease, o.hard_cap)
+        return replace(self.order, release=self.plan.hosts[host.name].target)
 
     def spend(self, what: str, since: float) -> None:
         self.seconds[what] = self.seconds.get(what, 0.0) + self.ports.clock.monotonic() - since

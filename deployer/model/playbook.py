@@ -38,7 +38,9 @@ class CustomCommands(Schema):
 
 
 class Playbook(Schema):
-    """bake, confirm_timeout: seconds (written as `2m`, `90s`). serial: Ansible's waves: counts and percentages."""
+    """bake, confirm_timeout: seconds (written as `2m`, `90s`). serial: Ansible's waves: counts and percentages.
+    restart: may a push stop and start the service where a reload cannot make the change live? `never` leaves such a
+    change to fail its proof and go back."""
 
     name: str = ""
     service: Literal["nginx", "varnish", "haproxy", "squid", "apache", "trafficserver", "custom"]
@@ -48,6 +50,7 @@ class Playbook(Schema):
     bake: Seconds = 120.0
     confirm_timeout: Annotated[Seconds, Field(ge=5, le=3600)] = 60.0
     health_checks: tuple[str, ...] = ()
+    restart: Literal["never", "allow"] = "never"
     keep_releases: Annotated[int, Field(ge=2, le=100)] = 5
     custom: CustomCommands | None = None
     warm: dict[str, str] | None = None

@@ -31,7 +31,12 @@ class HostSample:
 @dataclass(frozen=True, slots=True)
 class Sample:
     """t: seconds since activation (negative before it). hosts: None for a host that gave no data; an empty map
-    says that nothing measures at all (no health checks)."""
+    says that nothing measures at all (no health checks).
+    fleet: what only the whole fleet has (database queries): name -> (count, exposure) of this tick, the exposure in
+    client requests where they are known, else in seconds. absent where its source gave nothing.
+    reasons: why a host, or a name of `fleet`, gave nothing: one named state, such as `access log unreadable: PATH`."""
 
     t: float
     hosts: Mapping[str, HostSample | None]
+    fleet: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    reasons: Mapping[str, str] = field(default_factory=dict)

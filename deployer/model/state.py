@@ -63,7 +63,8 @@ class HostState:
 class Order:
     """What activate, extend, confirm and revert carry. deploy: `<number>-<nonce>`; number: the fencing token (a
     host refuses a lower one); lease: seconds a host waits without hearing from us before it reverts itself;
-    hard_cap: seconds after which no renewal helps."""
+    hard_cap: seconds after which no renewal helps. restart: the service may be stopped and started where a reload would
+    not make all of the release live (a rollback always may)."""
 
     deploy: str
     number: int
@@ -71,3 +72,4 @@ class Order:
     release: str
     lease: int = 60
     hard_cap: int = 7200
+    restart: bool = False

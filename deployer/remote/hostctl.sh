@@ -127,16 +127,23 @@ settle() { # settle rvt|cfm OUTCOME: the last record of this deploy, ready-made 
 
 # --- the process
 loaded() { service service_loaded 2>/dev/null | head -n 1; }
-apply() { # make the process use what `current` points at, and prove it; why: the reason when it does not
-  if service service_running >/dev/null 2>&1; then why=$(service service_reload "$1" 2>&1)
-  else why=$(service service_start "$1" 2>&1); fi || { why="the service refused it: $why"; return 1; }
+apply() { # TO FROM [MAY_RESTART]: make the process use what `current` points at, and prove it; why: the reason if not
+  how=reload
+  if ! service service_running >/dev/null 2>&1; then how=start
+  elif [ "${3:-0}" = 1 ]; then case $(service service_change "$ROOT/releases/$2" "$ROOT/releases/$1" 2>/dev/null) in restart*) how=restart ;; esac; fi
+  make_live "$1" "$how" && return 0
+  first=$why # on the way back, a server that may ignore its next reload has a last resort of its own
+  [ "${3:-0}" = 1 ] && [ "$how" = reload ] && make_live "$1" revive || { why=$first; return 1; }
+}
+make_live() { # RELEASE reload|restart|start
+  why=$(service "service_$2" "$1" 2>&1) || { why="the service refused it: $why"; return 1; }
   now; until_up=$((up + T_PROVE)) # bounded by time, not by tries: each may be slow
   while :; do
     [ "$(loaded)" = "$1" ] && return 0
     now; [ "$up" -lt "$until_up" ] || break
     sleep 0.2 2>/dev/null || sleep 1
   done
-  why="reloaded, but the running process does not have $1${why:+: $why}"
+  why="${2}ed, but the running process does not have $1${why:+: $why}"
   return 1
 }
 go_back() { # idempotent; renames only once armed
@@ -146,7 +153,7 @@ go_back() { # idempotent; renames only once armed
     { stuck "the good release $good no longer validates ($said); the service is left as it is"; return 1; }
   [ "$current" = "$good" ] || point current "$good" current.rvt || { stuck "cannot move the link back"; return 1; }
   if [ "${BOOTING:-0}" != 1 ] && [ "$(loaded)" != "$good" ]; then
-    apply "$good" || { stuck "the service does not come back with $good: $why"; return 1; }
+    apply "$good" "$current" 1 || { stuck "the service does not come back with $good: $why"; return 1; }
   fi
   settle rvt reverted; rm -f ALARM; sync_it "$ROOT"; note "reverted deploy=$deploy to=$good"
 }
@@ -182,7 +189,7 @@ do_check() {
   intact "$1" || refuse corrupt "release $1 is corrupt"
   said=$(service service_check "$ROOT/releases/$1" 2>&1) || refuse invalid "${said:-the check failed or took longer than $T_CMD s}"
 }
-do_activate() { # DEPLOY NUMBER COMMAND RELEASE LEASE HARDCAP
+do_activate() { # DEPLOY NUMBER COMMAND RELEASE LEASE HARDCAP [restart]
   load; adopted
   if [ "$2" -lt "$fence" ] || { [ "$2" -eq "$fence" ] && [ "$1" != "$deploy" ]; }; then refuse stale "deploy $1 is older than $fence, which this host has seen"; fi
   if in_flight; then
@@ -201,7 +208,8 @@ do_activate() { # DEPLOY NUMBER COMMAND RELEASE LEASE HARDCAP
   start_watchdog "$1" || { go_back "no watchdog" || :; refuse missing "the watchdog did not report in: nothing was changed"; }
   point current "$target" current.act || { go_back "cannot switch" || refuse stuck "$alarm"; refuse disk "cannot move the link"; }
   note "switched deploy=$deploy to=$target"
-  if apply "$target"; then note "pending deploy=$deploy"; return; fi
+  case $3/${7:-} in rollback/*|*/restart) may=1 ;; *) may=0 ;; esac
+  if apply "$target" "$good" "$may"; then note "pending deploy=$deploy"; return; fi
   failed=$why
   go_back "not proven" || refuse stuck "$failed; and then: $alarm"
   refuse unproven "$failed"

@@ -72,7 +72,7 @@ def check(layout: Layout, release: str) -> Command:
 
 def activate(layout: Layout, order: Order) -> Command:
     args = (order.deploy, order.number, order.command, order.release, order.lease, order.hard_cap)
-    return _verb(layout, "activate", *args, deadline=SLOW)
+    return _verb(layout, "activate", *args, *(["restart"] if order.restart else []), deadline=SLOW)
 
 
 def extend(layout: Layout, order: Order) -> Command:

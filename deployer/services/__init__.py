@@ -9,13 +9,13 @@ from deployer.services.custom import Custom
 from deployer.services.nginx import Nginx
 from deployer.services.varnish import Varnish
 
+SERVICES: dict[str, Service] = {service.name: service for service in (Nginx(), Varnish())}
+
 
 def service_for(playbook: Playbook) -> Service:
     """The phrasebook of a playbook's service. Raises InputError for one that this version does not speak."""
-    if playbook.service == "nginx":
-        return Nginx()
-    if playbook.service == "varnish":
-        return Varnish()
+    if playbook.service in SERVICES:
+        return SERVICES[playbook.service]
     if playbook.service == "custom" and playbook.custom is not None:
         return Custom(playbook.custom)
     if playbook.service == "custom":
@@ -25,5 +25,5 @@ def service_for(playbook: Playbook) -> Service:
         )
     raise InputError(
         f"playbook {playbook.name}: service {playbook.service} is not supported by this version",
-        hint="supported are nginx, varnish and custom",
+        hint=f"supported are {', '.join(SERVICES)} and custom",
     )

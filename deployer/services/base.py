@@ -8,6 +8,14 @@
   service_start RELEASE   the same for a dead service
   service_loaded          print the release that the running process is proven to have; nothing when unproven
   service_adopted RELEASE remember that the running process has RELEASE (adopt; the process is not touched)
+  service_change FROM TO  print what taking TO costs a process that has FROM (directories): `reload`, `restart: WHY`
+                          where a reload would not make all of it live, `lasting: WHY` where going back would not
+                          bring back what the change destroys (a cache that is rebuilt)
+  service_restart RELEASE the same as reload by stopping and starting; only where service_change said so
+  service_revive RELEASE  optional: the last resort on the way back, when a reload was not heard
+  service_counters        print `name value` lines of counters since the start: n (client requests), err (5xx), look,
+                          miss, orig (requests sent to the origin), since (changes when they begin again at 0); only
+                          those the server has; return 1 where it has none
 """
 
 from __future__ import annotations
@@ -32,8 +40,46 @@ class ServiceSettings:
         return str(self.vars.get(name, default))
 
 
+@dataclass(frozen=True, slots=True)
+class AccessLog:
+    """How a server writes down its requests. path: absolute on the host; or, beginning with `|`, a command of
+    POSIX sh that prints requests for about a second (a log in shared memory).
+
+    pieces: literal, field, literal, field, ..., literal: a line is split at the literals from the left. Fields with a
+    meaning: `status`, `cache` (the server's word for the cache's part), `time` (of the whole answer), `agent`
+    (User-Agent), `upstream` ("-" or empty: the origin was not asked); any other name is skipped over.
+    ms: milliseconds in one unit of `time`. hits: words of `cache` that were answered without the origin; misses: looked
+    up, then fetched; passes: fetched without a look-up. A word in none of them was neither. Words are compared as
+    written, after everything from the first `/` on is cut off.
+    """
+
+    path: str
+    pieces: tuple[str, ...]
+    ms: float
+    hits: frozenset[str] = frozenset()
+    misses: frozenset[str] = frozenset()
+    passes: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One column of the capability matrix; sentences without a full stop. cannot: what is honestly missing."""
+
+    check: str
+    reload: str
+    proof: str
+    cache_after_reload: str
+    cache_after_restart: str
+    way_back: str
+    traffic: str
+    counters: str
+    restarts: str
+    cannot: str
+
+
 class Service(Protocol):
-    """keeps_cache: the cache survives a reload. entry: the file every release must have ("" for none)."""
+    """keeps_cache, keeps_cache_on_restart: the cache survives it. entry: the file every release must have ("" for
+    none)."""
 
     @property
     def name(self) -> str: ...
@@ -42,9 +88,20 @@ class Service(Protocol):
     def keeps_cache(self) -> bool: ...
 
     @property
+    def keeps_cache_on_restart(self) -> bool: ...
+
+    @property
     def entry(self) -> str: ...
 
+    @property
+    def facts(self) -> Facts: ...
+
     def script(self, settings: ServiceSettings) -> str: ...
+
+    def access_log(self, files: Mapping[str, bytes], settings: ServiceSettings) -> AccessLog | None:
+        """Where a host with `files` (path below DEST -> content) logs requests; None where nothing is logged. Raises
+        InputError, with file:line, for a format that lacks what is needed, and says what to add."""
+        ...
 
 
 def assignments(**values: str) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deployer.model.playbook import CustomCommands
-from deployer.services.base import ServiceSettings, assignments
+from deployer.services.base import AccessLog, Facts, ServiceSettings, assignments
 
 SCRIPT = r"""
 export DEST ROOT PREFIX
@@ -20,7 +21,24 @@ service_loaded() { # asked of each release that could be: the one the user's own
   done
   return 1
 }
+service_change() { echo reload; }
+service_restart() { service_reload "$1"; }
+service_counters() { return 1; }
 """
+
+
+FACTS = Facts(
+    check="`check:` of the playbook",
+    reload="`activate:` of the playbook",
+    proof="`verify:` of the playbook",
+    cache_after_reload="taken as lost",
+    cache_after_restart="taken as lost",
+    way_back="`activate:` again",
+    traffic="none: probes, Prometheus and `exec`",
+    counters="none",
+    restarts="never by itself",
+    cannot="know more than the commands tell",
+)
 
 
 @dataclass(frozen=True)
@@ -30,7 +48,9 @@ class Custom:
     commands: CustomCommands
     name: str = "custom"
     keeps_cache: bool = False
+    keeps_cache_on_restart: bool = False
     entry: str = ""
+    facts: Facts = FACTS
 
     def script(self, settings: ServiceSettings) -> str:
         """See base.py."""
@@ -38,3 +58,7 @@ class Custom:
         head = assignments(DEST=settings.dest, ROOT=settings.root, PREFIX=settings.prefix)
         words = assignments(CHECK=c.check, ACTIVATE=c.activate, VERIFY=c.verify, STATUS=c.status, START=c.start)
         return head + words + SCRIPT
+
+    def access_log(self, files: Mapping[str, bytes], settings: ServiceSettings) -> AccessLog | None:
+        """Unknown."""
+        return None

@@ -4,9 +4,10 @@ in the workers. A refused reload spawns none; an accepted one replaces all of th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from deployer.services.base import ServiceSettings, assignments
+from deployer.services.base import AccessLog, Facts, ServiceSettings, assignments
 
 SCRIPT = r"""
 # The master that runs DEST/nginx.conf, never another nginx of this machine.
@@ -85,7 +86,42 @@ service_loaded() { # the same master has what was proven; another one was starte
   elif [ "$(readlink "$ROOT/current")" = "releases/$release" ]; then echo "$release"; fi
 }
 service_adopted() { boss=$(master) && remember "$1" "$boss"; }
+zones() { # name, path and levels of every cache zone below $1
+  cat "$1/nginx.conf" $(find "$1" -name '*.conf' ! -path "$1/nginx.conf" | sort) | sed 's/#.*//' | tr '\n' ' ' | tr ';' '\n' |
+    sed -n 's/.*proxy_cache_path[[:space:]]\{1,\}//p' | awk '{ zone = levels = ""
+      for (i = 2; i <= NF; i++) { if ($i ~ /^keys_zone=/) { zone = substr($i, 11); sub(/:.*/, "", zone) } if ($i ~ /^levels=/) levels = $i }
+      print zone, $1, levels }' | sort
+}
+service_change() {
+  moved=$({ zones "$1"; echo --; zones "$2"; } | awk '$1 == "--" { after = 1; next } !after { was[$1] = $2 " " $3; next }
+    ($1 in was) && was[$1] != $2 " " $3 { print $1; exit }')
+  [ -z "$moved" ] || { echo "restart: the directory or levels of cache zone $moved change, and no reload makes that live"; return; }
+  echo reload
+}
+service_restart() {
+  pid=$(master) && boss=$pid || { service_start "$1"; return; }
+  kill -QUIT "$boss" || return 1 # finishes what is being answered
+  tries=0
+  while [ -d "/proc/$boss" ] && [ $tries -lt 80 ]; do tries=$((tries + 1)); sleep 0.1 2>/dev/null || sleep 1; done
+  [ ! -d "/proc/$boss" ] || kill -TERM "$boss"
+  service_start "$1"
+}
+service_counters() { return 1; } # stub_status knows nothing of caches
 """
+
+
+FACTS = Facts(
+    check="`nginx -t` on the staged tree, bound over the live one in a private mount namespace where that is allowed",
+    reload="SIGHUP; requests in flight are finished by the old workers",
+    proof="all workers of the very same master were replaced; a refused reload replaces none",
+    cache_after_reload="kept",
+    cache_after_restart="kept (on disk)",
+    way_back="reload",
+    traffic="access log with `$status $upstream_cache_status $request_time $upstream_response_time`",
+    counters="none (stub_status knows nothing of caches)",
+    restarts="a cache zone whose directory or levels change",
+    cannot="see the origin's part in requests that no access log records",
+)
 
 
 @dataclass(frozen=True)
@@ -94,10 +130,16 @@ class Nginx:
 
     name: str = "nginx"
     keeps_cache: bool = True
+    keeps_cache_on_restart: bool = True
     entry: str = "nginx.conf"
+    facts: Facts = FACTS
 
     def script(self, settings: ServiceSettings) -> str:
         """See base.py."""
         binary = settings.var("nginx_bin", "nginx")
         head = assignments(DEST=settings.dest, ROOT=settings.root, PREFIX=settings.prefix, NGINX=binary)
         return head + SCRIPT
+
+    def access_log(self, files: Mapping[str, bytes], settings: ServiceSettings) -> AccessLog | None:
+        """See base.py."""
+        return None

@@ -5,9 +5,10 @@ empty a malloc cache, so nothing here ever restarts a living varnishd.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from deployer.services.base import ServiceSettings, assignments
+from deployer.services.base import AccessLog, Facts, ServiceSettings, assignments
 
 SCRIPT = r"""
 adm() { "$VARNISHADM" ${WORKDIR:+-n "$WORKDIR"} -t 10 "$@"; }
@@ -80,7 +81,29 @@ service_loaded() { # the name is the release; another name counts only as long a
   esac
 }
 service_adopted() { now=$(active) && [ -n "$now" ] && remember "$now" "$1"; }
+service_change() { echo reload; } # every VCL can be loaded; what needs a restart (storage, ports) is no file of a release
+service_restart() { service_reload "$1"; }
+service_counters() { # client_req etc. are in MAIN of varnishstat
+  "${VARNISHADM%adm}stat" ${WORKDIR:+-n "$WORKDIR"} -1 2>/dev/null | awk '
+    $1 == "MAIN.client_req" { print "n", $2 } $1 == "MAIN.cache_hit" { hit = $2 } $1 == "MAIN.cache_miss" { miss = $2 }
+    $1 == "MAIN.backend_req" { print "orig", $2 } $1 == "MGT.uptime" { up = $2 }
+    END { if (NR == 0) exit 1; print "look", hit + miss; print "miss", miss; print "since", 0 }'
+}
 """
+
+
+FACTS = Facts(
+    check="`varnishd -C` compiles the staged VCL in a scratch directory",
+    reload="`vcl.load`, wait until its backends are healthy, `vcl.use`",
+    proof="the active VCL bears the release's name",
+    cache_after_reload="kept",
+    cache_after_restart="lost (malloc storage)",
+    way_back="`vcl.use` of the VCL before, which was kept warm",
+    traffic="varnishncsa",
+    counters="varnishstat",
+    restarts="never: what needs one (storage, ports) is not part of a release",
+    cannot="change the arguments of varnishd",
+)
 
 
 @dataclass(frozen=True)
@@ -90,7 +113,9 @@ class Varnish:
 
     name: str = "varnish"
     keeps_cache: bool = True
+    keeps_cache_on_restart: bool = False
     entry: str = "default.vcl"
+    facts: Facts = FACTS
 
     def script(self, settings: ServiceSettings) -> str:
         """See base.py."""
@@ -106,3 +131,7 @@ class Varnish:
             VARNISH_CHECK_ARGS=settings.var("varnish_check_args"),
         )
         return head + SCRIPT
+
+    def access_log(self, files: Mapping[str, bytes], settings: ServiceSettings) -> AccessLog | None:
+        """See base.py."""
+        return None

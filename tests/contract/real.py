@@ -26,6 +26,7 @@ service_running() { [ -f @PREFIX@/process ]; }
 service_reload() { grep -q 'never loads' @DEST@/conf.d/app.conf || readlink @ROOT@/current > @PREFIX@/process; }
 service_start() { service_reload; }
 service_loaded() { sed 's|releases/||' @PREFIX@/process; }
+service_change() { echo reload; }
 service_adopted() { readlink @ROOT@/current > @PREFIX@/process; }
 """
 

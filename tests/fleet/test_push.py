@@ -49,7 +49,7 @@ def test_the_founding_incident_is_undone_on_the_canary(nginx: Fleet) -> None:
     """Exit 3; the others never had it; the same revision is refused afterwards."""
     settled(nginx, "good")
     before = nginx.currents()
-    repository.commit_incident(nginx.sandbox)
+    repository.commit_edit(nginx.sandbox, "incident")
     try:
         code, body, _ = nginx.deploy("push", "--yes")
         assert (code, body["result"]) == (3, "reverted")
@@ -74,7 +74,7 @@ def test_a_cache_path_that_never_becomes_live_is_noticed(nginx: Fleet) -> None:
     """`nginx -t` and the reload both accept it; the running process is asked, and the host goes back."""
     settled(nginx, "path")
     before = nginx.currents()
-    repository.commit_cache_path(nginx.sandbox)
+    repository.commit_edit(nginx.sandbox, "unloadable")
     code, body, _ = nginx.deploy("push", "--yes")
     repository.git(nginx.sandbox.config, "revert", "--no-edit", "HEAD")
     assert code == 3
@@ -87,7 +87,7 @@ def test_a_cache_path_that_never_becomes_live_is_noticed(nginx: Fleet) -> None:
 def test_what_the_validator_refuses_is_activated_nowhere(nginx: Fleet) -> None:
     """Exit 1 with file and line; the lock is given back."""
     before = nginx.currents()
-    repository.commit_syntax_error(nginx.sandbox)
+    repository.commit_edit(nginx.sandbox, "syntax")
     code, body, _ = nginx.deploy("push", "--yes")
     repository.git(nginx.sandbox.config, "revert", "--no-edit", "HEAD")
     assert code == 1

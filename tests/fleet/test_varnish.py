@@ -28,20 +28,20 @@ def active(fleet: Fleet, name: str) -> str:
 def test_good_bad_and_back(varnish: Fleet) -> None:
     """A good push, a VCL that does not compile, `return (pass)` for everything, a rollback."""
     assert active(varnish, "web1") == "boot"
-    repository.commit_good_change(varnish.sandbox)
+    repository.commit_edit(varnish.sandbox, "good")
     code, body, err = varnish.deploy("push", "--yes")
     assert code == 0, (body, err)
     good = body["release"]
     names = {active(varnish, host.name) for host in varnish.sandbox.hosts}
     assert names == {f"dep_{good.replace('-', '_')}"}
 
-    repository.commit_syntax_error(varnish.sandbox)
+    repository.commit_edit(varnish.sandbox, "syntax")
     code, body, _ = varnish.deploy("push", "--yes")
     assert code == 1
     assert "default.vcl" in body["error"]["message"]
     repository.git(varnish.sandbox.config, "revert", "--no-edit", "HEAD")
 
-    repository.commit_incident(varnish.sandbox)
+    repository.commit_edit(varnish.sandbox, "incident")
     code, body, _ = varnish.deploy("push", "--yes")
     assert (code, body["verdict"]["ruling"]) == (3, "regressed")
     assert {active(varnish, host.name) for host in varnish.sandbox.hosts} == names

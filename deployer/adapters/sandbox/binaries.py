@@ -1,4 +1,4 @@
-"""Find sshd, nginx and varnishd: the installed ones, else the distribution's packages unpacked into a cache folder.
+"""Find sshd, the servers and the shells: installed, else the distribution's packages unpacked into a cache folder.
 
 Nothing is installed and no daemon of the packages starts. Works as an ordinary user.
 """
@@ -13,13 +13,10 @@ from pathlib import Path
 
 from deployer.model.errors import DeployError
 
-PACKAGES = {
+PACKAGES = {  # the servers' are in daemons/
     "ssh": ("openssh-client",),
     "ssh-keygen": ("openssh-client",),
     "sshd": ("openssh-server", "openssh-sftp-server", "libwrap0"),
-    "nginx": ("nginx", "nginx-common"),
-    "varnishd": ("varnish", "libvarnishapi3", "libjemalloc2"),
-    "varnishadm": ("varnish", "libvarnishapi3", "libjemalloc2"),
     "busybox": ("busybox",),
     "mksh": ("mksh",),
 }
@@ -44,6 +41,13 @@ def find(name: str) -> str:
     return str(wrapper)
 
 
+def packages_of(name: str) -> tuple[str, ...]:
+    """The packages that hold the binary `name` and what it needs."""
+    from deployer.adapters.sandbox.daemons import packages
+
+    return {**PACKAGES, **packages()}[name]
+
+
 def _unpack(name: str, packages: Path, wrapper: Path) -> None:
     """Download, unpack, and write a wrapper that finds the unpacked libraries; one process at a time."""
     packages.mkdir(parents=True, exist_ok=True)
@@ -53,15 +57,16 @@ def _unpack(name: str, packages: Path, wrapper: Path) -> None:
             return
         debs, root = packages / "debs", packages / "root"
         debs.mkdir(exist_ok=True)
-        for package in PACKAGES[name]:
+        wanted = packages_of(name)
+        for package in wanted:
             _download(package, debs)
             deb = next(debs.glob(f"{package}_*.deb"))
             subprocess.run(["dpkg-deb", "-x", str(deb), str(root)], check=True, capture_output=True)
         binary = next((p for f in FOLDERS if (p := root / f[1:] / name).is_file()), None)
         if binary is None:
-            raise DeployError(f"cannot find {name} in the packages {', '.join(PACKAGES[name])}")
+            raise DeployError(f"cannot find {name} in the packages {', '.join(wanted)}")
         wrapper.parent.mkdir(exist_ok=True)
-        if len(PACKAGES[name]) == 1:  # needs nothing of its own; a shell must be itself, not a script that starts it
+        if len(wanted) == 1:  # needs nothing of its own; a shell must be itself, not a script that starts it
             wrapper.symlink_to(binary)
             return
         libraries = ":".join(str(p) for p in (*root.glob("usr/lib/*-linux-gnu*"), *root.glob("usr/lib/*/varnish")))
@@ -87,7 +92,7 @@ def _download(package: str, debs: Path) -> None:
             return
     raise DeployError(
         f"cannot get the package {package}: {said}",
-        hint="install openssh-server, openssh-client, nginx (and varnish) with your package manager",
+        hint="install it with your package manager",
     )
 
 

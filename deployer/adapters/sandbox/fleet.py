@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from deployer.adapters.sandbox import binaries, servers
+from deployer.adapters.sandbox.daemons import daemon
 from deployer.model.errors import DeployError
 
 
@@ -144,7 +145,7 @@ class Sandbox:
             "http_listen": "127.0.0.1:",
             "origin": f"127.0.0.1:{self.origin_port}",
         }
-        return {**names, **(servers.variables(self.service, host.prefix, host.http_port) if self.service else {})}
+        return {**names, **(daemon(self.service).variables(host.prefix, host.http_port) if self.service else {})}
 
     def _keygen(self, path: Path) -> None:
         words = [binaries.find("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-C", "sandbox", "-f", str(path)]

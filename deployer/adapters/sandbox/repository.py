@@ -8,17 +8,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from deployer.adapters.sandbox.daemons import daemon
 from deployer.adapters.sandbox.fleet import Sandbox
 from deployer.adapters.sandbox.servers import EXAMPLES
-
-INCIDENT = {
-    "nginx": (
-        "conf.d/shop.conf.j2",
-        "proxy_cache_bypass $cookie_preview;",
-        "proxy_cache_bypass $cookie_preview$http_user_agent;  # previews in the app, too",
-    ),
-    "varnish": ("default.vcl.j2", 'if (req.http.Cookie ~ "preview=") {', "if (req.http.User-Agent) {"),
-}
 
 
 def git(folder: Path, *words: str) -> str:
@@ -70,26 +62,7 @@ def change(sandbox: Sandbox, path: str, old: str, new: str, message: str) -> str
     return commit(sandbox, message)
 
 
-def commit_good_change(sandbox: Sandbox, message: str = "keep pages a little longer") -> str:
-    """A change that does no harm."""
-    if sandbox.service == "varnish":
-        return change(sandbox, "default.vcl.j2", "beresp.ttl = 10m", "beresp.ttl = 15m", message)
-    return change(sandbox, "conf.d/shop.conf.j2", "proxy_cache_valid 200 10m", "proxy_cache_valid 200 15m", message)
-
-
-def commit_incident(sandbox: Sandbox) -> str:
-    """The founding incident: one line that sends every request past the cache."""
-    path, old, new = INCIDENT[sandbox.service]
-    return change(sandbox, path, old, new, "previews in the app, too")
-
-
-def commit_syntax_error(sandbox: Sandbox) -> str:
-    """What the validator refuses."""
-    if sandbox.service == "varnish":
-        return change(sandbox, "default.vcl.j2", "sub vcl_recv {", "sub vcl_recv { bogus", "oops")
-    return change(sandbox, "conf.d/shop.conf.j2", "proxy_cache_lock on;", "proxy_cach_lock on;", "oops")
-
-
-def commit_cache_path(sandbox: Sandbox) -> str:
-    """What `nginx -t` and the reload accept, and nginx never loads."""
-    return change(sandbox, "conf.d/shop.conf.j2", "cache/nginx/shop levels", "cache/nginx/shop2 levels", "new disk")
+def commit_edit(sandbox: Sandbox, name: str) -> str:
+    """One of the service's EDITS (good, incident, syntax, unloadable); returns the full sha."""
+    edit = daemon(sandbox.service).EDITS[name]
+    return change(sandbox, edit.path, edit.old, edit.new, edit.message)

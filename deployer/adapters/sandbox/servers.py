@@ -9,6 +9,7 @@ from pathlib import Path
 
 import deployer
 from deployer.adapters.sandbox import binaries
+from deployer.adapters.sandbox.daemons import daemon
 from deployer.model.errors import DeployError
 from deployer.model.fleet import Host
 from deployer.model.release import SourceFile
@@ -46,22 +47,6 @@ def read_files(service: str) -> tuple[SourceFile, ...]:
     )
 
 
-def variables(service: str, prefix: Path, http_port: int) -> dict[str, object]:
-    """What the phrasebooks and the example files need to know of this host."""
-    if service == "nginx":
-        names: dict[str, object] = {"nginx_bin": binaries.find("nginx")}
-        return {**names, **({"nginx_user": "root"} if os.geteuid() == 0 else {})}
-    vmods = binaries.vmod_path()
-    return {
-        "varnishd_bin": binaries.find("varnishd"),
-        "varnishadm_bin": binaries.find("varnishadm"),
-        "varnish_workdir": str(prefix / "var/lib/varnish"),
-        "varnish_listen": f"127.0.0.1:{http_port}",
-        "varnish_args": "-s malloc,32m" + (f" -p vmod_path={vmods}" if vmods else ""),
-        "varnish_check_args": f"-p vmod_path={vmods}" if vmods else "",
-    }
-
-
 def start(service: str, prefix: Path, names: dict[str, object]) -> None:
     """Write the example configuration below `prefix` and start the server on it."""
     for folder in ("run", f"var/log/{service}", f"var/cache/{service}", f"var/lib/{service}", f"etc/{service}"):
@@ -71,18 +56,10 @@ def start(service: str, prefix: Path, names: dict[str, object]) -> None:
         path = prefix / "etc" / service / source.path
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(render(source, template_variables(host)))
-    words = command(service, prefix, names)
+    words = daemon(service).command(prefix, names)
     done = subprocess.run(words, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
         raise DeployError(f"cannot start {service} of {prefix.name}: {done.stderr.strip()[-500:]}")
-
-
-def command(service: str, prefix: Path, names: dict[str, object]) -> list[str]:
-    """How the server is started."""
-    if service == "nginx":
-        return [str(names["nginx_bin"]), "-p", f"{prefix}/", "-c", f"{prefix}/etc/nginx/nginx.conf"]
-    words = [str(names["varnishd_bin"]), "-n", str(names["varnish_workdir"]), "-a", str(names["varnish_listen"])]
-    return [*words, "-f", f"{prefix}/etc/varnish/default.vcl", *str(names["varnish_args"]).split()]
 
 
 def shell_folder(prefix: Path, shell: str) -> Path:

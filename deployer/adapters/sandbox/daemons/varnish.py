@@ -1,0 +1,39 @@
+"""varnishd in the sandbox."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from deployer.adapters.sandbox import binaries
+from deployer.adapters.sandbox.daemons import Edit
+
+NEEDED = ("varnish", "libvarnishapi3", "libjemalloc2")
+PACKAGES = {"varnishd": NEEDED, "varnishadm": NEEDED}
+VCL = "default.vcl.j2"
+EDITS = {
+    "good": Edit(VCL, "beresp.ttl = 10m", "beresp.ttl = 15m", "keep pages a little longer"),
+    "incident": Edit(
+        VCL, 'if (req.http.Cookie ~ "preview=") {', "if (req.http.User-Agent) {", "previews in the app, too"
+    ),
+    "syntax": Edit(VCL, "sub vcl_recv {", "sub vcl_recv { bogus", "oops"),
+}
+
+
+def variables(prefix: Path, http_port: int) -> dict[str, object]:
+    """See Daemon."""
+    vmods = binaries.vmod_path()
+    return {
+        "varnishd_bin": binaries.find("varnishd"),
+        "varnishadm_bin": binaries.find("varnishadm"),
+        "varnish_workdir": str(prefix / "var/lib/varnish"),
+        "varnish_listen": f"127.0.0.1:{http_port}",
+        "varnish_args": "-s malloc,32m" + (f" -p vmod_path={vmods}" if vmods else ""),
+        "varnish_check_args": f"-p vmod_path={vmods}" if vmods else "",
+    }
+
+
+def command(prefix: Path, names: Mapping[str, object]) -> list[str]:
+    """See Daemon."""
+    words = [str(names["varnishd_bin"]), "-n", str(names["varnish_workdir"]), "-a", str(names["varnish_listen"])]
+    return [*words, "-f", f"{prefix}/etc/varnish/default.vcl", *str(names["varnish_args"]).split()]
