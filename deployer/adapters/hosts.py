@@ -72,6 +72,10 @@ class SshHosts:
         layout = self._layout(host)
         return self._ask(host, verbs.stage(layout, package, self._script(host, layout)))
 
+    def preview(self, host: Host, package: Package) -> HostState:
+        layout = self._layout(host)
+        return self._ask(host, verbs.preview(layout, package, self._script(host, layout)))
+
     def check(self, host: Host, release: str) -> HostState:
         return self._ask(host, verbs.check(self._layout(host), release))
 

@@ -22,6 +22,7 @@ def plan_to_json(plan: Plan) -> dict[str, object]:
         "waves": [list(wave) for wave in plan.waves],
         "hosts": {
             name: {"current": p.current, "target": p.target, "changes": dict(p.changes), "action": p.action}
+            | ({"why": p.why} if p.why else {})
             for name, p in plan.hosts.items()
         },
         "unchanged": list(plan.unchanged),
@@ -43,7 +44,7 @@ class SavedPlan:
         """As a Plan of this inventory's hosts, to be compared with what would be done now."""
         try:
             hosts = {
-                name: HostPlan(fleet.hosts[name], p["current"], p["target"], p["changes"], p["action"])
+                name: HostPlan(fleet.hosts[name], p["current"], p["target"], p["changes"])
                 for name, p in self.body["hosts"].items()  # type: ignore[attr-defined]
             }
             waves = tuple(tuple(map(str, wave)) for wave in self.body["waves"])  # type: ignore[attr-defined]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from deployer.engine.fanout import failures, successes
+from deployer.engine.fanout import each, failures, successes
 from deployer.engine.ports import Ports
 from deployer.engine.request import Request
 from deployer.engine.survey import survey
 from deployer.model.errors import DeployError, HostError
-from deployer.model.plan import FileChange, HostPlan, Plan, split_waves
+from deployer.model.plan import FileChange, HostPlan, Plan, split_waves, weighed
 from deployer.model.release import Package, Release
 from deployer.model.state import HostState
 
@@ -17,8 +18,40 @@ from deployer.model.state import HostState
 def plan_push(request: Request, release: Release, ports: Ports) -> Plan:
     """Survey, refuse what is not understood, and say who gets `release` in which waves.
 
-    A fleet that has it already gives a Plan without hosts. Raises DeployError naming every host in the way."""
-    return push_plan(request, release, survey(ports, request.hosts))
+    A fleet that has it already gives a Plan without hosts. Each host checks the release and weighs what taking it
+    costs, without keeping it. Raises DeployError naming every host in the way, or whose check refuses it."""
+    plan = push_plan(request, release, survey(ports, request.hosts))
+    hosts = [p.host for p in plan.hosts.values()]
+    weighings = each(ports, hosts, lambda host: ports.hosts.preview(host, release.packages[host.name]))
+    refuse_failed(plan.release, failures(weighings))
+    plan = weighed(plan, {name: state.change for name, state in successes(weighings).items()})
+    return replace(plan, warnings=(*plan.warnings, *costs(plan, request.playbook.restart == "allow")))
+
+
+def refuse_failed(release: str, failed: Mapping[str, HostError]) -> None:
+    """Raise one DeployError that names every host on which `release` cannot be staged."""
+    if failed:
+        lines = "; ".join(f"{name}: {error}" for name, error in failed.items())
+        raise DeployError(
+            f"cannot stage {release} on {', '.join(failed)}: {lines}",
+            hint="mend what the message names and push again",
+            consequence="nothing was activated",
+        )
+
+
+def costs(plan: Plan, may_restart: bool) -> tuple[str, ...]:
+    """What taking the release costs beyond a reload, one sentence per reason."""
+    by_reason: dict[tuple[str, bool], list[str]] = {}
+    for name, host in plan.hosts.items():
+        if host.action == "restart":
+            by_reason.setdefault((host.why, host.lasting), []).append(name)
+    found = []
+    for (why, lasting), names in by_reason.items():
+        end = "" if may_restart else "; the push will not (restart: allow in the playbook), so this fails its proof"
+        found.append(f"{', '.join(names)}: needs a restart: {why}{end}")
+        if lasting:
+            found.append(f"{', '.join(names)}: going back does not bring back what this destroys: {why}")
+    return tuple(found)
 
 
 def push_plan(request: Request, release: Release, surveyed: Mapping[str, HostState | HostError]) -> Plan:

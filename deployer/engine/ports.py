@@ -27,7 +27,13 @@ class Hosts(Protocol):
 
     def stage(self, host: Host, package: Package) -> HostState: ...
 
-    def check(self, host: Host, release: str) -> HostState: ...
+    def preview(self, host: Host, package: Package) -> HostState:
+        """Would the package pass the check, and what would taking it cost (`change`)? Leaves nothing behind."""
+        ...
+
+    def check(self, host: Host, release: str) -> HostState:
+        """Of a staged release; `change` says what taking it costs."""
+        ...
 
     def activate(self, host: Host, order: Order) -> HostState:
         """Arm the watchdog, switch, reload and prove it; on any failure the host has already gone back."""

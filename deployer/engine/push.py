@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable
 
 from deployer.engine.fanout import each, failures, successes
-from deployer.engine.plan import push_plan
+from deployer.engine.plan import costs, push_plan
 from deployer.engine.ports import Ledger, Ports
 from deployer.engine.record import append, close, decision, intent, outcome_entry, refuse_locked
 from deployer.engine.request import Policy, Request
@@ -34,7 +34,9 @@ def push(request: Request, release: Release, ports: Ports, ledger: Ledger, polic
     seconds: dict[str, float] = {}
     try:
         before = ports.clock.monotonic()
-        stage_and_check(plan, ports, lambda host: release.packages[host.name])
+        plan = stage_and_check(plan, ports, lambda host: release.packages[host.name])
+        for text in costs(plan, order.restart):
+            ports.emit(Notice("warning", text))
         seconds["stage"] = ports.clock.monotonic() - before
         judge = make_judge(plan, ports, policy)
     except (DeployError, KeyboardInterrupt) as error:

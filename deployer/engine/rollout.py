@@ -10,15 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from deployer.engine.fanout import each, failures
+from deployer.engine.fanout import each, failures, successes
 from deployer.engine.lease import Leases
+from deployer.engine.plan import refuse_failed
 from deployer.engine.ports import Ports
 from deployer.engine.undo import confirm_all, revert_all, spare_untouched, unverified
 from deployer.model.errors import DeployError, HostError, Refused
 from deployer.model.events import HostChanged, Judged, Notice, Phase, WaveStarted
 from deployer.model.fleet import Host
 from deployer.model.outcome import HostOutcome, Result
-from deployer.model.plan import Plan
+from deployer.model.plan import Plan, weighed
 from deployer.model.release import Package
 from deployer.model.state import Order
 from deployer.model.verdict import Verdict
@@ -112,28 +113,25 @@ def forward(walk: Walk, judge: Judge, commit: Callable[[], None]) -> None:
         walk.why = Regressed(f"internal error: {type(error).__name__}: {error}")
 
 
-def stage_and_check(plan: Plan, ports: Ports, package_for: Callable[[Host], Package | None]) -> None:
-    """On ALL hosts, before any is changed. Raises DeployError naming every host that failed."""
+def stage_and_check(plan: Plan, ports: Ports, package_for: Callable[[Host], Package | None]) -> Plan:
+    """On ALL hosts, before any is changed; the plan with what taking the release costs each. Raises DeployError
+    naming every host that failed."""
     ports.emit(Phase("stage", f"staging and checking {plan.release} on {len(plan.hosts)} hosts"))
 
-    def one(host: Host) -> None:
+    def one(host: Host) -> str:
         package = package_for(host)
         if package is not None:
             ports.hosts.stage(host, package)
             ports.emit(HostChanged(host.name, "staged"))
-        ports.hosts.check(host, plan.hosts[host.name].target)
+        state = ports.hosts.check(host, plan.hosts[host.name].target)
         ports.emit(HostChanged(host.name, "checked"))
+        return state.change
 
-    failed = failures(each(ports, [p.host for p in plan.hosts.values()], one))
-    if failed:
-        for name, error in failed.items():
-            ports.emit(HostChanged(name, "failed", str(error)))
-        lines = "; ".join(f"{name}: {error}" for name, error in failed.items())
-        raise DeployError(
-            f"cannot stage {plan.release} on {', '.join(failed)}: {lines}",
-            hint="mend what the message names and push again",
-            consequence="nothing was activated",
-        )
+    results = each(ports, [p.host for p in plan.hosts.values()], one)
+    for name, error in failures(results).items():
+        ports.emit(HostChanged(name, "failed", str(error)))
+    refuse_failed(plan.release, failures(results))
+    return weighed(plan, successes(results))
 
 
 def activate(walk: Walk, wave: tuple[str, ...]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from deployer.model.fleet import Host
@@ -13,13 +13,16 @@ FileChange = Literal["added", "changed", "removed"]
 
 @dataclass(frozen=True, slots=True)
 class HostPlan:
-    """changes: path -> what happens to it on this host. action: what the service must do to take it."""
+    """changes: path -> what happens to it on this host. action: what the service must do to take it, as the host
+    itself weighed it; why: the reason where that is more than a reload. lasting: going back does not undo all of it."""
 
     host: Host
     current: str
     target: str
     changes: Mapping[str, FileChange]
-    action: Literal["reload", "restart", "none"] = "reload"
+    action: Literal["reload", "restart"] = "reload"
+    why: str = ""
+    lasting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,16 @@ class Plan:
     lease: int = 60
     warnings: tuple[str, ...] = ()
     inconclusive: Literal["rollback", "pause", "continue"] = "rollback"
+
+
+def weighed(plan: Plan, changes: Mapping[str, str]) -> Plan:
+    """The plan with what each host said taking the release costs (`HostState.change`)."""
+    hosts = dict(plan.hosts)
+    for name, change in changes.items():
+        word, _, why = change.partition(": ")
+        action: Literal["reload", "restart"] = "reload" if word in ("", "reload") else "restart"
+        hosts[name] = replace(hosts[name], action=action, why=why, lasting=word == "lasting")
+    return replace(plan, hosts=hosts)
 
 
 def split_waves(names: tuple[str, ...], serial: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:

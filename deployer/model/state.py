@@ -26,7 +26,8 @@ class HostState:
     outcome: how that ended. fence: highest deploy number seen. left: seconds until the watchdog acts (0: none).
     files: path -> sha256 of the current release's manifest. drift: "M path", "D path", "A path".
     layers: what will revert this host: watchdog kind, tick, boot (HOST_PROTOCOL 2.3). dest: "ours", "foreign" or
-    "absent". free_kb: free space below the root.
+    "absent". free_kb: free space below the root. change: after check and preview, what taking that release costs the
+    running process: `reload`, `restart: WHY`, `lasting: WHY` (services/base.py); "" where nobody asked.
     """
 
     adopted: bool = False
@@ -48,6 +49,7 @@ class HostState:
     history: tuple[Confirmed, ...] = ()
     free_kb: int = 0
     layers: tuple[str, ...] = ()
+    change: str = ""
 
     @property
     def in_flight(self) -> bool:

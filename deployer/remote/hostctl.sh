@@ -25,6 +25,7 @@ cd "$ROOT" 2>/dev/null || refuse unadopted "nothing is adopted here: $ROOT does 
 case $verb in
   stage) valid_release "${1:-}"; locked do_stage "$1" ;;
   check) valid_release "${1:-}"; do_check "$1" ;;
+  preview) do_preview ;;
   activate)
     valid_deploy "${1:-}"; valid_number "${2:-}"; valid_word "${3:-}"; valid_release "${4:-}"
     valid_number "${5:-}"; valid_number "${6:-}"; locked do_activate "$@" ;;
@@ -42,10 +43,7 @@ answer
 }
 
 # --- words in, words out
-refuse() { # refuse CODE TEXT
-  printf '{"ok":false,"proto":1,"code":"%s","error":"%s"}\n' "$1" "$(json_text "$2")" 2>/dev/null || :
-  exit 1
-}
+refuse() { printf '{"ok":false,"proto":1,"code":"%s","error":"%s"}\n' "$1" "$(json_text "$2")" 2>/dev/null || :; exit 1; } # CODE TEXT
 json_text() { printf '%s' "$1" | tr '\n\t' '  ' | tr -d '\000-\037\177' | cut -c1-500 | sed 's/\\/\\\\/g; s/"/\\"/g'; }
 valid_release() {
   case $1 in [0-9a-f]*-[0-9a-f]*) ;; *) refuse usage "not a release id" ;; esac
@@ -88,7 +86,7 @@ kill_tree() { # children are looked up first: they lose their parent with it
   for child in "$@"; do [ "$child" = "$$" ] || ( kill_tree "$child" ); done # the watchdog may be a child of the holder
 }
 service() { # service FUNCTION [ARG]: in a child shell, bounded, without the lock and without the caller's input
-  timeout -k 2 "$T_CMD" sh -c '. "$1"; f=$2; shift 2; "$f" "$@"' sh "$ROOT/service" "$@" 9>&- </dev/null
+  timeout -k 2 "$T_CMD" sh -c '. "$1"; f=$2; shift 2; "$f" "$@"' sh "${PHRASES:-$ROOT/service}" "$@" 9>&- </dev/null
 }
 
 # --- durable and atomic
@@ -135,7 +133,7 @@ apply() { # TO FROM [MAY_RESTART]: make the process use what `current` points at
   first=$why # on the way back, a server that may ignore its next reload has a last resort of its own
   [ "${3:-0}" = 1 ] && [ "$how" = reload ] && make_live "$1" revive || { why=$first; return 1; }
 }
-make_live() { # RELEASE reload|restart|start
+make_live() { # RELEASE reload|restart|start|revive
   why=$(service "service_$2" "$1" 2>&1) || { why="the service refused it: $why"; return 1; }
   now; until_up=$((up + T_PROVE)) # bounded by time, not by tries: each may be slow
   while :; do
@@ -161,23 +159,37 @@ stuck() { alarm=$1; note "REVERT-FAILED $1"; printf '%s\n' "$1" > ALARM 2>/dev/n
   logger -p daemon.crit -t deployer "REVERT-FAILED $ROOT: $1" 2>/dev/null || :; }
 
 # --- verbs
-do_stage() { # files, .manifest and .service as one tar on stdin
+unpack() { # DIR: files, .manifest and .service as one tar on stdin; nothing that the manifest does not name
+  said=$(tar -xof - -C "$1" 2>&1) || discard disk "cannot unpack the release: $said"
+  [ -f "$1/.manifest" ] && [ -f "$1/.service" ] || discard usage "the stream lacks its manifest"
+  [ -z "$(sed -n '/^[0-9a-f]\{64\}  [A-Za-z0-9_@+.][A-Za-z0-9._@+/-]*$/!p; /  .*\.\.\//p; /\/\.\.$/p' "$1/.manifest")" ] ||
+    discard usage "the manifest has a line that is not allowed"
+  [ "$(find "$1" ! -type d | wc -l)" -eq "$(($(wc -l < "$1/.manifest") + 2))" ] && [ -z "$(find "$1" ! -type d ! -type f)" ] ||
+    discard usage "the stream has files that are not in its manifest"
+  ( cd "$1" && sha256sum -c .manifest >/dev/null 2>&1 ) || discard corrupt "checksums differ after the transfer"
+}
+discard() { rm -rf "$new"; refuse "$@"; }
+do_preview() { # what staging and activating it would mean, in a directory that is gone afterwards
+  new=$(mktemp -d) || refuse disk "cannot create a temporary directory"
+  trap 'rm -rf "$new" "$new.sh"' EXIT
+  unpack "$new"; mv "$new/.service" "$new.sh"; PHRASES=$new.sh
+  weigh "$new"
+}
+weigh() { # DIR: would it be accepted, and what would taking it cost the running process?
+  said=$(service service_check "$1" 2>&1) || refuse invalid "${said:-the check failed or took longer than $T_CMD s}"
+  change=$(service service_change "$(readlink -f "$ROOT/current")" "$1" 2>/dev/null | head -n 1)
+}
+do_stage() {
   new=releases/.tmp.$1; mkdir -p releases; rm -rf "$new" && mkdir "$new" 2>/dev/null || refuse disk "cannot create $new: read-only or full"
-  said=$(tar -xof - -C "$new" 2>&1) || { rm -rf "$new"; refuse disk "cannot unpack the release: $said"; }
-  [ -f "$new/.manifest" ] && [ -f "$new/.service" ] || { rm -rf "$new"; refuse usage "the stream lacks its manifest"; }
-  [ -z "$(sed -n '/^[0-9a-f]\{64\}  [A-Za-z0-9_@+.][A-Za-z0-9._@+/-]*$/!p; /  .*\.\.\//p; /\/\.\.$/p' "$new/.manifest")" ] ||
-    { rm -rf "$new"; refuse usage "the manifest has a line that is not allowed"; }
-  [ "$(find "$new" ! -type d | wc -l)" -eq "$(($(wc -l < "$new/.manifest") + 2))" ] && [ -z "$(find "$new" ! -type d ! -type f)" ] ||
-    { rm -rf "$new"; refuse usage "the stream has files that are not in its manifest"; }
-  ( cd "$new" && sha256sum -c .manifest >/dev/null 2>&1 ) || { rm -rf "$new"; refuse corrupt "checksums differ after the transfer"; }
-  put service < "$new/.service" || { rm -rf "$new"; refuse disk "cannot write the service functions"; }
+  unpack "$new"
+  put service < "$new/.service" || discard disk "cannot write the service functions"
   rm -f "$new/.service"
   if [ -d "releases/$1" ]; then
     if intact "$1"; then
       cmp -s "$new/.manifest" "releases/$1/.manifest" && { rm -rf "$new"; return; }
-      rm -rf "$new"; refuse corrupt "release $1 is here with other content: its variables changed"
+      discard corrupt "release $1 is here with other content: its variables changed"
     fi
-    load; [ "$1" != "$current" ] && [ "$1" != "$good" ] || { rm -rf "$new"; refuse corrupt "release $1 is live and was edited"; }
+    load; [ "$1" != "$current" ] && [ "$1" != "$good" ] || discard corrupt "release $1 is live and was edited"
     rm -rf "releases/$1"
   fi
   sync -f releases 2>/dev/null || sync
@@ -187,7 +199,7 @@ do_stage() { # files, .manifest and .service as one tar on stdin
 do_check() {
   [ -d "releases/$1" ] || refuse missing "release $1 is not here"
   intact "$1" || refuse corrupt "release $1 is corrupt"
-  said=$(service service_check "$ROOT/releases/$1" 2>&1) || refuse invalid "${said:-the check failed or took longer than $T_CMD s}"
+  weigh "$ROOT/releases/$1"
 }
 do_activate() { # DEPLOY NUMBER COMMAND RELEASE LEASE HARDCAP [restart]
   load; adopted
@@ -297,8 +309,7 @@ do_tick() { # recover whatever is there: called by the watchdog, the minute tick
   go_back "not confirmed in time" || refuse stuck "$alarm"
 }
 do_prune() { # never current, good, the deploy's target, or the newest confirmed ones
-  load; adopted
-  ! in_flight || refuse busy "deploy $deploy is in flight here"
+  load; adopted; ! in_flight || refuse busy "deploy $deploy is in flight here"
   keep=" $current $good $target $(tail -n "$1" history 2>/dev/null | awk '{printf "%s ", $3}') "
   for old in releases/*; do
     case $keep in *" ${old#releases/} "*) ;; *) mv -T "$old" "releases/.trash" && rm -rf releases/.trash ;; esac
@@ -322,10 +333,8 @@ do_adopt() { # DEPLOY NUMBER DEST; the service functions on stdin
   deploy=$1 command=adopt target=$id outcome=confirmed phase=idle deadline=0
   echo "$2" | put fence && echo "$dest" | put dest && { cat history 2>/dev/null; echo "$2 adopt $id"; } | put history || refuse disk "cannot write the record"
   point good "$id" none && point current "$id" none && save || refuse disk "cannot write the links"
-  if [ "$from" = "$dest" ]; then
-    ln -s "$ROOT/current" "$dest.deployer-new" && mv -T "$dest" "$dest.before-deployer" && mv -T "$dest.deployer-new" "$dest" ||
-      refuse disk "cannot put the link in place of $dest"
-  fi
+  [ "$from" != "$dest" ] || { ln -s "$ROOT/current" "$dest.deployer-new" && mv -T "$dest" "$dest.before-deployer" &&
+    mv -T "$dest.deployer-new" "$dest"; } || refuse disk "cannot put the link in place of $dest"
   service service_adopted "$id" >/dev/null 2>&1 || :
   layers_install; sync_it "$ROOT"; note "adopted $id from $from"
 }
@@ -374,9 +383,10 @@ answer() {
   [ "$(readlink "$dest" 2>/dev/null)" = "$ROOT/current" ] || { where=absent; [ ! -e "$dest" ] || where=foreign; }
   alarm=; [ ! -f ALARM ] || alarm=$(cat ALARM); is=false; [ -z "$good" ] || is=true
   printf '{"ok":true,"proto":1,"adopted":%s,"dest":"%s","phase":"%s","deploy":"%s","outcome":"%s","fence":%s,"current":"%s","good":"%s","loaded":"%s","target":"%s","left":%s,"watchdog":"%s","alarm":"%s"' \
-    "$is" "$where" "$phase" "$deploy" "$outcome" "$fence" "$current" "$good" "$([ ! -f service ] || loaded | json_text_line)" "$target" "$left" "$dog" "$(json_text "$alarm")"
+    "$is" "$where" "$phase" "$deploy" "$outcome" "$fence" "$current" "$good" "$([ ! -f service ] || json_text "$(loaded)")" "$target" "$left" "$dog" "$(json_text "$alarm")"
   printf ',"releases":[%s],"history":[%s],"free_kb":%s' "$(ls releases 2>/dev/null | json_list)" \
     "$(awk 'NF == 3 { printf "%s[%d,\"%s\",\"%s\"]", (n++ ? "," : ""), $1, $2, $3 }' history 2>/dev/null)" "$(df -Pk . | awk 'NR == 2 { print $4 + 0 }')"
+  [ -z "${change:-}" ] || printf ',"change":"%s"' "$(json_text "$change")"
   if [ "${SURVEY:-0}" = 1 ]; then
     printf ',"files":{%s},"drift":[%s],"layers":["watchdog:%s","tick:%s","boot:%s"]' \
       "$(awk '{ printf "%s\"%s\":\"%s\"", (NR > 1 ? "," : ""), substr($0, 67), substr($0, 1, 64) }' "releases/$current/.manifest" 2>/dev/null)" "$(drift | json_list)" \
@@ -386,6 +396,5 @@ answer() {
   fi
   printf '}\n'
 }
-json_text_line() { IFS= read -r line || line=; json_text "$line"; }
 main "$@"
 exit $?

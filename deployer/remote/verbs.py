@@ -66,6 +66,11 @@ def stage(layout: Layout, package: Package, service: str) -> Command:
     return _verb(layout, "stage", package.release, stdin=pack(package, service), deadline=SLOW)
 
 
+def preview(layout: Layout, package: Package, service: str) -> Command:
+    """The same stream; the host checks and weighs it in a directory that is gone afterwards."""
+    return _verb(layout, "preview", stdin=pack(package, service), deadline=SLOW)
+
+
 def check(layout: Layout, release: str) -> Command:
     return _verb(layout, "check", release, deadline=SLOW)
 

@@ -76,6 +76,17 @@ def test_push_is_stage_check_activate_confirm(rig: Rig) -> None:
     assert [(line.number, line.command, line.release) for line in done.history][-1] == (2, "push", ONE.release)
 
 
+def test_preview_leaves_nothing_behind(rig: Rig) -> None:
+    """It says what check would say and what the change costs, and the host is as before."""
+    before = confirmed(rig)
+    assert rig.hosts.preview(rig.host, TWO).change == "reload"
+    assert refusal(lambda: rig.hosts.preview(rig.host, package(BROKEN))) == "invalid"
+    after = rig.hosts.survey(rig.host)
+    assert (after.releases, after.current, after.fence) == (before.releases, before.current, before.fence)
+    rig.hosts.stage(rig.host, TWO)
+    assert rig.hosts.check(rig.host, TWO.release).change == "reload"
+
+
 def test_every_verb_may_be_repeated(rig: Rig) -> None:
     """A reply that was lost is asked for again: same answer, no second effect."""
     adopted(rig)

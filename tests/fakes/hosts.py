@@ -40,6 +40,7 @@ class Machine:
     history: list[Confirmed] = field(default_factory=lambda: [Confirmed(1, "adopt", ADOPTED)])
     invalid: set[str] = field(default_factory=set)  # releases whose check fails
     never_loads: set[str] = field(default_factory=set)  # releases the process accepts and does not load
+    changes: dict[str, str] = field(default_factory=dict)  # release -> what taking it costs, where it is no reload
     disk_full: bool = False
 
     def tick(self, now: float) -> None:
@@ -72,21 +73,21 @@ class FakeHosts:
         for machine in self.machines.values():
             machine.tick(now)
 
-    def _do(self, verb: str, host: Host, effect: Callable[[Machine], None]) -> HostState:
+    def _do(self, verb: str, host: Host, effect: Callable[[Machine], None], weigh: str = "") -> HostState:
         self.calls.append((verb, host.name))
         self._break(verb, host.name, "before")
         machine = self.machines[host.name]
         machine.tick(self.clock.monotonic())
         effect(machine)
         self._break(verb, host.name, "after")
-        return self._state(machine)
+        return self._state(machine, machine.changes.get(weigh, "reload") if weigh else "")
 
     def _break(self, verb: str, host: str, when: str) -> None:
         error = self.fault(verb, host, when)
         if error is not None:
             raise error
 
-    def _state(self, m: Machine) -> HostState:
+    def _state(self, m: Machine, change: str = "") -> HostState:
         in_flight = m.phase != "idle"
         return HostState(
             adopted=m.adopted,
@@ -108,6 +109,7 @@ class FakeHosts:
             history=tuple(m.history),
             free_kb=10**6,
             layers=("watchdog:setsid", "tick:none", "boot:none"),
+            change=change,
         )
 
     def survey(self, host: Host) -> HostState:
@@ -130,7 +132,14 @@ class FakeHosts:
             if release in m.invalid:
                 raise Refused("unknown directive in conf.d/shop.conf:3", "invalid")
 
-        return self._do("check", host, effect)
+        return self._do("check", host, effect, weigh=release)
+
+    def preview(self, host: Host, package: Package) -> HostState:
+        def effect(m: Machine) -> None:
+            if package.release in m.invalid:
+                raise Refused("unknown directive in conf.d/shop.conf:3", "invalid")
+
+        return self._do("preview", host, effect, weigh=package.release)
 
     def activate(self, host: Host, order: Order) -> HostState:
         def effect(m: Machine) -> None:

@@ -75,6 +75,9 @@ def test_a_cache_path_that_never_becomes_live_is_noticed(nginx: Fleet) -> None:
     settled(nginx, "path")
     before = nginx.currents()
     repository.commit_edit(nginx.sandbox, "unloadable")
+    plan = nginx.deploy("plan")[1]
+    assert {host["action"] for host in plan["hosts"].values()} == {"restart"}, "the host itself says what it would take"
+    assert "cache zone shop" in plan["warnings"][-1]
     code, body, _ = nginx.deploy("push", "--yes")
     repository.git(nginx.sandbox.config, "revert", "--no-edit", "HEAD")
     assert code == 3

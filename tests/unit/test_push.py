@@ -121,6 +121,25 @@ def test_a_host_that_is_not_understood_is_a_refusal(change: Machine, text: str) 
     assert not world.ledger.chain
 
 
+def test_what_a_release_costs_is_known_before() -> None:
+    """The host weighs it: plan and push say restart and why, and the order carries whether that is allowed."""
+    world = World()
+    world.machines["web1"].changes[NEW] = "restart: the port changes"
+    world.machines["web2"].changes[NEW] = "lasting: the cache is rebuilt"
+    plan = plan_push(world.request, world.release(), world.ports)
+    assert [(p.action, p.lasting) for p in plan.hosts.values()] == [
+        ("restart", False),
+        ("restart", True),
+        ("reload", False),
+    ]
+    assert "web1: needs a restart: the port changes; the push will not" in plan.warnings[-3]
+    assert "going back does not bring back" in plan.warnings[-1]
+    allowed = replace(world.request, playbook=world.request.playbook.model_copy(update={"restart": "allow"}))
+    assert "will not" not in "".join(plan_push(allowed, world.release(), world.ports).warnings)
+    go(world)
+    assert any(isinstance(e, Notice) and "needs a restart" in e.text for e in world.events)
+
+
 def test_a_check_that_fails_anywhere_activates_nowhere() -> None:
     """The lock is given back and the host named with the validator's message."""
     world = World()
