@@ -26,6 +26,7 @@ COMMANDS = {
     "history": "List what happened, from the ledger.",
     "show": "Show one deploy with its evidence.",
     "adopt": "Take what is on the hosts today as the first release.",
+    "warm": "Warm caches with the URLs visitors ask for.",
     "check": "Run the health checks once; change nothing.",
     "lock": "Show or release the lock.",
     "confirm": "Keep what is pending.",

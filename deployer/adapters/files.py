@@ -73,6 +73,29 @@ def load_health_checks(root: Path, names: tuple[str, ...]) -> HealthCheck:
     return merge(checks)
 
 
+def load_urls(root: Path, playbook: str, name: str) -> tuple[str, ...]:
+    """The paths of `warm: {urls: NAME}`, one a line; empty lines and those that begin with # are skipped. Raises
+    InputError with the place."""
+    shown = f"playbooks/{playbook}/{name}"
+    if name.startswith("/") or ".." in name.split("/"):
+        raise InputError(f"{shown}: the path leaves the playbook", hint="put the list beside playbook.yml")
+    try:
+        text = (root / shown).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read {shown}: {getattr(error, 'strerror', error)}") from None
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        url = line.strip()
+        if not url or url.startswith("#"):
+            continue
+        if not url.startswith("/") or any(ord(c) <= 32 or ord(c) == 127 for c in url):
+            raise InputError(f"{shown}:{number}: {url[:60]!r} is not a path", hint="write /product/1, one a line")
+        found.append(url)
+    if not found:
+        raise InputError(f"{shown}: no URLs")
+    return tuple(found)
+
+
 def validate(document: Document, model: type[M]) -> M:
     """Types from the schema, places from the file; the first error, and how many more there are."""
     value = document.value

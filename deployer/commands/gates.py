@@ -10,6 +10,7 @@ from deployer.adapters.probe_ssh import SshProber
 from deployer.adapters.probes import HttpProbes
 from deployer.adapters.ssh import Completed
 from deployer.commands.context import Context
+from deployer.engine.ports import Ports
 from deployer.engine.request import Policy
 from deployer.gate import Gate
 from deployer.gate.limits import limit_gate
@@ -28,8 +29,6 @@ def unjudged(context: Context) -> list[str]:
         found.append("compare: is not judged by this version; the limits and the probes decide")
     if check.sources:
         found.append("sources: are not read by this version; the probes alone are measured")
-    if context.playbook.warm:
-        found.append("warm: is not done by this version; caches are as the reload leaves them")
     return found
 
 
@@ -40,15 +39,22 @@ def probes_for(context: Context, notice: Callable[[str], None]) -> HttpProbes:
             f"playbook {context.playbook.name} has no probes: without data no verdict is healthy",
             hint="add a health check with probes to health_checks: in the playbook",
         )
+    return HttpProbes(context.check, notice, prober(context))
+
+
+def prober(context: Context) -> SshProber:
+    """Sends requests from the hosts themselves, over the connections that are open."""
 
     def run(host: Host, line: str, deadline: float) -> Completed:
         return context.transport.run(host, Command(line, b"", deadline))
 
-    return HttpProbes(context.check, notice, SshProber(run))
+    return SshProber(run)
 
 
-def policy_for(context: Context, expected: Plan | None) -> Policy:
+def policy_for(context: Context, ports: Ports, expected: Plan | None) -> Policy:
     """One gate per wave; a person is asked where one is there."""
+    from deployer.commands.warming import warm_wave
+
     check, bake = context.check, context.playbook.bake
 
     def gate(canary: tuple[str, ...], control: tuple[str, ...]) -> Gate:
@@ -60,7 +66,7 @@ def policy_for(context: Context, expected: Plan | None) -> Policy:
         asks = check.inconclusive == "pause" and context.options.interactive
         return asks and click.confirm(f"No verdict: {verdict.because}. Go on?", default=False, err=True)
 
-    return Policy(gate, lambda plan: approve(context, plan), go_on, expected)
+    return Policy(gate, lambda plan: approve(context, plan), go_on, warm_wave(context, ports), expected)
 
 
 def approve(context: Context, plan: Plan) -> bool:

@@ -48,7 +48,7 @@ def push(options: Options, revision: str, message: str, allow_quarantined: bool)
             ports.emit(Notice("warning", text))
         expected = saved.on(context.fleet) if saved else None
         request = context.request(message, allow_quarantined)
-        outcome = run(request, release, ports, context.ledger, policy_for(context, expected))
+        outcome = run(request, release, ports, context.ledger, policy_for(context, ports, expected))
         for text in notices:
             ports.emit(Notice("warning", text))
     return report(options, context.runs, outcome)

@@ -9,6 +9,7 @@ from deployer.console.errors import clean
 from deployer.model import events
 from deployer.model.plan import Plan
 from deployer.model.sample import HostSample, Sample
+from deployer.model.warming import WarmResult
 
 HEARTBEAT = 5.0
 
@@ -32,6 +33,9 @@ class Plain:
         """One line, or "" for nothing worth one."""
         if isinstance(event, events.Watched):
             return self._beat(event)
+        if isinstance(event, events.Warmed):
+            done = event.result.asked >= event.of
+            return warmed(event.result, event.of) if done or self._verbose else ""
         if isinstance(event, events.HostChanged):
             small = event.state in ("staged", "checked") and not self._verbose
             return "" if small else f"  {event.host} {event.state}" + (f": {event.detail}" if event.detail else "")
@@ -61,6 +65,12 @@ def told(event: events.Event) -> str:
     if isinstance(event, events.Recorded) and event.pending:
         return f"ledger: {event.record} put aside"
     return ""
+
+
+def warmed(result: WarmResult, of: int) -> str:
+    """`  web1 warming: pass 2, 200/200, 96 % from the cache`."""
+    share = f", {result.hit_ratio:.0%} from the cache" if result.told else ""
+    return f"  {result.host} warming: pass {result.number}, {result.asked}/{of}{share}"
 
 
 def plan_line(plan: Plan) -> str:

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from deployer.console.errors import clean
-from deployer.console.plain import Plain, figures
+from deployer.console.plain import Plain, figures, warmed
 from deployer.model import events
 
 MARKS = {"pending": "◌", "confirmed": "✓", "reverted": "↶", "failed": "✗", "unreachable": "?", "untouched": "·"}
@@ -32,7 +32,7 @@ class Tty:
     def __call__(self, event: events.Event) -> None:
         with self._guard:
             self._note(event)
-            if not isinstance(event, events.Watched | events.HostChanged):
+            if not isinstance(event, events.Watched | events.Warmed | events.HostChanged):
                 self._plain(event)
             begun = isinstance(event, events.HostChanged | events.WaveStarted)  # after the question, if one was asked
             if begun and self._hosts and self._live is None:
@@ -47,6 +47,8 @@ class Tty:
             self._hosts = {name: (f"wave {waves[name]}", "waiting (control)") for name in event.plan.hosts}
         elif isinstance(event, events.HostChanged) and event.host in self._hosts:
             self._hosts[event.host] = (self._hosts[event.host][0], event.state)
+        elif isinstance(event, events.Warmed):
+            self._bake = warmed(event.result, event.of).strip()
         elif isinstance(event, events.Watched):
             share = min(1.0, event.sample.t / event.bake) if event.bake else 1.0
             bar = "█" * int(share * 20) + "░" * (20 - int(share * 20))

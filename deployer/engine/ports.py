@@ -14,6 +14,7 @@ from deployer.model.ledger import Entry
 from deployer.model.release import Package
 from deployer.model.sample import Sample
 from deployer.model.state import HostState, Order
+from deployer.model.warming import Batch
 
 
 class Hosts(Protocol):
@@ -76,6 +77,12 @@ class Probes(Protocol):
     """Measures. `sample` blocks for one tick (about a second) and never raises: a host without data is None."""
 
     def sample(self, hosts: Sequence[Host], t: float) -> Sample: ...
+
+
+class Warmer(Protocol):
+    """Asks a host for URLs, bounded in rate and concurrency. Raises HostError when none can be sent."""
+
+    def ask(self, host: Host, urls: Sequence[str]) -> Batch: ...
 
 
 class Clock(Protocol):

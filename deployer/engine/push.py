@@ -150,8 +150,12 @@ def make_judge(plan: Plan, ports: Ports, policy: Policy) -> Judge:
     if reason := first.suspicion():
         raise DeployError(f"ill before any change: {reason}", hint="mend that first; deploy check shows it")
 
+    watched: set[str] = set()
+
     def judge(touched: tuple[str, ...], lost: Callable[[], str]) -> Verdict:
         rest = tuple(name for name in everyone if name not in touched)
+        policy.warm([plan.hosts[name] for name in touched if name not in watched], lost)
+        watched.update(touched)
         gate = first if touched == plan.waves[0] else policy.gate(touched, rest)
         canary = [everyone[name] for name in touched]
         verdict = watch(gate, ports, canary, [everyone[name] for name in rest], plan.bake, lost)

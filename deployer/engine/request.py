@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from deployer.gate import Gate
 from deployer.model.fleet import Host
-from deployer.model.plan import Plan
+from deployer.model.plan import HostPlan, Plan
 from deployer.model.playbook import Playbook
 from deployer.model.verdict import Verdict
 
@@ -30,6 +30,10 @@ def _always(_: object) -> bool:
     return True
 
 
+def _cold(hosts: object, lost: object) -> None:
+    return None
+
+
 def _never(_: object) -> bool:
     return False
 
@@ -37,10 +41,12 @@ def _never(_: object) -> bool:
 @dataclass(frozen=True)
 class Policy:
     """gate: makes the gate of one wave from canary and control names. approve: may this plan start?
+    warm: after hosts were activated, before they are watched (what a cache lost is asked for first).
     go_on: is an inconclusive verdict to be overlooked (`inconclusive: pause` asks; default no)?
     expected: a saved plan that must be what would be done now."""
 
     gate: Callable[[tuple[str, ...], tuple[str, ...]], Gate]
     approve: Callable[[Plan], bool] = _always
     go_on: Callable[[Verdict], bool] = _never
+    warm: Callable[[Sequence[HostPlan], Callable[[], str]], None] = _cold
     expected: Plan | None = None

@@ -8,6 +8,7 @@ from typing import Literal
 from deployer.model.plan import Plan
 from deployer.model.sample import Sample
 from deployer.model.verdict import Reading, Verdict
+from deployer.model.warming import WarmResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,14 @@ class Watched:
 
 
 @dataclass(frozen=True, slots=True)
+class Warmed:
+    """Some more answers while a cache is warmed. of: URLs in a pass."""
+
+    result: WarmResult
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
     wave: int
     verdict: Verdict
@@ -74,4 +83,4 @@ class Recorded:
     pending: bool = False
 
 
-Event = Phase | Planned | HostChanged | WaveStarted | Watched | Judged | Notice | Recorded
+Event = Phase | Planned | HostChanged | WaveStarted | Watched | Warmed | Judged | Notice | Recorded

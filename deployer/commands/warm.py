@@ -1,0 +1,57 @@
+"""`deploy warm`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import click
+
+from deployer.commands.options import Options, shared
+from deployer.model.errors import EXIT_REFUSED, HostError, InputError
+
+
+@click.command()
+@shared()
+@click.option(
+    "--urls", metavar="FILE", help="Paths, one a line, beside the playbook (instead of the playbook's warm:)."
+)
+@click.option("--rate", metavar="N/s", help="Requests a second per host.")
+def warm(options: Options, urls: str | None, rate: str | None) -> int:
+    """Ask every host for the URLs of `warm:` until its cache answers most of them. Exit 1 when one stays cold.
+
+    \b
+    Examples:
+      deploy warm nginx -e production
+      deploy warm nginx -e production -l web01 --rate 20/s
+      deploy warm nginx -e production --urls top.txt --json
+    """
+    from deployer.commands.context import build
+    from deployer.commands.warming import end, hosts_of, urls_for, warmer_for
+    from deployer.engine.warm import warm as run
+    from deployer.model.playbook import Warm
+    from deployer.model.quantity import parse_rate
+
+    options.require_consent("warm")
+    context = build(options)
+    settings = Warm(urls=urls) if urls else context.playbook.warm
+    if settings is None:
+        raise InputError(
+            f"playbook {context.playbook.name} has no warm:", hint="write warm: {urls: warm.txt}, or pass --urls FILE"
+        )
+    if rate is not None:
+        try:
+            settings = settings.model_copy(update={"rate": parse_rate(rate)})
+        except ValueError as error:
+            raise InputError(f"--rate: {error}") from None
+    wanted = urls_for(context, settings)
+    with context.ports() as ports, warmer_for(context, settings) as warmer:
+        results = run(ports, warmer, hosts_of(context), wanted, settings.until, lambda: "")
+    cold = [n for n, r in results.items() if isinstance(r, HostError) or not r.why.startswith(("warm", "one pass"))]
+    if options.json:
+        hosts = {n: {"error": str(r)} if isinstance(r, HostError) else asdict(r) for n, r in results.items()}
+        click.echo(json.dumps({"warm": not cold, "hosts": hosts}))
+    else:
+        for name, result in results.items():
+            click.echo(f"{name:<24} {end(result)}")
+    return EXIT_REFUSED if cold else 0

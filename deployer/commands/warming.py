@@ -1,0 +1,70 @@
+"""What `deploy warm` and a push with `warm:` share: the URLs, the requests, and when a push needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from deployer.adapters.files import load_urls
+from deployer.adapters.warmer import HttpWarmer
+from deployer.commands.context import Context
+from deployer.commands.gates import prober
+from deployer.engine.ports import Ports
+from deployer.engine.warm import Urls, warm
+from deployer.model.errors import HostError
+from deployer.model.events import Notice
+from deployer.model.fleet import Host
+from deployer.model.plan import HostPlan
+from deployer.model.playbook import Warm
+from deployer.model.warming import WarmResult
+from deployer.services import service_for
+
+
+def urls_for(context: Context, settings: Warm) -> Urls:
+    """The same list for every host. Raises InputError."""
+    urls = load_urls(context.root, context.playbook.name, settings.urls)
+    return lambda host: urls
+
+
+@contextmanager
+def warmer_for(context: Context, settings: Warm) -> Iterator[HttpWarmer]:
+    """Closed on the way out."""
+    with HttpWarmer(settings, prober(context)) as warmer:
+        yield warmer
+
+
+def loses_cache(context: Context, host: HostPlan) -> bool:
+    """Does taking the release empty the cache of this host?"""
+    service = service_for(context.playbook)
+    restarts = host.action == "restart" and context.playbook.restart == "allow"
+    return not (service.keeps_cache_on_restart if restarts else service.keeps_cache)
+
+
+def warm_wave(context: Context, ports: Ports) -> Callable[[Sequence[HostPlan], Callable[[], str]], None]:
+    """For a push: hosts whose activation emptied the cache are warmed first and judged after. A reload that keeps the
+    cache gets nothing. Raises InputError before anything is contacted when the list cannot be read."""
+    settings = context.playbook.warm
+    if settings is None:
+        return lambda hosts, lost: None
+    urls = urls_for(context, settings)
+
+    def run(hosts: Sequence[HostPlan], lost: Callable[[], str]) -> None:
+        cold = [host.host for host in hosts if loses_cache(context, host)]
+        if cold:
+            with warmer_for(context, settings) as warmer:
+                for name, result in warm(ports, warmer, cold, urls, settings.until, lost).items():
+                    ports.emit(Notice("info", f"{name} {end(result)}"))
+
+    return run
+
+
+def end(result: WarmResult | HostError) -> str:
+    """How one host ended, in one line."""
+    if isinstance(result, HostError):
+        return f"not warmed: {result}"
+    return f"{result.why} ({result.total} requests)"
+
+
+def hosts_of(context: Context) -> list[Host]:
+    """Those that the limit leaves."""
+    return [host for host in context.hosts if host.name in context.limit]
