@@ -98,7 +98,7 @@ def make_fleet(service: str, hosts: int) -> Iterator[Fleet]:
     folder = Path(tempfile.mkdtemp(prefix="fleet-"))
     try:
         with Sandbox(folder, hosts, service) as sandbox:
-            repository.make_repository(sandbox, bake="2s", confirm_timeout="6s", serial="[1, 100%]")
+            repository.make_repository(sandbox, bake="2s", confirm_timeout="12s", serial="[1, 100%]")
             fleet = Fleet(sandbox)
             code, _, err = fleet.deploy("adopt", "--yes")
             assert code == 0, err

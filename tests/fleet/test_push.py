@@ -117,7 +117,7 @@ def test_sigkill_in_mid_wave(nginx: Fleet) -> None:
     nginx.playbook(bake="2s")
     code, body, _ = nginx.deploy("status")
     assert (code, body["hosts"]["web1"]["phase"]) == (4, "pending")
-    eventually(lambda: nginx.served("web1") == "alive", 6 + 5, "the old release is served again")
+    eventually(lambda: nginx.served("web1") == "alive", 12 + 5, "the old release is served again")
     code, body, _ = nginx.deploy("status")
     assert code == 0
     assert body["hosts"]["web1"]["outcome"] == "reverted"
