@@ -78,7 +78,8 @@ class Facts:
 
 
 class Service(Protocol):
-    """keeps_cache, keeps_cache_on_restart: the cache survives it. entry: the file every release must have ("" for
+    """keeps_cache: the cache survives a reload; keeps_cache_on_restart: it survives the restarts that service_change
+    asks for. entry: the file every release must have ("" for
     none)."""
 
     @property

@@ -115,7 +115,7 @@ FACTS = Facts(
     reload="SIGHUP; requests in flight are finished by the old workers",
     proof="all workers of the very same master were replaced; a refused reload replaces none",
     cache_after_reload="kept",
-    cache_after_restart="kept (on disk)",
+    cache_after_restart="kept (on disk); a zone that moves begins empty",
     way_back="reload",
     traffic="access log with `$status $upstream_cache_status $request_time $upstream_response_time`",
     counters="none (stub_status knows nothing of caches)",
@@ -130,7 +130,7 @@ class Nginx:
 
     name: str = "nginx"
     keeps_cache: bool = True
-    keeps_cache_on_restart: bool = True
+    keeps_cache_on_restart: bool = False
     entry: str = "nginx.conf"
     facts: Facts = FACTS
 
