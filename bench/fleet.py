@@ -4,9 +4,9 @@
   script/bench fleet --effects incident --service nginx
   script/bench fleet --benign 100 --fleets 4           harmless changes: how many of 100 pushes are undone
 
-Everything lies in temporary folders on loopback and is removed. A row is one push: how it ended, after how many seconds
-of watching, which metric its sentence names, how many hosts other than the canary ever had the release, and what it cost
-the origin.
+Everything lies in temporary folders on loopback and is removed. A row is one push: how it ended, after how many
+seconds of watching, which metric its sentence names, how many hosts other than the canary ever had the release, and
+what it cost the origin.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def push(fleet: Sandbox, effect: str, undo: bool) -> Row:
     hosts = body.get("hosts", {})
     strayed = sum(host["state"] != "untouched" for name, host in hosts.items() if name != "web1") if code else 0
     seconds = body.get("seconds", {}).get("detect", 0.0)
-    return Row(fleet.service, effect, code, seconds, because.split(" ", maxsplit=1)[0].rstrip(":"), strayed, cost, because)
+    return Row(fleet.service, effect, code, seconds, because.split(":")[0][:14], strayed, cost, because)
 
 
 def harmful(service: str, effects: Sequence[str], options: argparse.Namespace) -> list[Row]:
