@@ -111,7 +111,7 @@ def push(fleet: Sandbox, effect: str, undo: bool) -> Row:
     hosts = body.get("hosts", {})
     strayed = sum(host["state"] != "untouched" for name, host in hosts.items() if name != "web1") if code else 0
     seconds = body.get("seconds", {}).get("detect", 0.0)
-    return Row(fleet.service, effect, code, seconds, because.split(":")[0][:14], strayed, cost, because)
+    return Row(fleet.service, effect, code, seconds, because.split(":", maxsplit=1)[0][:14], strayed, cost, because)
 
 
 def harmful(service: str, effects: Sequence[str], options: argparse.Namespace) -> list[Row]:
