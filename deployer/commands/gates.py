@@ -12,20 +12,18 @@ from deployer.adapters.ssh import Completed
 from deployer.commands.context import Context
 from deployer.engine.request import Policy
 from deployer.gate import Gate
-from deployer.gate.limits import limit_gate
+from deployer.gate.judge import make_gate
 from deployer.model.errors import InputError
 from deployer.model.fleet import Host
-from deployer.model.health import Compare
 from deployer.model.plan import Plan
 from deployer.model.verdict import Verdict
 from deployer.remote.verbs import Command
+from deployer.services import service_for
 
 
 def unjudged(context: Context) -> list[str]:
     """What the files ask for and this version does not do; said, never silently skipped."""
     check, found = context.check, []
-    if check.compare != Compare():
-        found.append("compare: is not judged by this version; the limits and the probes decide")
     if check.sources:
         found.append("sources: are not read by this version; the probes alone are measured")
     if context.playbook.warm:
@@ -49,10 +47,11 @@ def probes_for(context: Context, notice: Callable[[str], None]) -> HttpProbes:
 
 def policy_for(context: Context, expected: Plan | None) -> Policy:
     """One gate per wave; a person is asked where one is there."""
-    check, bake = context.check, context.playbook.bake
+    check, playbook, service = context.check, context.playbook, service_for(context.playbook)
+    kept = service.keeps_cache and (playbook.restart == "never" or service.keeps_cache_on_restart)
 
-    def gate(canary: tuple[str, ...], control: tuple[str, ...]) -> Gate:
-        return limit_gate(check, canary, control, bake)
+    def gate(canary: tuple[str, ...], control: tuple[str, ...], share: float) -> Gate:
+        return make_gate(check, canary, control, playbook.bake, share=share, warm=0.0 if kept else 1.0)
 
     def go_on(verdict: Verdict) -> bool:
         if check.inconclusive == "continue":

@@ -36,11 +36,12 @@ def _never(_: object) -> bool:
 
 @dataclass(frozen=True)
 class Policy:
-    """gate: makes the gate of one wave from canary and control names. approve: may this plan start?
+    """gate: makes the gate of one wave from canary names, control names and its share of the deploy's false alarms.
+    approve: may this plan start?
     go_on: is an inconclusive verdict to be overlooked (`inconclusive: pause` asks; default no)?
     expected: a saved plan that must be what would be done now."""
 
-    gate: Callable[[tuple[str, ...], tuple[str, ...]], Gate]
+    gate: Callable[[tuple[str, ...], tuple[str, ...], float], Gate]
     approve: Callable[[Plan], bool] = _always
     go_on: Callable[[Verdict], bool] = _never
     expected: Plan | None = None

@@ -88,6 +88,7 @@ class ThreeTicks:
 
     canary: tuple[str, ...]
     control: tuple[str, ...] = ()
+    share: float = 1.0
     ticks: int = 0
     ruling: Verdict = field(default_factory=lambda: Verdict("inconclusive", "not watched"))
 
