@@ -58,14 +58,12 @@ def make_gate_config(
     canary: Sequence[str],
     control: Sequence[str],
     bake: float,
-    *,
     share: float = 1.0,
     warm: float = 0.0,
-    fleet: Mapping[str, str | None] | None = None,
-) -> GateConfig:  # one argument for each thing a wave's gate depends on
+) -> GateConfig:
     """The gate of one wave. Several health checks: `model.health.merge` them first. bake: seconds. share: of the
-    deploy's false alarms, 1 / number of waves. warm: 1.0 where the activation empties the cache. fleet: name of what
-    the whole fleet counts -> its max_increase. Raises ValueError for a margin that means nothing."""
+    deploy's false alarms, 1 / number of waves. warm: 1.0 where the activation empties the cache. What the whole
+    fleet counts is added by `with_fleet`. Raises ValueError for a margin that means nothing."""
     judged = tuple(p for p in check.probes if p.level == "required") or check.probes  # as the probes count them
     rates = {"error_rate": judged, "refetch_miss": tuple(p for p in check.probes if p.cacheable)}
     every = {name: 1.0 / max(0.001, sum(p.rate for p in probes)) for name, probes in rates.items() if probes}
@@ -74,7 +72,7 @@ def make_gate_config(
     return GateConfig(
         canary=own,
         control=tuple(name for name in dict.fromkeys(control) if name not in own),
-        metrics=judged_metrics(check, fleet or {}),
+        metrics=judged_metrics(check),
         alpha=ALPHA * share,
         share=share,
         min_bake=low,
@@ -87,8 +85,8 @@ def make_gate_config(
     )
 
 
-def judged_metrics(check: HealthCheck, fleet: Mapping[str, str | None]) -> tuple[Metric, ...]:
-    """The table with the user's margins, limits and fleet metrics; the weights add up to 1 at most."""
+def judged_metrics(check: HealthCheck) -> tuple[Metric, ...]:
+    """The table with the user's margins and limits."""
     found = []
     for name, metric in TABLE.items():
         comparison = getattr(check.compare, name) if name in Compare.model_fields else None
@@ -96,9 +94,15 @@ def judged_metrics(check: HealthCheck, fleet: Mapping[str, str | None]) -> tuple
         if ceiling is not None and metric.kind == "latency":
             ceiling *= 1000.0
         found.append(replace(with_margin(metric, comparison) if comparison else metric, ceiling=ceiling))
-    found += [fleet_metric(name, margin) for name, margin in fleet.items()]
+    return tuple(found)
+
+
+def with_fleet(config: GateConfig, fleet: Mapping[str, str | None]) -> GateConfig:
+    """The gate with what only the whole fleet counts: name in Sample.fleet -> its max_increase (None: the default).
+    Its data is then required; the weights add up to 1 again. Raises ValueError."""
+    found = [*config.metrics, *(fleet_metric(name, margin) for name, margin in fleet.items())]
     total = max(1.0, sum(metric.weight for metric in found))
-    return tuple(replace(metric, weight=metric.weight / total) for metric in found)
+    return replace(config, metrics=tuple(replace(metric, weight=metric.weight / total) for metric in found))
 
 
 def config_to_json(config: GateConfig) -> dict[str, Any]:

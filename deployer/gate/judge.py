@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from deployer.gate import evidence, harm, health
 from deployer.gate.before import suspicion
@@ -17,9 +16,16 @@ from deployer.model.sample import Sample
 from deployer.model.verdict import NO_DATA, Reading, Ruling, Verdict
 
 
-def make_gate(check: HealthCheck, canary: Sequence[str], control: Sequence[str], bake: float, **more: Any) -> Gate:
+def make_gate(
+    check: HealthCheck,
+    canary: Sequence[str],
+    control: Sequence[str],
+    bake: float,
+    share: float = 1.0,
+    warm: float = 0.0,
+) -> Gate:
     """The gate of one wave from what the user wrote; see config.make_gate_config."""
-    return Gate(make_gate_config(check, canary, control, bake, **more))
+    return Gate(make_gate_config(check, canary, control, bake, share, warm))
 
 
 class Gate:
