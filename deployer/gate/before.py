@@ -13,7 +13,7 @@ from deployer.gate.track import Track
 
 PROOF = 1e-4  # chance at most that a host exactly at its limit is called broken, for each look
 DIFFERS = 100.0  # odds at which the canary already differs from the control
-LOOKS = (0, 60, 10, 3)  # ticks; 0 is all of them
+LOOKS = (0, 60)  # ticks, 0 is all of them: an illness that came late; a hiccup of seconds is none
 
 
 def suspicion(config: GateConfig, roll: Roll, ticks: Sequence[Tick], tracks: Sequence[Track]) -> str:
@@ -52,7 +52,7 @@ def unmeasured(config: GateConfig, roll: Roll, tracks: Sequence[Track]) -> str:
 
 
 def over_limit(track: Track, name: str, ticks: Sequence[Tick]) -> str:
-    """Proven by an exact binomial tail, over all ticks or the last ones, with bad events in three of them."""
+    """Proven by an exact binomial tail, over all ticks or the last minute, with bad events in three of them."""
     metric, limit, allowed = track.metric, track.metric.ceiling, track.bound
     if limit is None or allowed is None or metric.kind == "rate":
         return ""
