@@ -93,7 +93,7 @@ class Counting:
 class Kayenta:
     """NetflixACAJudge every 10 minutes on a growing window of 10-second points against the mean of the controls: a
     metric is High when the lower end of the 98 % Mann-Whitney interval of the shift exceeds a quarter of the shift and
-    the ratio of the means 1.0. Any High metric fails the deploy here (the thresholds of the score are the pipeline's)."""
+    the ratio of the means 1.0. Any High metric fails the deploy here (the score's thresholds are the pipeline's)."""
 
     name: str = "Kayenta 10m"
 

@@ -24,7 +24,10 @@ from deployer.gate import intervals
 CHUNK = 10
 SMALL = {"rate": 5, "controls": 1}
 ANCHORS = [rule.name for rule in anchors()]
-FLEET_WIDE = (Effect("fleet-wide errors 30 %", err=0.3, fleet=True), Effect("fleet-wide latency x10", lat=10.0, fleet=True))
+FLEET_WIDE = (
+    Effect("fleet-wide errors 30 %", err=0.3, fleet=True),
+    Effect("fleet-wide latency x10", lat=10.0, fleet=True),
+)
 SILENT = Effect("canary silent", silent=True)
 DOWN = Effect("probes down", silent=True, fleet=True)
 HARMFUL = (*(e for e in EFFECTS if e.name in ("errors 0.1 -> 5 %", "hit ratio .95 -> .50", "latency x2")),
@@ -192,7 +195,9 @@ def goals(found: dict[str, Found]) -> Iterator[str]:
     lates = {name: round(found[name].mean()[0], 1) for name in (LATE.name, COLD_BYPASS.name)}
     cold = regressed(COLD.name)
     met = lates[LATE.name] - LATE.start <= 30.0 and lates[COLD_BYPASS.name] <= 30.0 and cold[0] <= 0.05 * cold[1]
-    yield verdict(5, met, f"late bypass (from 300 s), bypass while cold <= 30 s: {lates}; cold restart rolled back {cold}")
+    yield verdict(
+        5, met, f"late bypass (from 300 s), bypass while cold <= 30 s: {lates}; cold restart rolled back {cold}"
+    )
     blind = {e.name: Counter(one.state for one in found[e.name].results) for e in (*FLEET_WIDE, SILENT, DOWN)}
     met = all(c["inconclusive"] >= 0.9 * sum(c.values()) and not c["healthy"] for c in blind.values())
     yield verdict(6, met, f"inconclusive >= 90 %, never healthy: { {k: dict(v) for k, v in blind.items()} }")

@@ -95,7 +95,9 @@ class Stream:
         common = {key: wave.next() for key, wave in self._common.items()}
         hosts = {}
         for name in self.names:
-            shift = {key: wave.next() + common[key] + self._standing[name][key] for key, wave in self._own[name].items()}
+            shift = {
+                key: wave.next() + common[key] + self._standing[name][key] for key, wave in self._own[name].items()
+            }
             ill = effect.name != NOTHING.name and t >= effect.start and (name == "c1" or effect.fleet)
             hosts[name] = self._host(name, t, shift, effect if ill else NOTHING)
         return Sample(t, hosts)

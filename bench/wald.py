@@ -20,7 +20,11 @@ def information(row: Row, bad_c: float, bad_k: float) -> float:
 def wald2(effect: Effect, rate: int = 20, controls: int = 3, alpha: float = 1e-3) -> float:
     """Seconds: baseline unknown, with the margin; the metric that sees the effect best."""
     n_c, n_k, found = float(rate), float(rate * controls), []
-    shares = (("error_rate", effect.err, ERR), ("refetch_miss", effect.refetch, REFETCH), ("hit_ratio", effect.miss, MISS))
+    shares = (
+        ("error_rate", effect.err, ERR),
+        ("refetch_miss", effect.refetch, REFETCH),
+        ("hit_ratio", effect.miss, MISS),
+    )
     for name, level, base in shares:
         line = TABLE[name].allowed
         if level is not None and level > line.at(base):
@@ -28,7 +32,9 @@ def wald2(effect: Effect, rate: int = 20, controls: int = 3, alpha: float = 1e-3
             found.append(information(binomial(n_c, n_k, level, base, line), n_c * level, n_k * base))
     if effect.orig > 1.25:
         level = ORIG * effect.orig
-        found.append(information(poisson(1.0, controls, level, ORIG, TABLE["origin_ratio"].allowed), level, controls * ORIG))
+        found.append(
+            information(poisson(1.0, controls, level, ORIG, TABLE["origin_ratio"].allowed), level, controls * ORIG)
+        )
     if effect.lat > 1.0:
         found += [_latency(effect.lat, level, n_c, n_k) for level in (0.5, 0.75, 0.95, 0.99)]
     return math.log(1.0 / alpha) / max(found, default=math.nan)

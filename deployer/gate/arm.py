@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from deployer.gate import intervals
 from deployer.gate.dispersion import Noise, alone
@@ -38,14 +39,31 @@ class Total:
         return self.bad / self.n if self.n else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Past:
-    """The level of an arm before the change, between a lower (95 %) and an upper (99.99 %) limit."""
+    """An arm before the change: `bad` of n events (or over an exposure n), phi times as scattered as chance."""
 
-    low: float
-    level: float
-    high: float
+    n: float
+    bad: float
     phi: float
+    rate: bool
+
+    @property
+    def level(self) -> float:
+        """Bad per event."""
+        return self.bad / self.n
+
+    @cached_property
+    def low(self) -> float:
+        """Its level is below this with 5 % at most."""
+        bound = intervals.rate_low if self.rate else intervals.share_low
+        return bound(self.n / self.phi, self.bad / self.phi, 0.05)
+
+    @cached_property
+    def high(self) -> float:
+        """Its level is above this with SURE at most."""
+        bound = intervals.rate_high if self.rate else intervals.share_high
+        return bound(self.n / self.phi, self.bad / self.phi, SURE)
 
 
 @dataclass(slots=True)
@@ -120,9 +138,4 @@ def past(metric: Metric, counts: Sequence[Count]) -> Past | None:
     if n <= 0:
         return None
     rate = metric.kind == "rate"
-    phi = alone(counts, rate)
-    if rate:
-        low, high = intervals.rate_low(bad / phi, n / phi, 0.05), intervals.rate_high(bad / phi, n / phi, SURE)
-    else:
-        low, high = intervals.share_low(n / phi, bad / phi, 0.05), intervals.share_high(n / phi, bad / phi, SURE)
-    return Past(low, bad / n, high, phi)
+    return Past(n, bad, alone(counts, rate), rate)

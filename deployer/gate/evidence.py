@@ -32,7 +32,7 @@ def observed(track: Track, arm: Arm, latencies: Latencies) -> tuple[float | None
     n, bad = arm.total.n, arm.total.bad
     if n <= 0:
         return None, None, 0.0
-    interval = intervals.rate(bad, n) if track.rate else intervals.share(n, bad)
+    interval = intervals.rate(n, bad) if track.rate else intervals.share(n, bad)
     if track.metric.name == "hit_ratio":
         return 1.0 - bad / n, (1.0 - interval[1], 1.0 - interval[0]), n
     return bad / n, interval, n

@@ -47,7 +47,7 @@ def tail(n: float, bad: float, share: float) -> float:
 def _solve(rising: Callable[[float], float], target: float, high: float) -> float:
     """Where a rising function on [0, high] reaches the target."""
     low = 0.0
-    for _ in range(60):
+    for _ in range(40):
         middle = 0.5 * (low + high)
         low, high = (middle, high) if rising(middle) < target else (low, middle)
     return high
@@ -81,7 +81,7 @@ def gamma_cdf(x: float, a: float) -> float:
     return min(1.0, total * math.exp(a * math.log(x) - x - math.lgamma(a + 1.0)))
 
 
-def rate_low(count: float, exposure: float, alpha: float = TAIL) -> float:
+def rate_low(exposure: float, count: float, alpha: float = TAIL) -> float:
     """Garwood: the true rate per exposure is below this with probability alpha at most."""
     if count <= 0:
         return 0.0
@@ -90,7 +90,7 @@ def rate_low(count: float, exposure: float, alpha: float = TAIL) -> float:
     return _solve(lambda mean: gamma_cdf(mean, count), alpha, count) / exposure
 
 
-def rate_high(count: float, exposure: float, alpha: float = TAIL) -> float:
+def rate_high(exposure: float, count: float, alpha: float = TAIL) -> float:
     """Garwood: the true rate per exposure is above this with probability alpha at most."""
     if count > MANY:
         return (count + 4.0 * math.sqrt(count)) / exposure
@@ -98,9 +98,9 @@ def rate_high(count: float, exposure: float, alpha: float = TAIL) -> float:
     return _solve(lambda mean: gamma_cdf(mean, count + 1.0), 1.0 - alpha, top) / exposure
 
 
-def rate(count: float, exposure: float) -> Interval:
+def rate(exposure: float, count: float) -> Interval:
     """Of `count` events over an exposure."""
-    return rate_low(count, exposure), rate_high(count, exposure)
+    return rate_low(exposure, count), rate_high(exposure, count)
 
 
 def quantile(ordered: Sequence[float], level: float) -> float:

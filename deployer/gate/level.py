@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from itertools import chain
 
 from deployer.gate.intervals import quantile
 from deployer.gate.tick import Count
@@ -70,5 +71,5 @@ class Quantile:
 
     def read(self, t: float) -> None:
         """From what is kept now; not a number without any."""
-        known = sorted(value for _, kept in self._kept for value in kept)
+        known = sorted(chain.from_iterable(kept for _, kept in self._kept))
         self._due, self.value = t + REREAD, quantile(known, self.level) if known else math.nan
