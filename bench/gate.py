@@ -17,7 +17,7 @@ from multiprocessing import Pool
 
 from bench.anchors import anchors
 from bench.simulate import Result, Setting, deploy, others
-from bench.traffic import BYPASS, COLD, COLD_BYPASS, EFFECTS, LATE, MODELS, Effect
+from bench.traffic import COLD, COLD_BYPASS, EFFECTS, LATE, MODELS, Effect
 from bench.wald import wald2
 from deployer.gate import intervals
 
@@ -65,7 +65,7 @@ class Found:
 
 def cases(n: int) -> Iterator[Case]:
     """n: null deploys of each model; the others get a share of it."""
-    some, few = max(20, n // 15), max(10, n // 60)
+    some, few = max(12, n // 15), max(4, n // 60)
     for model in MODELS:
         yield Case(f"null {model}", Setting(model=model), n if model != "ramp" else n // 3, few)
     yield Case("null ar, 600 s", Setting(model="ar", endless=True, seconds=600), max(20, n // 6))

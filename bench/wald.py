@@ -25,16 +25,13 @@ def wald2(effect: Effect, rate: int = 20, controls: int = 3, alpha: float = 1e-3
         ("refetch_miss", effect.refetch, REFETCH),
         ("hit_ratio", effect.miss, MISS),
     )
-    for name, level, base in shares:
-        line = TABLE[name].allowed
-        if level is not None and level > line.at(base):
-            level = min(level, 1.0 - 1e-9)
+    for name, given, base in shares:
+        line, level = TABLE[name].allowed, min(given or 0.0, 1.0 - 1e-9)
+        if level > line.at(base):
             found.append(information(binomial(n_c, n_k, level, base, line), n_c * level, n_k * base))
     if effect.orig > 1.25:
-        level = ORIG * effect.orig
-        found.append(
-            information(poisson(1.0, controls, level, ORIG, TABLE["origin_ratio"].allowed), level, controls * ORIG)
-        )
+        much, line = ORIG * effect.orig, TABLE["origin_ratio"].allowed
+        found.append(information(poisson(1.0, controls, much, ORIG, line), much, controls * ORIG))
     if effect.lat > 1.0:
         found += [_latency(effect.lat, level, n_c, n_k) for level in (0.5, 0.75, 0.95, 0.99)]
     return math.log(1.0 / alpha) / max(found, default=math.nan)
