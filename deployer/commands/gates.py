@@ -13,10 +13,9 @@ from deployer.commands.context import Context
 from deployer.engine.ports import Ports
 from deployer.engine.request import Policy
 from deployer.gate import Gate
-from deployer.gate.limits import limit_gate
+from deployer.gate.judge import make_gate
 from deployer.model.errors import InputError
 from deployer.model.fleet import Host
-from deployer.model.health import Compare
 from deployer.model.plan import Plan
 from deployer.model.verdict import Verdict
 from deployer.remote.verbs import Command
@@ -25,8 +24,6 @@ from deployer.remote.verbs import Command
 def unjudged(context: Context) -> list[str]:
     """What the files ask for and this version does not do; said, never silently skipped."""
     check, found = context.check, []
-    if check.compare != Compare():
-        found.append("compare: is not judged by this version; the limits and the probes decide")
     if check.sources:
         found.append("sources: are not read by this version; the probes alone are measured")
     return found
@@ -53,12 +50,12 @@ def prober(context: Context) -> SshProber:
 
 def policy_for(context: Context, ports: Ports, expected: Plan | None) -> Policy:
     """One gate per wave; a person is asked where one is there."""
-    from deployer.commands.warming import warm_wave
+    from deployer.commands.warming import loses_cache, warm_wave
 
-    check, bake = context.check, context.playbook.bake
+    check, playbook = context.check, context.playbook
 
-    def gate(canary: tuple[str, ...], control: tuple[str, ...]) -> Gate:
-        return limit_gate(check, canary, control, bake)
+    def gate(canary: tuple[str, ...], control: tuple[str, ...], share: float, cold: bool) -> Gate:
+        return make_gate(check, canary, control, playbook.bake, share=share, warm=1.0 if cold else 0.0)
 
     def go_on(verdict: Verdict) -> bool:
         if check.inconclusive == "continue":
@@ -66,7 +63,14 @@ def policy_for(context: Context, ports: Ports, expected: Plan | None) -> Policy:
         asks = check.inconclusive == "pause" and context.options.interactive
         return asks and click.confirm(f"No verdict: {verdict.because}. Go on?", default=False, err=True)
 
-    return Policy(gate, lambda plan: approve(context, plan), go_on, warm_wave(context, ports), expected)
+    return Policy(
+        gate,
+        approve=lambda plan: approve(context, plan),
+        go_on=go_on,
+        warm=warm_wave(context, ports),
+        loses_cache=lambda host: loses_cache(context, host),
+        expected=expected,
+    )
 
 
 def approve(context: Context, plan: Plan) -> bool:

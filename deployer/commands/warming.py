@@ -49,11 +49,11 @@ def warm_wave(context: Context, ports: Ports) -> Callable[[Sequence[HostPlan], C
     urls = urls_for(context, settings)
 
     def run(hosts: Sequence[HostPlan], lost: Callable[[], str]) -> None:
-        cold = [host.host for host in hosts if loses_cache(context, host)]
-        if cold:
+        if hosts:
             with warmer_for(context, settings) as warmer:
-                for name, result in warm(ports, warmer, cold, urls, settings.until, lost).items():
-                    ports.emit(Notice("info", f"{name} {end(result)}"))
+                results = warm(ports, warmer, [host.host for host in hosts], urls, settings.until, lost)
+            for name, result in results.items():
+                ports.emit(Notice("info", f"{name} {end(result)}"))
 
     return run
 

@@ -12,7 +12,8 @@ from deployer.engine.record import append, close, decision, intent, outcome_entr
 from deployer.engine.request import Policy, Request
 from deployer.engine.rollout import Ending, Judge, rollout, stage_and_check
 from deployer.engine.survey import survey
-from deployer.engine.watch import baseline, watch
+from deployer.engine.watch import baseline, longest, watch, window
+from deployer.gate import Gate
 from deployer.model.errors import DeployError, HostError, LedgerMoved
 from deployer.model.events import Notice, Planned
 from deployer.model.ledger import Entry, next_number, quarantined, unrecorded
@@ -115,7 +116,7 @@ def make_order(
     """The fencing token is above the chain and above every fence a host has seen (offline rollbacks)."""
     fences = [state.fence for state in surveyed.values() if not isinstance(state, HostError)]
     number = max([next_number(chain), *(fence + 1 for fence in fences)])
-    cap = int(len(plan.waves) * (3 * plan.bake + 2 * plan.lease)) + 600
+    cap = int(len(plan.waves) * (longest(plan.bake) + 2 * plan.lease)) + 600
     return Order(f"{number}-{secrets.token_hex(2)}", number, plan.command, plan.release, plan.lease, cap, restart)
 
 
@@ -143,22 +144,28 @@ def refuse_other_plan(plan: Plan, expected: Plan | None) -> None:
 
 def make_judge(plan: Plan, ports: Ports, policy: Policy) -> Judge:
     """Measure before any change (an illness that is already there is not blamed on the push), then per wave:
-    everything activated so far against everything that still runs the old release."""
-    everyone = {name: p.host for name, p in plan.hosts.items()}
-    first = policy.gate(plan.waves[0], tuple(name for name in everyone if name not in plan.waves[0]))
-    baseline(first, ports, list(everyone.values()))
-    if reason := first.suspicion():
+    everything activated so far against everything that still runs the old release. The gates of all waves learn from
+    the same measurement, and share the false alarms that a deploy may have."""
+    everyone, share = {name: p.host for name, p in plan.hosts.items()}, 1.0 / len(plan.waves)
+    gates: dict[tuple[str, ...], Gate] = {}
+    touched: tuple[str, ...] = ()
+    for wave in plan.waves:
+        touched += wave
+        rest = tuple(name for name in everyone if name not in touched)
+        gates[touched] = policy.gate(touched, rest, share, any(policy.loses_cache(plan.hosts[n]) for n in touched))
+    baseline(list(gates.values()), ports, list(everyone.values()), window(plan.bake))
+    if reason := next((reason for gate in gates.values() if (reason := gate.suspicion())), ""):
         raise DeployError(f"ill before any change: {reason}", hint="mend that first; deploy check shows it")
 
     watched: set[str] = set()
 
     def judge(touched: tuple[str, ...], lost: Callable[[], str]) -> Verdict:
-        rest = tuple(name for name in everyone if name not in touched)
-        policy.warm([plan.hosts[name] for name in touched if name not in watched], lost)
+        new = [plan.hosts[name] for name in touched if name not in watched]
         watched.update(touched)
-        gate = first if touched == plan.waves[0] else policy.gate(touched, rest)
+        policy.warm([host for host in new if policy.loses_cache(host)], lost)
         canary = [everyone[name] for name in touched]
-        verdict = watch(gate, ports, canary, [everyone[name] for name in rest], plan.bake, lost)
+        rest = [host for name, host in everyone.items() if name not in touched]
+        verdict = watch(gates[touched], ports, canary, rest, plan.bake, lost)
         if verdict.ruling == "inconclusive" and policy.go_on(verdict):
             ports.emit(Notice("warning", f"going on without a verdict: {verdict.because}"))
             return Verdict("healthy", f"overlooked: {verdict.because}", verdict.evidence)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from deployer.engine.ports import Ledger, Ports
 from deployer.engine.request import Request
 from deployer.engine.rollout import Ending
+from deployer.engine.watch import longest, window
 from deployer.model.errors import DeployError, LedgerMoved, LedgerUnavailable, LockedError
 from deployer.model.events import Notice, Recorded
 from deployer.model.ledger import Entry, lock_holder
@@ -43,7 +44,7 @@ def intent(request: Request, plan: Plan, deploy: str, ports: Ports, hosts: dict[
         who=request.who,
         why=request.why,
         at=at,
-        expires=at + len(plan.waves) * (3 * plan.bake + 2 * plan.lease) + LOCK_MARGIN,
+        expires=at + len(plan.waves) * (longest(plan.bake) + 2 * plan.lease) + window(plan.bake) + LOCK_MARGIN,
         hosts=hosts,
     )
 

@@ -40,13 +40,15 @@ def _never(_: object) -> bool:
 
 @dataclass(frozen=True)
 class Policy:
-    """gate: makes the gate of one wave from canary and control names. approve: may this plan start?
+    """gate: makes the gate of one wave from canary names, control names, its share of the deploy's false alarms and
+    whether the activation empties the canary's cache (loses_cache of any of its hosts). approve: may this plan start?
     warm: after hosts were activated, before they are watched (what a cache lost is asked for first).
     go_on: is an inconclusive verdict to be overlooked (`inconclusive: pause` asks; default no)?
     expected: a saved plan that must be what would be done now."""
 
-    gate: Callable[[tuple[str, ...], tuple[str, ...]], Gate]
+    gate: Callable[[tuple[str, ...], tuple[str, ...], float, bool], Gate]
     approve: Callable[[Plan], bool] = _always
     go_on: Callable[[Verdict], bool] = _never
     warm: Callable[[Sequence[HostPlan], Callable[[], str]], None] = _cold
+    loses_cache: Callable[[HostPlan], bool] = _never
     expected: Plan | None = None

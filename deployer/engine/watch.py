@@ -6,10 +6,12 @@ answers its lease renewal, nothing that measures at all, and a bake that does no
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 from deployer.engine.ports import Ports
 from deployer.gate import Gate
+from deployer.gate.config import bakes
 from deployer.model.events import Phase, Watched
 from deployer.model.fleet import Host
 from deployer.model.sample import Sample
@@ -23,14 +25,14 @@ def watch(
 ) -> Verdict:
     """Watch the activated hosts beside the unchanged ones until the gate rules.
 
-    bake: seconds. lost: why a touched host can no longer be held, "" while all can. A bake that goes on past three
-    times its length and a minute (the gate never decides, or the clock of the samples stands still) is inconclusive.
+    bake: seconds. lost: why a touched host can no longer be held, "" while all can. A bake that goes on past `longest`
+    (the gate never decides, or the clock of the samples stands still) is inconclusive.
     """
     began = ports.clock.monotonic()
     hosts = [*canary, *control]
     while True:
         t = ports.clock.monotonic() - began
-        if t > 3 * bake + 60:
+        if t > longest(bake):
             return Verdict(
                 "inconclusive", f"no verdict after {t:.0f} s: the watch was stopped", gate.verdict().evidence
             )
@@ -45,11 +47,25 @@ def watch(
             return gate.verdict()
 
 
-def baseline(gate: Gate, ports: Ports, hosts: Sequence[Host], ticks: int = 3) -> None:
-    """Measure before any change, so that an illness that is already there is not blamed on the push."""
+def longest(bake: float) -> float:
+    """Seconds after which a bake is stopped whatever the gate says."""
+    return bakes(bake)[1] + 60.0
+
+
+def window(bake: float) -> int:
+    """Seconds measured before any change: what is usual here is learned from them. Three minutes for a bake of two or
+    more (a shorter window makes false alarms twice to six times as frequent where hosts differ, GATE.md section 4)."""
+    return min(180, max(3, math.ceil(1.5 * bake)))
+
+
+def baseline(gates: Sequence[Gate], ports: Ports, hosts: Sequence[Host], ticks: int) -> None:
+    """Measure before any change, for the gates of all waves, so that an illness that is already there is not blamed
+    on the push."""
     ports.emit(Phase("baseline", f"measuring {len(hosts)} host(s) for {ticks} s before any change"))
     for left in range(ticks, 0, -1):
-        gate.pre(tick(ports, hosts, -float(left)))
+        sample = tick(ports, hosts, -float(left))
+        for gate in gates:
+            gate.pre(sample)
 
 
 def tick(ports: Ports, hosts: Sequence[Host], t: float) -> Sample:

@@ -25,8 +25,9 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One metric on one host (or "canary" pooled): what was observed, what the control had (None without one),
-    the margin it was held against, from how many samples over how many seconds."""
+    """One metric on one host ("canary": all of them together; "fleet"): what was observed, what the control had, or
+    the same hosts before the change (None without either), the margin it was held against, from how many samples over
+    how many seconds. interval: 95 % confidence interval of `observed`. shadow: judged and shown, never acted upon."""
 
     metric: str
     host: str
@@ -36,6 +37,8 @@ class Evidence:
     ruling: Ruling
     samples: int
     seconds: float
+    interval: tuple[float, float] | None = None
+    shadow: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,8 @@ class ThreeTicks:
 
     canary: tuple[str, ...]
     control: tuple[str, ...] = ()
+    share: float = 1.0
+    cold: bool = False
     ticks: int = 0
     ruling: Verdict = field(default_factory=lambda: Verdict("inconclusive", "not watched"))
 

@@ -1,0 +1,82 @@
+"""How much more the hosts of this fleet differ and waver than independent requests would (GATE.md section 3).
+
+All from the ticks before any change, when both arms run the same release. Everything here only makes the gate slower
+to call a regression, never quicker.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+Pair = tuple[float, float, float, float]  # of one tick: exposure and bad events of the canary, of the control
+
+BLOCKS = (1, 5, 20)  # ticks
+ENOUGH = 30  # bad events below which the spread cannot be told
+PULL = 5.0  # blocks' worth of belief in a spread of 1
+OFFSET = 2.0  # the largest standing difference that is forgiven
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """phi: variance of the difference of the arms as a multiple of that of independent events; a standing difference
+    counts as noise. phi_still: without a standing difference. rho: the canary's level as a multiple of the control's,
+    less one standard error; never below 1."""
+
+    phi: float = 1.0
+    phi_still: float = 1.0
+    rho: float = 1.0
+
+
+def noise(pairs: Sequence[Pair], even: Sequence[Pair], rate: bool) -> Noise:
+    """pairs: counted as the margin is tested. even: counted alike on both arms."""
+    if not pairs:
+        return Noise()
+    phi, still = spread(even, rate), spread(even, rate, still=True)
+    n_c, x_c, n_k, x_k = (sum(column) for column in zip(*pairs, strict=True))
+    if x_c < 5 or x_k < 5:
+        return Noise(phi, still)
+    ratio = (x_c / n_c) / (x_k / n_k)
+    error = ratio * math.sqrt(phi * (1.0 / x_c + 1.0 / x_k))
+    return Noise(phi, still, min(OFFSET, max(1.0, ratio - error)))
+
+
+def spread(pairs: Sequence[Pair], rate: bool, still: bool = False) -> float:
+    """phi of the differences canary - control; still: around their mean, else around zero."""
+    both = [pair for pair in pairs if pair[0] > 0 and pair[2] > 0]
+    events, exposure = sum(p[1] + p[3] for p in both), sum(p[0] + p[2] for p in both)
+    if events < ENOUGH or exposure <= 0:
+        return 1.0
+    level = events / exposure
+    unit = level if rate else level * (1.0 - level)
+    differences = [x_c / n_c - x_k / n_k for n_c, x_c, n_k, x_k in both]
+    model = unit * sum(1.0 / n_c + 1.0 / n_k for n_c, _, n_k, _ in both) / len(both)
+    return _largest(differences, model, still)
+
+
+def alone(counts: Sequence[tuple[float, float]], rate: bool) -> float:
+    """phi of one arm around its own mean: counts are (exposure, bad events), tick by tick."""
+    some = [count for count in counts if count[0] > 0]
+    events, exposure = sum(x for _, x in some), sum(n for n, _ in some)
+    if events < ENOUGH:
+        return 1.0
+    level = events / exposure
+    unit = level if rate else level * (1.0 - level)
+    return _largest([x / n for n, x in some], unit * sum(1.0 / n for n, _ in some) / len(some), True)
+
+
+def _largest(values: Sequence[float], model: float, still: bool) -> float:
+    """Over the block lengths, each pulled towards 1 by PULL blocks; 1 at least."""
+    if model <= 0.0:
+        return 1.0
+    centre = sum(values) / len(values) if still else 0.0
+    found = 1.0
+    for length in BLOCKS:
+        count = len(values) // length
+        if not count:
+            continue
+        means = [sum(values[i * length : (i + 1) * length]) / length - centre for i in range(count)]
+        factor = length * sum(mean * mean for mean in means) / count / model
+        found = max(found, (PULL + count * factor) / (PULL + count))
+    return found

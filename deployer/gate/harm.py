@@ -1,0 +1,85 @@
+"""Is the release to blame? The odds of the whole gate, and what excuses it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from deployer.gate import evidence, say
+from deployer.gate.case import Case, Finding, Suspect
+from deployer.gate.evidence import DOUBT
+from deployer.gate.track import Track
+
+
+def suspects(tracks: Sequence[Track]) -> list[Suspect]:
+    """Every process with its part of the odds: a weighted mean, valid whatever the metrics have in common."""
+    found = []
+    for track in tracks:
+        others_over = track.beside and track.others_over.value >= DOUBT
+        for arm in track.arms:
+            ill = "it was so before the change" if arm.ill else ""
+            if arm.weight:
+                found.append(Suspect(track, arm, arm.weight * arm.odds.value, "control", ill))
+            if arm.ceiling:
+                as_bad = others_over and arm.odds.value < DOUBT
+                excuse = ill or ("the unchanged hosts are as bad" if as_bad else "")
+                found.append(Suspect(track, arm, arm.ceiling_weight * arm.ceiling.value, "limit", excuse))
+    return found
+
+
+def harm(case: Case, found: Sequence[Suspect]) -> Finding | None:
+    """Regressed when the odds reach the limit; the largest part gives the name. Inconclusive when they do so only
+    with what the release is not to blame for."""
+    limit = case.config.limit
+    ours = [s for s in found if not s.excuse]
+    odds = sum(s.part for s in ours)
+    if odds >= limit:
+        top = max(ours, key=lambda s: s.part)
+        reason = f"{figures(case, top)}; {say.accident(odds, case.config.share, limit)}"
+        return Finding("regressed", top.track.metric.name, reason, top.arm)
+    if sum(s.part for s in found) >= limit:
+        top = max((s for s in found if s.excuse), key=lambda s: s.part)
+        return Finding("inconclusive", top.track.metric.name, f"{figures(case, top)}: {top.excuse}", top.arm)
+    return None
+
+
+def figures(case: Case, suspect: Suspect) -> str:
+    """Both sides, and what they are held against."""
+    track, metric = suspect.track, suspect.track.metric
+    if suspect.against == "limit":
+        allowed = say.limit(metric)
+    else:
+        allowed = f"allowed: {metric.margin}" + ("" if track.beside else f", from {case.config.drift:g} x what it was")
+    return f"{evidence.clause(track, suspect.arm, case.latencies)}, {allowed}"
+
+
+def probe(case: Case) -> Finding | None:
+    """A required probe that keeps failing on a canary host is a regression, and inconclusive where it keeps failing
+    on every unchanged host too."""
+    found = case.roll.broken_probe()
+    if not found:
+        return None
+    name, host, streak, everywhere = found
+    seconds, control = case.roll.t - streak.since + 1.0, case.config.control
+    text = f"probe {name} on {host}: failed without a success for {seconds:.0f} s ({streak.reason})"
+    if control:
+        also = [other for other in control if name in case.roll.hosts[other].failing]
+        text += f"; it also fails on {say.listed(also)}" if also else f"; it does not fail on {say.unchanged(control)}"
+    return Finding("inconclusive" if everywhere else "regressed", f"probe {name}", text)
+
+
+def guard_odds(case: Case) -> float:
+    """That the unchanged hosts are much worse than before the change."""
+    return sum(track.metric.weight * track.guard.value for track in case.tracks if not track.metric.shadow)
+
+
+def guard(case: Case) -> Finding | None:
+    """Then differences no longer tell anything: a bypass may have slowed the database for all."""
+    if guard_odds(case) < case.config.limit:
+        return None
+    worst = max(case.tracks, key=lambda track: track.metric.weight * track.guard.value)
+    metric = worst.metric
+    now = evidence.beside(worst, worst.arms[0], case.latencies)
+    then = evidence.control_before(worst)
+    change = f"{metric.name} {say.written(metric, now)} vs {say.written(metric, then)} before"
+    where = f"on {say.unchanged(case.config.control)}, which still have the old release"
+    return Finding("inconclusive", metric.name, f"fleet degraded since activation: {change} {where}")

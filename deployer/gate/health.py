@@ -1,0 +1,77 @@
+"""Healthy only with data, with proof for every required metric, and without a doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from deployer.gate import evidence, say
+from deployer.gate.case import Case, Finding, Suspect
+from deployer.gate.evidence import DOUBT
+from deployer.gate.harm import figures, guard_odds
+from deployer.gate.track import Track
+
+
+def blind(case: Case) -> Finding | None:
+    """A host that gave nothing for too long ends the bake."""
+    names = case.roll.blind()
+    if not names:
+        return None
+    seconds = min(case.roll.since(name, "error_rate") for name in names)
+    return Finding("inconclusive", "error_rate", say.blind(names, seconds, case.roll.why(names)))
+
+
+def health(case: Case, t: float, found: Sequence[Suspect]) -> Finding:
+    """Nothing is proven against the release: healthy, not yet, or no verdict."""
+    config, (metric, text) = case.config, doubt(case, found)
+    if t < config.min_bake or (text and t < config.max_bake):
+        return Finding("continue", metric, text)
+    if not text:
+        return Finding("healthy", "", sentence(case, t))
+    top = max(found, key=lambda s: s.part)
+    odds = sum(s.part for s in found)
+    highest = f"highest suspicion {top.track.metric.name} at odds {odds:.2g}:1"
+    return Finding("inconclusive", metric, f"no verdict after {t:.0f} s: {text}; {highest}")
+
+
+def doubt(case: Case, found: Sequence[Suspect]) -> tuple[str, str]:
+    """(metric, sentence) of the first thing that stands against health; ("", "") without any."""
+    odds = sum(s.part for s in found)
+    if odds >= DOUBT:
+        top = max(found, key=lambda s: s.part)
+        return top.track.metric.name, f"{figures(case, top)}; odds {odds:.0f}:1, too little to be sure"
+    if guard_odds(case) >= DOUBT:
+        return "", "the unchanged hosts are worse than before the change"
+    if (gap := case.roll.gap())[1]:
+        return gap
+    for track in case.tracks:
+        for arm in track.arms:
+            if above(track, arm.total.over, arm.total.n):
+                suspect = Suspect(track, arm, 0.0, "limit", "")
+                return track.metric.name, f"{figures(case, suspect)}; too little to be sure"
+    waiting = [track.metric.name for track in case.tracks if needed(case, track) and not track.arms[0].proven]
+    if waiting:
+        return waiting[0], f"not enough evidence of health for: {', '.join(waiting)}"
+    return "", ""
+
+
+def above(track: Track, over: float, n: float) -> bool:
+    """More above the user's limit than it allows, and not once only."""
+    bound = track.bound
+    return bound is not None and over >= 2 and over > bound * n
+
+
+def needed(case: Case, track: Track) -> bool:
+    """Health needs proof of this metric: it is required, and measured or asked for."""
+    metric = track.metric
+    asked = metric.name == "error_rate" or metric.fleet or (metric.name == "refetch_miss" and case.config.refetch)
+    return metric.required and not metric.shadow and (asked or track.measured)
+
+
+def sentence(case: Case, t: float) -> str:
+    """With every figure that was needed."""
+    shown = [evidence.clause(track, track.arms[0], case.latencies) for track in case.tracks if needed(case, track)]
+    sure, hosts = f"{100 * (1 - case.config.beta):.0f} %", say.listed(case.config.canary)
+    return (
+        "no metric is worse than allowed and every required one is shown to be below its harm limit "
+        f"({sure}) after {t:.0f} s on {hosts}: {'; '.join(shown)}"
+    )

@@ -1,0 +1,108 @@
+"""The gate: harm first, then a fleet that is ill as a whole, then blindness, and health last of all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from deployer.gate import evidence, harm, health
+from deployer.gate.before import suspicion
+from deployer.gate.case import Case, Finding, Suspect
+from deployer.gate.config import GateConfig, make_gate_config
+from deployer.gate.presence import Roll
+from deployer.gate.tick import Clock
+from deployer.gate.track import Track
+from deployer.model.health import HealthCheck
+from deployer.model.sample import Sample
+from deployer.model.verdict import NO_DATA, Reading, Ruling, Verdict
+
+
+def make_gate(
+    check: HealthCheck,
+    canary: Sequence[str],
+    control: Sequence[str],
+    bake: float,
+    share: float = 1.0,
+    warm: float = 0.0,
+) -> Gate:
+    """The gate of one wave from what the user wrote; see config.make_gate_config."""
+    return Gate(make_gate_config(check, canary, control, bake, share, warm))
+
+
+class Gate:
+    """Satisfies `gate.Gate`. A terminal reading is final: later samples change nothing."""
+
+    def __init__(self, config: GateConfig) -> None:
+        self.config = config
+        self._early: list[Sample] = []
+        self._case = Case(config, [], Roll(config))
+        self._clock = Clock()
+        self._ready = False
+        self._suspicion = ""
+        self._final: Finding | None = None
+        self._reading = Reading("continue")
+
+    def pre(self, sample: Sample) -> None:
+        """One tick before any change; not heard once there was one after it."""
+        if not self._case.roll.ticks:
+            self._early.append(sample)
+            self._ready = False
+
+    def suspicion(self) -> str:
+        """From the ticks before any change; "" when there is nothing to say."""
+        self._prepare()
+        return self._suspicion
+
+    def _prepare(self) -> None:
+        """Learn from the ticks before the change, once."""
+        if self._ready:
+            return
+        self._ready = True
+        clock, roll, config = Clock(), Roll(self.config), self.config
+        ticks = [clock.tick(sample) for sample in self._early]
+        tracks = [Track(metric, config) for metric in config.metrics] if config.canary else []
+        self._case.tracks = tracks
+        for track in tracks:
+            track.prepare(ticks)
+        for sample, tick in zip(self._early, ticks, strict=True):
+            roll.add(sample, tick)
+        if ticks:
+            unmeasured = any(not sample.hosts for sample in self._early)
+            self._suspicion = NO_DATA if unmeasured else suspicion(config, roll, ticks, tracks)
+
+    def observe(self, sample: Sample) -> Reading:
+        """One tick after activation."""
+        self._prepare()
+        if self._final is None:
+            case, tick = self._case, self._clock.tick(sample)
+            case.roll.add(sample, tick)
+            evidence.keep(case.latencies, tick)
+            for track in case.tracks:
+                track.tick(tick)
+            found = harm.suspects(case.tracks)
+            finding = self._judge(tick.t, found)
+            odds = sum(s.part for s in found if not s.excuse)
+            self._reading = Reading(finding.state, finding.metric, finding.reason, odds, tick.t)
+            self._final = finding if finding.state != "continue" else None
+        return self._reading
+
+    def _judge(self, t: float, found: list[Suspect]) -> Finding:
+        """The order matters."""
+        case = self._case
+        if not case.config.canary:
+            return Finding("inconclusive", "", "no host is watched: no data is never healthy")
+        probe = harm.probe(case)
+        if probe and probe.state == "regressed":
+            return probe
+        return (
+            harm.harm(case, found) or probe or harm.guard(case) or health.blind(case) or health.health(case, t, found)
+        )
+
+    def verdict(self) -> Verdict:
+        """The ruling so far with a row of evidence for every metric and arm."""
+        self._prepare()
+        final, case = self._final, self._case
+        ruling: Ruling = "inconclusive"
+        if final and final.state != "continue":
+            ruling = final.state
+        rows = evidence.rows(case.tracks, case.latencies, final.arm if final else None, ruling)
+        return Verdict(ruling, final.reason if final else "no verdict yet: the bake is not over", rows)

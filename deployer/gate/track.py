@@ -1,0 +1,203 @@
+"""One metric over time: what the control does, what each arm of the canary does, and the odds between them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from deployer.gate import evalue
+from deployer.gate.arm import Arm, Past, Total, arms, count, past
+from deployer.gate.config import GateConfig
+from deployer.gate.dispersion import noise
+from deployer.gate.evalue import Line
+from deployer.gate.level import PRIOR, Level, Quantile
+from deployer.gate.metrics import Metric
+from deployer.gate.process import Odds
+from deployer.gate.tick import FLEET, Tick
+
+GUARD = Line(3.0, 0.05)  # what the unchanged hosts may become worse by themselves
+COLD = 20.0  # an empty cache may multiply requests to the origin by this
+WARM = 0.02  # what an emptied cache may still add when evidence of health begins to count
+
+
+Both = tuple[float, list[float], float, float]  # canary: exposure, bad by mark; control: exposure, bad
+
+
+class Track:
+    """tick: one tick after activation. The same object serves the ticks before it (`prepare`)."""
+
+    def __init__(self, metric: Metric, config: GateConfig) -> None:
+        self.metric, self.config = metric, config
+        self.rate = metric.kind == "rate"
+        self.control = () if metric.fleet else config.control
+        self.beside = bool(self.control)
+        names = (FLEET,) if metric.fleet else config.canary
+        self.arms: list[Arm] = arms(metric, names, config.max_bake, config.beta)
+        self.others = Total()  # the control, since activation
+        self.others_over = Odds(config.max_bake)  # the control against the ceiling
+        self.guard = Odds(config.max_bake)  # the control against its own past
+        self.control_past: Past | None = None
+        self.measured = False  # by the control, or by anyone before the change
+        prior = 1.0 - metric.level if metric.level else PRIOR.get(metric.name, 0.05)
+        self._level, self._late = Level(prior), Level(0.3 * prior)
+        self._quantile = Quantile(metric.level)
+        self._first_q = math.nan
+
+    @property
+    def quantile_before(self) -> float | None:
+        """Milliseconds: of the control (of the hosts themselves where there is none) before the change."""
+        return None if math.isnan(self._first_q) else self._first_q
+
+    @property
+    def bound(self) -> float | None:
+        """The share (or rate) of events above the ceiling that the ceiling itself allows; None without one."""
+        metric = self.metric
+        return round(1.0 - metric.level, 9) if metric.level and metric.ceiling is not None else metric.ceiling
+
+    # -- before the change ------------------------------------------------------------------------------------------
+
+    def prepare(self, ticks: Sequence[Tick]) -> None:
+        """Learn levels, noise and standing differences; and what the odds would have been of a change that was none."""
+        reference = self.control or self.arms[0].names
+        if self.metric.level:
+            for tick in ticks:
+                self._quantile.keep(tick.t, _values(tick, reference))
+            if ticks:
+                self._quantile.read(ticks[-1].t)
+            self._first_q = self._quantile.value
+        marks, q = self._marks(), self._first_q
+        theirs = [count(self.metric, tick, reference, (q, marks[1])) for tick in ticks]
+        self.measured = any(n > 0 for n, _ in theirs)
+        for arm in self.arms:
+            ours = [count(self.metric, tick, arm.names, (marks[0], q)) for tick in ticks]
+            self.measured = self.measured or any(n > 0 for n, _ in ours)
+            if self.beside:
+                pairs = [(n, bad[0], m, other[0]) for (n, bad), (m, other) in zip(ours, theirs, strict=True)]
+                even = [(n, bad[1], m, other[0]) for (n, bad), (m, other) in zip(ours, theirs, strict=True)]
+                arm.noise = noise(pairs, even, self.rate)
+            else:
+                arm.past = past(self.metric, [(n, bad[1]) for n, bad in ours])
+        if self.beside:
+            self.control_past = past(self.metric, [(n, bad[0]) for n, bad in theirs])
+        for tick, (n, bad) in zip(ticks, theirs, strict=True):
+            self._level.learn((n, bad[0]), tick.dt)
+            self._late.learn((n, bad[1]), tick.dt)
+
+    def earlier(self, arm: Arm, ticks: Sequence[Tick]) -> float:
+        """The odds before any change, as if a release had come with the first tick; standing differences count."""
+        if not self.beside or (self.metric.level and math.isnan(self._first_q)):
+            return 1.0
+        odds, line, k1 = Odds(self.config.max_bake), self._allowed(1.0), self._level.predict(self.rate)
+        marks, phi = self._marks(), arm.noise.phi_still
+        for tick in ticks:
+            n_k, bad_k = count(self.metric, tick, self.control, (self._first_q,))
+            n_c, bad_c = count(self.metric, tick, arm.names, marks[:1])
+            table = evalue.harm(self.rate, n_c, n_k, k1, line) if n_c > 0 and n_k > 0 else ()
+            odds.update(table, bad_c[0], bad_k[0], phi, tick.dt)
+        return odds.value
+
+    # -- after it ---------------------------------------------------------------------------------------------------
+
+    def tick(self, tick: Tick) -> None:
+        """Judge first, learn afterwards."""
+        metric, q = self.metric, self._quantile.value
+        marks = self._marks()
+        n_k, bad_k = count(metric, tick, self.control, (q, marks[1], marks[2], self._first_q))
+        self.measured = self.measured or n_k > 0
+        k1, late = self._level.predict(self.rate), self._late.predict(self.rate)
+        for arm in self.arms:
+            n_c, bad_c = count(metric, tick, arm.names, marks)
+            arm.total.add(n_c, bad_c[0], bad_c[2], tick.dt)
+            self._ceiling(arm.ceiling, n_c, bad_c[2], arm.past.phi if arm.past else arm.noise.phi, tick.dt)
+            known = n_c > 0 and not (metric.level and math.isnan(q))
+            if self.beside:
+                self._compare(arm, (n_c, bad_c, n_k, bad_k[0]) if known and n_k > 0 else None, (k1, late), tick)
+            else:
+                self._before(arm, (n_c, bad_c) if known else None, late, tick)
+        if self.beside:
+            self._watch_control(n_k, bad_k, tick.dt)
+            self._learn(tick, n_k, bad_k)
+
+    def _compare(self, arm: Arm, counts: Both | None, expected: tuple[float, float], tick: Tick) -> None:
+        """Against the control in the same tick."""
+        if counts is None:
+            arm.odds.update((), 0.0, 0.0, 1.0, tick.dt)
+            return
+        n_c, bad_c, n_k, bad_k = counts
+        (k1, late), phi, extra = expected, arm.noise.phi, self._extra(tick, arm, n_c, expected[0])
+        table = evalue.harm(self.rate, n_c, n_k, k1, self._allowed(arm.noise.rho, extra))
+        arm.odds.update(table, bad_c[0], bad_k, phi, tick.dt)
+        if arm.proof and extra < WARM:
+            same = late if self.metric.level else k1
+            arm.proof.update(evalue.safety(self.rate, n_c, n_k, same, k1, self._harm()), bad_c[1], bad_k, phi)
+
+    def _before(self, arm: Arm, counts: tuple[float, list[float]] | None, late: float, tick: Tick) -> None:
+        """Against the same hosts before the change."""
+        was = arm.past
+        if counts is None or (self.metric.level and was is None):
+            arm.odds.update((), 0.0, 0.0, 1.0, tick.dt)
+            return
+        n_c, bad_c = counts
+        level, phi = (was.level, was.phi) if was else (self._level.predict(self.rate), 1.0)
+        extra = self._extra(tick, arm, n_c, level)
+        table: evalue.Table = ()
+        if was:
+            table = evalue.over(self.rate, n_c, self._allowed(1.0, extra).at(self.config.drift * was.high))
+        arm.odds.update(table, bad_c[0], 0.0, phi, tick.dt)
+        if arm.proof and extra < WARM:
+            same = late if self.metric.level else max(level, 1e-4)
+            low = was.low if was else 0.0
+            arm.proof.update(evalue.safety(self.rate, n_c, 0.0, same, low, self._harm()), bad_c[1], 0.0, phi)
+
+    def _ceiling(self, odds: Odds | None, n: float, over: float, phi: float, dt: float) -> None:
+        """Against the user's limit."""
+        if odds is not None and self.bound is not None:
+            odds.update(evalue.over(self.rate, n, self.bound) if n > 0 else (), over, 0.0, phi, dt)
+
+    def _watch_control(self, n_k: float, bad_k: list[float], dt: float) -> None:
+        """Is the whole fleet worse than before the change, or above the limit?"""
+        self.others.add(n_k, bad_k[0], bad_k[2], dt)
+        was = self.control_past
+        self._ceiling(self.others_over, n_k, bad_k[2], was.phi if was else 1.0, dt)
+        if was:
+            table = evalue.over(self.rate, n_k, GUARD.at(was.high)) if n_k > 0 else ()
+            self.guard.update(table, bad_k[3], 0.0, was.phi, dt)
+
+    def _learn(self, tick: Tick, n_k: float, bad_k: list[float]) -> None:
+        """What the control did, for the ticks to come."""
+        self._level.learn((n_k, bad_k[0]), tick.dt)
+        self._late.learn((n_k, bad_k[1]), tick.dt)
+        if self.metric.level and self._quantile.learn(tick.t, _values(tick, self.control)):
+            self._level.bad = (1.0 - self.metric.level) * self._level.n
+
+    # -- lines and marks --------------------------------------------------------------------------------------------
+
+    def _marks(self) -> tuple[float, float, float]:
+        """Milliseconds above which a canary's answer is bad, harmful, above the ceiling."""
+        metric, q = self.metric, self._quantile.value
+        ceiling = math.inf if metric.ceiling is None else metric.ceiling
+        return metric.allowed.at(q), metric.harm.at(q), ceiling
+
+    def _allowed(self, rho: float, extra: float = 0.0) -> Line:
+        """Of bad events; the margin of a latency lies in its marks."""
+        if self.metric.level:
+            return Line(rho, 0.0)
+        return Line(self.metric.allowed.r * rho, self.metric.allowed.a + extra)
+
+    def _harm(self) -> Line:
+        return Line(1.0, 0.0) if self.metric.level else self.metric.harm
+
+    def _extra(self, tick: Tick, arm: Arm, exposure: float, level: float) -> float:
+        """What an emptied cache may still add."""
+        if not self.metric.forgets or not self.config.warm_extra:
+            return 0.0
+        extra: float = self.config.warm_extra * 0.5 ** (max(0.0, tick.t) / self.config.warm_half_life)
+        if self.rate and extra >= WARM:
+            seen = [tick.hosts[name].counts.get("error_rate", (0.0, 0.0)) for name in arm.names if name in tick.hosts]
+            extra *= max(1.0, sum(n for n, _ in seen) / exposure, COLD * level)
+        return round(extra, 2)
+
+
+def _values(tick: Tick, names: Sequence[str]) -> list[float]:
+    """All latencies of these hosts in one tick."""
+    return [ms for name in names if (seen := tick.hosts.get(name)) for ms in seen.lat]
