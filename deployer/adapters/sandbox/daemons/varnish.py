@@ -9,7 +9,7 @@ from deployer.adapters.sandbox import binaries
 from deployer.adapters.sandbox.daemons import Edit
 
 NEEDED = ("varnish", "libvarnishapi3", "libjemalloc2")
-PACKAGES = {"varnishd": NEEDED, "varnishadm": NEEDED}
+PACKAGES = {name: NEEDED for name in ("varnishd", "varnishadm", "varnishstat", "varnishncsa")}
 VCL = "default.vcl.j2"
 EDITS = {
     "good": Edit(VCL, "beresp.ttl = 10m", "beresp.ttl = 15m", "keep pages a little longer"),
@@ -26,6 +26,8 @@ def variables(prefix: Path, http_port: int) -> dict[str, object]:
     return {
         "varnishd_bin": binaries.find("varnishd"),
         "varnishadm_bin": binaries.find("varnishadm"),
+        "varnishstat_bin": binaries.find("varnishstat"),
+        "varnishncsa_bin": binaries.find("varnishncsa"),
         "varnish_workdir": str(prefix / "var/lib/varnish"),
         "varnish_listen": f"127.0.0.1:{http_port}",
         "varnish_args": "-s malloc,32m" + (f" -p vmod_path={vmods}" if vmods else ""),
