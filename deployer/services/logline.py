@@ -33,6 +33,7 @@ function rounded(ms,  scale, step) {
 }
 function one(line) {
   if (index(line, "\001exit ") == 1) { code = substr(line, 7) + 0; return }
+  if (line == "") return
   status = cache = time = agent = upstream = ""
   format = known(line)
   if (!format) { bad++; return }
@@ -128,4 +129,8 @@ def octets(literal: str) -> bytes:
 def text(literal: str) -> str:
     """An awk string: everything but plain characters as an octal escape."""
     plain = b" !#$%&'()*+,-.:;<=>?@[]^_`{|}~"
-    return '"' + "".join(chr(b) if chr(b).isalnum() and b < 128 or b in plain else f"\\{b:03o}" for b in octets(literal)) + '"'
+    return (
+        '"'
+        + "".join(chr(b) if chr(b).isalnum() and b < 128 or b in plain else f"\\{b:03o}" for b in octets(literal))
+        + '"'
+    )

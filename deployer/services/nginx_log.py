@@ -22,7 +22,13 @@ TOKEN = re.compile(
     re.DOTALL,
 )
 VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
-UPSTREAM = ("upstream_response_time", "upstream_addr", "upstream_status", "upstream_header_time", "upstream_connect_time")
+UPSTREAM = (
+    "upstream_response_time",
+    "upstream_addr",
+    "upstream_status",
+    "upstream_header_time",
+    "upstream_connect_time",
+)
 MEANS = {"status": "status", "upstream_cache_status": "cache", "request_time": "time", "http_user_agent": "agent"}
 NEEDED = ("status", "upstream_cache_status", "request_time")
 HITS = frozenset(("HIT", "STALE", "UPDATING"))
@@ -169,7 +175,8 @@ def pieces(form: Directive) -> tuple[str, ...]:
         variable = match[1] or match[2]
         if names and not found[-1]:
             raise InputError(
-                f"{form.at}: log_format {name}: ${names[-1]} and ${variable} touch each other", hint="put a space between"
+                f"{form.at}: log_format {name}: ${names[-1]} and ${variable} touch each other",
+                hint="put a space between",
             )
         upstream = variable in UPSTREAM and not set(UPSTREAM) & set(names)
         meaning = MEANS.get(variable) if variable not in names else None
