@@ -111,9 +111,7 @@ def _siblings(model: type[BaseModel], path: Path_) -> list[str]:
             continue
         if step in current.model_fields:
             current = _model_in(current.model_fields[step].annotation)
-        elif (
-            current.model_config.get("extra") == "allow"
-        ):  # named by the user: what is below has the type of the extras
+        elif current.model_config.get("extra") == "allow":  # the user names it
             current = _model_in(get_type_hints(current)["__pydantic_extra__"])
     return list(current.model_fields) if isinstance(current, type) and issubclass(current, BaseModel) else []
 

@@ -1,8 +1,8 @@
 """Reading a host's access log as counts, from a cursor that the deployer keeps: nothing is left on the host.
 
-A cursor is an inode and an offset, so neither clock matters. Rotation: the rest of PATH.1 is read when it is the file of
-the cursor, then the new one from its beginning; a renamed log that is still written to is followed until the new one has
-something in it. At most CAP bytes are read at a time; what is more is skipped, oldest first, and said.
+A cursor is an inode and an offset, so neither clock matters. Rotation: the rest of PATH.1 is read when it is the file
+of the cursor, then the new one from its beginning; a renamed log that is still written to is followed until the new
+one has something in it. At most CAP bytes are read at a time; what is more is skipped, oldest first, and said.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class Counts:
     lat: tuple[tuple[float, int], ...] = ()
 
     def __add__(self, other: Counts) -> Counts:
-        sums = [getattr(self, name) + getattr(other, name) for name in NUMBERS]
-        return Counts(*sums, lat=self.lat + other.lat)
+        sums: dict[str, int] = {name: getattr(self, name) + getattr(other, name) for name in NUMBERS}
+        return Counts(**sums, lat=self.lat + other.lat)
 
 
 NUMBERS = ("n", "err", "look", "miss", "orig", "probe", "bad")
@@ -115,7 +115,7 @@ def _read(body: dict[str, object], asked: Cursor) -> LogRead:
     if ended not in (0, 124, 143):  # timeout ends a command that goes on for ever
         return LogRead(release, f"failed: exit {ended}{' (not found)' if ended == 127 else ''}", asked)
     lat = tuple((milliseconds(ms), whole(many)) for ms, many in given["lat"])
-    counts = Counts(*(whole(given[name]) for name in NUMBERS), lat=lat)
+    counts = Counts(**{name: whole(given[name]) for name in NUMBERS}, lat=lat)
     used = whole(given["used"])
     return LogRead(release, state, Cursor(inode, max(0, start + used)), counts, skipped, body["rotated"] is True)
 

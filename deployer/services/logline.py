@@ -131,6 +131,6 @@ def text(literal: str) -> str:
     plain = b" !#$%&'()*+,-.:;<=>?@[]^_`{|}~"
     return (
         '"'
-        + "".join(chr(b) if chr(b).isalnum() and b < 128 or b in plain else f"\\{b:03o}" for b in octets(literal))
+        + "".join(chr(b) if (chr(b).isalnum() and b < 128) or b in plain else f"\\{b:03o}" for b in octets(literal))
         + '"'
     )

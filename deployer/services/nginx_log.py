@@ -57,22 +57,22 @@ def tree(files: Mapping[str, bytes], path: str, settings: ServiceSettings, depth
     top: list[Directive] = []
     stack, words, line, begun = [top], list[str](), 1, 1
     for match in TOKEN.finditer(source):
-        kind, token = match.lastgroup, match[0]
+        kind, sign = match.lastgroup, match[0]
         if kind in ("double", "single", "word"):
             begun = begun if words else line
-            words.append(re.sub(r"\\(.)", r"\1", match[kind]) if kind != "word" else token)
-        elif token in (";", "{") and words:
+            words.append(re.sub(r"\\(.)", r"\1", match[kind]) if kind != "word" else sign)
+        elif sign in (";", "{") and words:
             found = Directive(tuple(words), f"{path}:{begun}")
-            if found.name == "include" and token == ";" and len(words) == 2 and depth < DEPTH:
+            if found.name == "include" and sign == ";" and len(words) == 2 and depth < DEPTH:
                 for name in included(files, words[1], settings):
                     stack[-1].extend(tree(files, name, settings, depth + 1))
             stack[-1].append(found)
-            if token == "{":
+            if sign == "{":
                 stack.append(found.inner)
             words = []
-        elif token == "}" and len(stack) > 1:
+        elif sign == "}" and len(stack) > 1:
             stack.pop()
-        line += token.count("\n")
+        line += sign.count("\n")
     return top
 
 

@@ -9,7 +9,7 @@ from deployer.adapters.sandbox import binaries
 from deployer.adapters.sandbox.daemons import Edit
 
 NEEDED = ("varnish", "libvarnishapi3", "libjemalloc2")
-PACKAGES = {name: NEEDED for name in ("varnishd", "varnishadm", "varnishstat", "varnishncsa")}
+PACKAGES = dict.fromkeys(("varnishd", "varnishadm", "varnishstat", "varnishncsa"), NEEDED)
 VCL = "default.vcl.j2"
 EDITS = {
     "good": Edit(VCL, "beresp.ttl = 10m", "beresp.ttl = 15m", "keep pages a little longer"),
