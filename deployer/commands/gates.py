@@ -1,58 +1,53 @@
-"""The gate and the probes of a push, from the playbook's health checks."""
+"""What `push` decides with: the gate of every wave, and the questions that only a person can answer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import click
 
-from deployer.adapters.probe_ssh import SshProber
-from deployer.adapters.probes import HttpProbes
-from deployer.adapters.ssh import Completed
+from deployer.adapters.recorder import Recorder
 from deployer.commands.context import Context
 from deployer.engine.request import Policy
 from deployer.gate import Gate
 from deployer.gate.limits import limit_gate
-from deployer.model.errors import InputError
-from deployer.model.fleet import Host
-from deployer.model.health import Compare
+from deployer.model.health import Compare, HealthCheck
 from deployer.model.plan import Plan
 from deployer.model.verdict import Verdict
-from deployer.remote.verbs import Command
 
 
 def unjudged(context: Context) -> list[str]:
     """What the files ask for and this version does not do; said, never silently skipped."""
-    check, found = context.check, []
-    if check.compare != Compare():
+    found = []
+    if context.check.compare != Compare():
         found.append("compare: is not judged by this version; the limits and the probes decide")
-    if check.sources:
-        found.append("sources: are not read by this version; the probes alone are measured")
     if context.playbook.warm:
         found.append("warm: is not done by this version; caches are as the reload leaves them")
     return found
 
 
-def probes_for(context: Context, notice: Callable[[str], None]) -> HttpProbes:
-    """Raises InputError for a playbook that would measure nothing: no data is never healthy."""
-    if not context.check.probes:
-        raise InputError(
-            f"playbook {context.playbook.name} has no probes: without data no verdict is healthy",
-            hint="add a health check with probes to health_checks: in the playbook",
-        )
-
-    def run(host: Host, line: str, deadline: float) -> Completed:
-        return context.transport.run(host, Command(line, b"", deadline))
-
-    return HttpProbes(context.check, notice, SshProber(run))
+def gate_to_json(
+    check: HealthCheck, canary: tuple[str, ...], control: tuple[str, ...], bake: float
+) -> dict[str, object]:
+    """All that a gate is made from, as plain values."""
+    return {"canary": canary, "control": control, "bake": bake, "check": check.model_dump(mode="json")}
 
 
-def policy_for(context: Context, expected: Plan | None) -> Policy:
+def gate_from_json(config: Mapping[str, Any]) -> Gate:
+    """The gate of one wave. Raises KeyError, TypeError, ValueError."""
+    check = HealthCheck.model_validate(config["check"])
+    return limit_gate(check, tuple(config["canary"]), tuple(config["control"]), float(config["bake"]))
+
+
+def policy_for(context: Context, expected: Plan | None, recorder: Recorder, judged_by: Callable[[], str]) -> Policy:
     """One gate per wave; a person is asked where one is there."""
     check, bake = context.check, context.playbook.bake
 
     def gate(canary: tuple[str, ...], control: tuple[str, ...]) -> Gate:
-        return limit_gate(check, canary, control, bake)
+        config = gate_to_json(check, canary, control, bake)
+        recorder.gate(config)
+        return gate_from_json(config)
 
     def go_on(verdict: Verdict) -> bool:
         if check.inconclusive == "continue":
@@ -60,7 +55,7 @@ def policy_for(context: Context, expected: Plan | None) -> Policy:
         asks = check.inconclusive == "pause" and context.options.interactive
         return asks and click.confirm(f"No verdict: {verdict.because}. Go on?", default=False, err=True)
 
-    return Policy(gate, lambda plan: approve(context, plan), go_on, expected)
+    return Policy(gate, lambda plan: approve(context, plan), go_on, expected, judged_by)
 
 
 def approve(context: Context, plan: Plan) -> bool:

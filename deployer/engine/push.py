@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from deployer.engine.fanout import each, failures, successes
 from deployer.engine.plan import push_plan
@@ -13,12 +14,14 @@ from deployer.engine.request import Policy, Request
 from deployer.engine.rollout import Ending, Judge, rollout, stage_and_check
 from deployer.engine.survey import survey
 from deployer.engine.watch import baseline, watch
+from deployer.gate import Gate
 from deployer.model.errors import DeployError, HostError, LedgerMoved
-from deployer.model.events import Notice, Planned
+from deployer.model.events import Notice, Numbered, Planned
 from deployer.model.ledger import Entry, next_number, quarantined, unrecorded
 from deployer.model.outcome import Outcome
 from deployer.model.plan import Plan
 from deployer.model.release import Release
+from deployer.model.sample import Sample
 from deployer.model.state import HostState, Order
 from deployer.model.verdict import Verdict
 
@@ -76,6 +79,7 @@ def prepare(
             ledger.append(intent(request, plan, order.deploy, ports, hosts), len(chain))
         except LedgerMoved:
             continue
+        ports.emit(Numbered(order.deploy))
         return plan, order
     raise LedgerMoved("cannot take the lock: the ledger keeps moving", hint="try again in a moment")
 
@@ -144,21 +148,32 @@ def make_judge(plan: Plan, ports: Ports, policy: Policy) -> Judge:
     everything activated so far against everything that still runs the old release."""
     everyone = {name: p.host for name, p in plan.hosts.items()}
     first = policy.gate(plan.waves[0], tuple(name for name in everyone if name not in plan.waves[0]))
-    baseline(first, ports, list(everyone.values()))
+    before = baseline(ports, list(everyone.values()), plan.bake)
+    remember(first, before)
+    if said := policy.judged_by():
+        ports.emit(Notice("info", said))
     if reason := first.suspicion():
         raise DeployError(f"ill before any change: {reason}", hint="mend that first; deploy check shows it")
 
     def judge(touched: tuple[str, ...], lost: Callable[[], str]) -> Verdict:
         rest = tuple(name for name in everyone if name not in touched)
-        gate = first if touched == plan.waves[0] else policy.gate(touched, rest)
+        gate = first if touched == plan.waves[0] else remember(policy.gate(touched, rest), before)
         canary = [everyone[name] for name in touched]
         verdict = watch(gate, ports, canary, [everyone[name] for name in rest], plan.bake, lost)
+        verdict = replace(verdict, judged_by=policy.judged_by())
         if verdict.ruling == "inconclusive" and policy.go_on(verdict):
             ports.emit(Notice("warning", f"going on without a verdict: {verdict.because}"))
-            return Verdict("healthy", f"overlooked: {verdict.because}", verdict.evidence)
+            return replace(verdict, ruling="healthy", because=f"overlooked: {verdict.because}")
         return verdict
 
     return judge
+
+
+def remember(gate: Gate, before: Sequence[Sample]) -> Gate:
+    """What every gate of the deploy knows of the hosts before any change."""
+    for sample in before:
+        gate.pre(sample)
+    return gate
 
 
 def refused(request: Request, plan: Plan, order: Order, ports: Ports, ledger: Ledger, error: BaseException) -> Outcome:

@@ -38,9 +38,10 @@ def _never(_: object) -> bool:
 class Policy:
     """gate: makes the gate of one wave from canary and control names. approve: may this plan start?
     go_on: is an inconclusive verdict to be overlooked (`inconclusive: pause` asks; default no)?
-    expected: a saved plan that must be what would be done now."""
+    expected: a saved plan that must be what would be done now. judged_by: what is measured, in a sentence."""
 
     gate: Callable[[tuple[str, ...], tuple[str, ...]], Gate]
     approve: Callable[[Plan], bool] = _always
     go_on: Callable[[Verdict], bool] = _never
     expected: Plan | None = None
+    judged_by: Callable[[], str] = str

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from deployer.engine.ports import Ports
 from deployer.gate import Gate
-from deployer.model.events import Phase, Watched
+from deployer.model.events import Measured, Phase, Settled, Watched
 from deployer.model.fleet import Host
 from deployer.model.sample import Sample
 from deployer.model.verdict import NO_DATA, Verdict
@@ -45,11 +45,21 @@ def watch(
             return gate.verdict()
 
 
-def baseline(gate: Gate, ports: Ports, hosts: Sequence[Host], ticks: int = 3) -> None:
-    """Measure before any change, so that an illness that is already there is not blamed on the push."""
+def baseline(ports: Ports, hosts: Sequence[Host], bake: float) -> Sequence[Sample]:
+    """Measure before any change: what these hosts are like when nothing happens, so that neither an illness that is
+    already there nor a standing difference is blamed on the push. Long enough to know it, by the bake in seconds."""
+    ticks = round(max(10.0, min(180.0, 1.5 * bake)))
     ports.emit(Phase("baseline", f"measuring {len(hosts)} host(s) for {ticks} s before any change"))
-    for left in range(ticks, 0, -1):
-        gate.pre(tick(ports, hosts, -float(left)))
+    found = []
+    for done in range(1, ticks + 1):
+        sample = tick(ports, hosts, float(done - 1 - ticks))
+        ports.emit(Measured(sample, done, ticks))
+        found.append(sample)
+        if not sample.hosts:  # nothing measures
+            break
+    settled = ports.probes.settle(found)
+    ports.emit(Settled(tuple(settled)))
+    return settled
 
 
 def tick(ports: Ports, hosts: Sequence[Host], t: float) -> Sample:

@@ -43,6 +43,29 @@ class WaveStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class Numbered:
+    """The deploy has its id."""
+
+    deploy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One tick of the baseline. done, of: ticks."""
+
+    sample: Sample
+    done: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The baseline is over: its ticks as they are judged."""
+
+    samples: tuple[Sample, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Watched:
     """One tick of the bake."""
 
@@ -74,4 +97,6 @@ class Recorded:
     pending: bool = False
 
 
-Event = Phase | Planned | HostChanged | WaveStarted | Watched | Judged | Notice | Recorded
+Event = (
+    Phase | Planned | HostChanged | WaveStarted | Numbered | Measured | Settled | Watched | Judged | Notice | Recorded
+)

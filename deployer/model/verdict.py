@@ -40,8 +40,9 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """because: one sentence with the figures and the hosts."""
+    """because: one sentence with the figures and the hosts. judged_by: real traffic or probes, and why."""
 
     ruling: Ruling
     because: str
     evidence: tuple[Evidence, ...] = ()
+    judged_by: str = ""

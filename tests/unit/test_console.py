@@ -122,7 +122,7 @@ def test_plain_lines() -> None:
     show.close()
     text = "\n".join(line[9:] for line in lines)
     assert f"plan: nginx {A} -> {B}: 2 hosts in 2 waves (1, 1)" in text
-    assert "1/10 s  web1 10 probes 1 failed 5 ms 1/5 re-fetches missed | web2 no data" in text
+    assert "1/10 s  web1 10 requests 1 failed 5 ms 1/5 re-fetches missed | web2 no data" in text
     assert "wave 1 regressed: error rate 9 % on web1" in text
     assert "\x1b" not in text
 
