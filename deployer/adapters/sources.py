@@ -126,4 +126,4 @@ class CounterReader:
             return Traffic(Counts(), frozenset(now.values))
         added = now.after(before)
         numbers: dict[str, int] = {name: added.get(name, 0) for name in NUMBERS}
-        return Traffic(Counts(**numbers), frozenset(added))
+        return Traffic(Counts(**numbers, lat=()), frozenset(added))
