@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, get_type_hints
 
 from pydantic import BaseModel, ValidationError
 
@@ -132,9 +132,10 @@ def _siblings(model: type[BaseModel], path: Path_) -> list[str]:
     for step in path[:-1]:
         if isinstance(step, int) or not (isinstance(current, type) and issubclass(current, BaseModel)):
             continue
-        if step not in current.model_fields:
-            return []
-        current = _model_in(current.model_fields[step].annotation)
+        if step in current.model_fields:
+            current = _model_in(current.model_fields[step].annotation)
+        elif current.model_config.get("extra") == "allow":  # the user names it
+            current = _model_in(get_type_hints(current)["__pydantic_extra__"])
     return list(current.model_fields) if isinstance(current, type) and issubclass(current, BaseModel) else []
 
 

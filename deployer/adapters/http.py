@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from deployer.model.errors import HostError
 from deployer.model.fleet import Host
 from deployer.model.health import Probe
 from deployer.services.headers import cache_hit
@@ -119,6 +120,27 @@ def make_client() -> httpx.AsyncClient:
         timeout=None,  # noqa: S113  (httpx counts per operation; `fetch` holds one deadline over all of them)
         limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
     )
+
+
+def get(url: str, query: Mapping[str, str], timeout: float) -> tuple[int, bytes]:
+    """(status, body) of one GET, for what is no probe. Bounded like a probe: `timeout` seconds for the whole, BODY_CAP
+    bytes, no proxy, no redirect. Raises HostError."""
+    import httpx
+
+    end = time.monotonic() + timeout
+    body = bytearray()
+    try:
+        with (
+            httpx.Client(trust_env=False, follow_redirects=False, timeout=timeout, headers=HEADERS) as client,
+            client.stream("GET", url, params=dict(query)) as answer,
+        ):
+            for chunk in answer.iter_raw():
+                body += chunk
+                if len(body) > BODY_CAP or time.monotonic() > end:
+                    raise HostError("the answer is too large or too slow")
+            return answer.status_code, bytes(body)
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+        raise HostError(describe(error)) from None
 
 
 async def fetch(client: httpx.AsyncClient, where: Target, probe: Probe) -> Answer:

@@ -84,6 +84,10 @@ class HttpProbes:
             return Sample(t, {host.name: None for host in hosts})
         return Sample(t, {name: self._sum(found) for name, found in asked.items()})
 
+    def settle(self, before: Sequence[Sample]) -> Sequence[Sample]:
+        """There is nothing to choose from."""
+        return before
+
     def once(self, hosts: Sequence[Host]) -> tuple[CheckResult, ...]:
         """Every probe once on every host, now."""
 

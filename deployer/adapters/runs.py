@@ -12,6 +12,9 @@ from typing import Any
 from deployer.model.errors import DeployError
 from deployer.model.ledger import Entry
 
+DEPLOY = re.compile(r"[0-9a-f-]{1,40}")
+SAMPLES_CAP = 64 * 1024 * 1024  # bytes of samples of one deploy
+
 
 def entry_to_json(entry: Entry) -> dict[str, object]:
     """One record as it is stored."""
@@ -51,6 +54,7 @@ class Runs:
     def __init__(self, root: Path) -> None:
         self.folder = root / ".deploy"
         self.warning = ""
+        self._samples = 0  # bytes so far; -1: no more
 
     def _write(self, name: str, text: str) -> Path | None:
         path = self.folder / name
@@ -73,13 +77,42 @@ class Runs:
 
     def read_run(self, deploy: str) -> dict[str, object] | None:
         """What was written, or None."""
-        if not re.fullmatch(r"[0-9a-f-]{1,40}", deploy):
+        if not DEPLOY.fullmatch(deploy):
             raise DeployError(f"{deploy!r} is not a deploy id", hint="deploy history lists them")
         try:
             body = json.loads((self.folder / "runs" / deploy / "run.json").read_text())
         except (OSError, ValueError):
             return None
         return body if isinstance(body, dict) else None
+
+    def append_sample(self, deploy: str, line: str) -> None:
+        """One more line of `.deploy/runs/<deploy>/samples.jsonl`, SAMPLES_CAP bytes at most; the first line that
+        cannot be written is the last one that is tried."""
+        if self._samples < 0:
+            return
+        path = self.folder / "runs" / deploy / "samples.jsonl"
+        if not self._samples and self._write(f"runs/{deploy}/samples.jsonl", "") is None:
+            self._samples = -1
+            return
+        self._samples += len(line) + 1
+        try:
+            if self._samples > SAMPLES_CAP:
+                raise OSError(0, f"more than {SAMPLES_CAP >> 20} MiB")
+            with path.open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
+        except OSError as error:
+            self.warning = f"cannot write {path}: {error.strerror}; the samples from here on are not recorded"
+            self._samples = -1
+
+    def read_samples(self, deploy: str) -> list[str] | None:
+        """The recorded lines, None where there are none."""
+        if not DEPLOY.fullmatch(deploy):
+            raise DeployError(f"{deploy!r} is not a deploy id", hint="deploy history lists them")
+        try:
+            text = (self.folder / "runs" / deploy / "samples.jsonl").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return None
+        return text.splitlines()
 
     def put_aside(self, entry: Entry) -> None:
         """Keep a record until git can be reached."""

@@ -23,7 +23,7 @@ def check(options: Options) -> int:
       deploy check nginx -e production -l web01 --json
     """
     from deployer.commands.context import build
-    from deployer.commands.gates import probes_for
+    from deployer.commands.measuring import probes_for
 
     context = build(options)
     hosts = [host for host in context.hosts if host.name in context.limit]

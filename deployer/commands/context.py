@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,7 +22,7 @@ from deployer.console.choose import Renderer, choose
 from deployer.engine.ports import Ports, Probes
 from deployer.engine.request import Request
 from deployer.model.errors import InputError
-from deployer.model.events import Notice
+from deployer.model.events import Event, Notice
 from deployer.model.fleet import Fleet, Host
 from deployer.model.pattern import select
 from deployer.model.playbook import Playbook
@@ -43,6 +43,10 @@ class NoProbes:
     def sample(self, hosts: Sequence[Host], t: float) -> Sample:
         """No host, no data."""
         return Sample(t, {})
+
+    def settle(self, before: Sequence[Sample]) -> Sequence[Sample]:
+        """Nothing."""
+        return before
 
 
 @dataclass
@@ -98,14 +102,17 @@ class Context:
         return service_for(self.playbook).script(settings)
 
     @contextmanager
-    def ports(self, probes: Probes | None = None, plain: bool = False) -> Iterator[Ports]:
-        """Everything wired; closed on the way out, whatever happens, and never waiting for a silent host."""
+    def ports(
+        self, probes: Probes | None = None, plain: bool = False, listener: Callable[[Event], None] | None = None
+    ) -> Iterator[Ports]:
+        """Everything wired; closed on the way out, whatever happens, and never waiting for a silent host. listener:
+        gets every event beside the renderer."""
         service_for(self.playbook)  # an unsupported service is known before anything is contacted
         renderer = choose(self.options.output, os.environ, self.options.verbose, plain)
         hosts = SshHosts(self.transport, self.playbook.name, self.playbook.dest, self.script)
         executor = make_executor(self.options.forks)
         try:
-            yield Ports(hosts, probes or NoProbes(), SystemClock(), pulse, executor, renderer)
+            yield Ports(hosts, probes or NoProbes(), SystemClock(), pulse, executor, both(renderer, listener))
         finally:
             executor.shutdown(wait=False, cancel_futures=True)
             self.transport.close()
@@ -116,6 +123,19 @@ class Context:
         """What could not be written locally never ends a deploy, and is said."""
         if self.runs.warning:
             renderer(Notice("warning", self.runs.warning))
+
+
+def both(first: Renderer, second: Callable[[Event], None] | None) -> Callable[[Event], None]:
+    """One after the other."""
+    if second is None:
+        return first
+    listener = second
+
+    def emit(event: Event) -> None:
+        first(event)
+        listener(event)
+
+    return emit
 
 
 def operator() -> str:

@@ -1,61 +1,51 @@
-"""The gate and the probes of a push, from the playbook's health checks."""
+"""What `push` decides with: the gate of every wave, and the questions that only a person can answer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import click
 
-from deployer.adapters.probe_ssh import SshProber
-from deployer.adapters.probes import HttpProbes
-from deployer.adapters.ssh import Completed
+from deployer.adapters.recorder import Recorder
 from deployer.commands.context import Context
 from deployer.engine.ports import Ports
 from deployer.engine.request import Policy
 from deployer.gate import Gate
-from deployer.gate.judge import make_gate
-from deployer.model.errors import InputError
-from deployer.model.fleet import Host
+from deployer.gate.config import GateConfig, config_from_json, config_to_json, make_gate_config, with_fleet
+from deployer.gate.judge import Gate as SequentialGate
+from deployer.model.health import HealthCheck
 from deployer.model.plan import Plan
 from deployer.model.verdict import Verdict
-from deployer.remote.verbs import Command
 
 
-def unjudged(context: Context) -> list[str]:
-    """What the files ask for and this version does not do; said, never silently skipped."""
-    check, found = context.check, []
-    if check.sources:
-        found.append("sources: are not read by this version; the probes alone are measured")
-    return found
+def gate_config(
+    check: HealthCheck, canary: tuple[str, ...], control: tuple[str, ...], bake: float, share: float, cold: bool
+) -> GateConfig:
+    """The gate of one wave, with what the sources count for the whole fleet."""
+    config = make_gate_config(check, canary, control, bake, share, warm=1.0 if cold else 0.0)
+    figures = check.sources.figures
+    shadow = frozenset(name for name, figure in figures.items() if figure.shadow)
+    return with_fleet(config, {name: figure.max_increase for name, figure in figures.items()}, shadow)
 
 
-def probes_for(context: Context, notice: Callable[[str], None]) -> HttpProbes:
-    """Raises InputError for a playbook that would measure nothing: no data is never healthy."""
-    if not context.check.probes:
-        raise InputError(
-            f"playbook {context.playbook.name} has no probes: without data no verdict is healthy",
-            hint="add a health check with probes to health_checks: in the playbook",
-        )
-    return HttpProbes(context.check, notice, prober(context))
+def gate_from_json(body: Mapping[str, Any]) -> Gate:
+    """The gate that was recorded. Raises KeyError, TypeError, ValueError."""
+    return SequentialGate(config_from_json(body))
 
 
-def prober(context: Context) -> SshProber:
-    """Sends requests from the hosts themselves, over the connections that are open."""
-
-    def run(host: Host, line: str, deadline: float) -> Completed:
-        return context.transport.run(host, Command(line, b"", deadline))
-
-    return SshProber(run)
-
-
-def policy_for(context: Context, ports: Ports, expected: Plan | None) -> Policy:
+def policy_for(
+    context: Context, ports: Ports, expected: Plan | None, recorder: Recorder, judged_by: Callable[[], str]
+) -> Policy:
     """One gate per wave; a person is asked where one is there."""
     from deployer.commands.warming import loses_cache, warm_wave
 
     check, playbook = context.check, context.playbook
 
     def gate(canary: tuple[str, ...], control: tuple[str, ...], share: float, cold: bool) -> Gate:
-        return make_gate(check, canary, control, playbook.bake, share=share, warm=1.0 if cold else 0.0)
+        config = gate_config(check, canary, control, playbook.bake, share, cold)
+        recorder.gate(config_to_json(config))
+        return SequentialGate(config)
 
     def go_on(verdict: Verdict) -> bool:
         if check.inconclusive == "continue":
@@ -70,6 +60,7 @@ def policy_for(context: Context, ports: Ports, expected: Plan | None) -> Policy:
         warm=warm_wave(context, ports),
         loses_cache=lambda host: loses_cache(context, host),
         expected=expected,
+        judged_by=judged_by,
     )
 
 

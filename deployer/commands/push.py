@@ -24,8 +24,10 @@ def push(options: Options, revision: str, message: str, allow_quarantined: bool)
       deploy push nginx -e production -r v1.4 -m "longer TTLs" --yes
       deploy plan nginx -o plan.json && deploy push plan.json
     """
+    from deployer.adapters.recorder import Recorder
     from deployer.commands.context import build
-    from deployer.commands.gates import policy_for, probes_for, unjudged
+    from deployer.commands.gates import policy_for
+    from deployer.commands.measuring import Notices, measure_for
     from deployer.commands.planfile import read_plan
     from deployer.commands.report import report
     from deployer.engine.push import push as run
@@ -40,15 +42,17 @@ def push(options: Options, revision: str, message: str, allow_quarantined: bool)
         revision = saved.revision
     context = build(options)
     release = context.repository.release(revision, context.playbook.name, context.hosts, render_packages)
-    notices: list[str] = []
-    with probes_for(context, notices.append) as probes, context.ports(probes) as ports:
+    recorder = Recorder(context.runs)
+    notices = Notices()
+    measure = measure_for(context, release, notices)
+    with context.ports(measure, listener=recorder) as ports, measure:
         context.ledger.back_fill()
         dirty = [f"uncommitted and not deployed: {p}" for p in context.repository.dirty(context.playbook.name)]
-        for text in [*dirty, *unjudged(context)]:
-            ports.emit(Notice("warning", text))
+        notices.tell(lambda text: ports.emit(Notice("warning", text)))
+        for text in dirty:
+            notices(text)
         expected = saved.on(context.fleet) if saved else None
         request = context.request(message, allow_quarantined)
-        outcome = run(request, release, ports, context.ledger, policy_for(context, ports, expected))
-        for text in notices:
-            ports.emit(Notice("warning", text))
+        policy = policy_for(context, ports, expected, recorder, lambda: measure.judged_by)
+        outcome = run(request, release, ports, context.ledger, policy)
     return report(options, context.runs, outcome)

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from deployer.commands.options import Options, shared
 from deployer.model.errors import InputError
 
+if TYPE_CHECKING:
+    from deployer.adapters.runs import Runs
+
 
 @click.command()
 @click.argument("deploy")
 @shared(playbook=False)
-def show(options: Options, deploy: str) -> int:
+@click.option("--replay", is_flag=True, help="Judge the recorded samples again, with the gate of today.")
+def show(options: Options, deploy: str, replay: bool) -> int:
     """Show one deploy with its evidence: the ledger's records, and the run of this machine if it was run here.
 
     \b
@@ -22,6 +29,7 @@ def show(options: Options, deploy: str) -> int:
       deploy show 12-3fa9
       deploy show 12-3fa9 -e production
       deploy show 12-3fa9 --json
+      deploy show 12-3fa9 --replay
     """
     from pathlib import Path
 
@@ -32,6 +40,8 @@ def show(options: Options, deploy: str) -> int:
 
     root = find_root(Path.cwd())
     runs = Runs(root)
+    if replay:
+        return show_replay(options, runs, deploy)
     run = runs.read_run(deploy)
     names = [options.environment] if options.environment else [str(run["environment"])] if run else []
     if not names:
@@ -53,9 +63,27 @@ def show(options: Options, deploy: str) -> int:
             click.echo(f"    {host:<24} {release or '-'}")
     verdict = run.get("verdict") if run else None
     if isinstance(verdict, dict):
-        click.echo(f"verdict: {verdict['ruling']}: {verdict['because']}")
-        for row in verdict.get("evidence", []):
-            seen, control = row["observed"], row["control"]
-            words = f"{row['metric']:<14} {row['host']:<10} observed {seen} control {control} allowed {row['margin']}"
-            click.echo(f"    {words}  {row['ruling']} ({row['samples']} in {row['seconds']:.0f} s)")
+        show_verdict("verdict", verdict)
+    return 0
+
+
+def show_verdict(title: str, verdict: Mapping[str, Any]) -> None:
+    """The ruling with its evidence."""
+    click.echo(f"{title}: {verdict['ruling']}: {verdict['because']}")
+    for row in verdict.get("evidence", []):
+        seen, control = row["observed"], row["control"]
+        words = f"{row['metric']:<14} {row['host']:<10} observed {seen} control {control} allowed {row['margin']}"
+        click.echo(f"    {words}  {row['ruling']} ({row['samples']} in {row['seconds']:.0f} s)")
+
+
+def show_replay(options: Options, runs: Runs, deploy: str) -> int:
+    """Wave by wave."""
+    from deployer.commands.replay import replay
+
+    waves = replay(runs, deploy)
+    if options.json:
+        click.echo(json.dumps({"deploy": deploy, "waves": [wave.to_json() for wave in waves]}))
+        return 0
+    for wave in waves:
+        show_verdict(f"wave {wave.wave} after {wave.seconds:.0f} s", asdict(wave.verdict))
     return 0

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from deployer.adapters.files import load_urls
 from deployer.adapters.warmer import HttpWarmer
 from deployer.commands.context import Context
-from deployer.commands.gates import prober
+from deployer.commands.measuring import prober
 from deployer.engine.ports import Ports
 from deployer.engine.warm import Urls, warm
 from deployer.model.errors import HostError

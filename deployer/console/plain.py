@@ -36,6 +36,9 @@ class Plain:
         if isinstance(event, events.Warmed):
             done = event.result.asked >= event.of
             return warmed(event.result, event.of) if done or self._verbose else ""
+        if isinstance(event, events.Measured):
+            worth = event.done % int(HEARTBEAT) == 0 or event.done == event.of
+            return f"  baseline {event.done}/{event.of} s  {figures(event.sample)}" if worth else ""
         if isinstance(event, events.HostChanged):
             small = event.state in ("staged", "checked") and not self._verbose
             return "" if small else f"  {event.host} {event.state}" + (f": {event.detail}" if event.detail else "")
@@ -83,7 +86,7 @@ def plan_line(plan: Plan) -> str:
 
 
 def figures(sample: Sample) -> str:
-    """`web1 20 probes 0 failed 12 ms | ...` for the tick."""
+    """`web1 20 requests 0 failed 12 ms | ...` for the tick."""
     return " | ".join(f"{name} {_host(one)}" for name, one in list(sample.hosts.items())[:6])
 
 
@@ -92,4 +95,4 @@ def _host(one: HostSample | None) -> str:
         return "no data"
     middle = sorted(one.lat)[len(one.lat) // 2] if one.lat else 0.0
     missed = f" {one.rehit_bad}/{one.rehit_n} re-fetches missed" if one.rehit_n else ""
-    return f"{one.n} probes {one.err} failed {middle:.0f} ms{missed}"
+    return f"{one.n} requests {one.err} failed {middle:.0f} ms{missed}"

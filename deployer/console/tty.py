@@ -18,6 +18,12 @@ MARKS = {"pending": "◌", "confirmed": "✓", "reverted": "↶", "failed": "✗
 SHOWN = 12  # hosts; the rest is counted
 
 
+def bar(done: float, of: float) -> str:
+    """`█████░░░░░ 5/10`."""
+    share = min(1.0, done / of) if of else 1.0
+    return "█" * int(share * 20) + "░" * (20 - int(share * 20)) + f" {done:.0f}/{of:.0f}"
+
+
 class Tty:
     """Lines that matter stay on the screen; the table below them is redrawn."""
 
@@ -32,7 +38,8 @@ class Tty:
     def __call__(self, event: events.Event) -> None:
         with self._guard:
             self._note(event)
-            if not isinstance(event, events.Watched | events.Warmed | events.HostChanged):
+            small = events.Watched | events.Warmed | events.Measured | events.HostChanged
+            if not isinstance(event, small):
                 self._plain(event)
             begun = isinstance(event, events.HostChanged | events.WaveStarted)  # after the question, if one was asked
             if begun and self._hosts and self._live is None:
@@ -49,10 +56,10 @@ class Tty:
             self._hosts[event.host] = (self._hosts[event.host][0], event.state)
         elif isinstance(event, events.Warmed):
             self._bake = warmed(event.result, event.of).strip()
+        elif isinstance(event, events.Measured):
+            self._bake = f"baseline {bar(event.done, event.of)} s  {figures(event.sample)}"
         elif isinstance(event, events.Watched):
-            share = min(1.0, event.sample.t / event.bake) if event.bake else 1.0
-            bar = "█" * int(share * 20) + "░" * (20 - int(share * 20))
-            self._bake = f"bake {bar} {event.sample.t:.0f}/{event.bake:.0f} s  {figures(event.sample)}"
+            self._bake = f"bake {bar(event.sample.t, event.bake)} s  {figures(event.sample)}"
 
     def _picture(self) -> Group:
         table = Table(box=None, padding=(0, 2, 0, 0))

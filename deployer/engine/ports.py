@@ -78,6 +78,11 @@ class Probes(Protocol):
 
     def sample(self, hosts: Sequence[Host], t: float) -> Sample: ...
 
+    def settle(self, before: Sequence[Sample]) -> Sequence[Sample]:
+        """Called once, at the end of the baseline: decides what is judged from now on (real traffic, or probes), and
+        gives the baseline's ticks as they are to be judged."""
+        ...
+
 
 class Warmer(Protocol):
     """Asks a host for URLs, bounded in rate and concurrency. Raises HostError when none can be sent."""

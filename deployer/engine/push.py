@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 
 from deployer.engine.fanout import each, failures, successes
 from deployer.engine.plan import costs, push_plan
@@ -12,10 +13,10 @@ from deployer.engine.record import append, close, decision, intent, outcome_entr
 from deployer.engine.request import Policy, Request
 from deployer.engine.rollout import Ending, Judge, rollout, stage_and_check
 from deployer.engine.survey import survey
-from deployer.engine.watch import baseline, longest, watch, window
+from deployer.engine.watch import baseline, longest, watch
 from deployer.gate import Gate
 from deployer.model.errors import DeployError, HostError, LedgerMoved
-from deployer.model.events import Notice, Planned
+from deployer.model.events import Notice, Numbered, Planned
 from deployer.model.ledger import Entry, next_number, quarantined, unrecorded
 from deployer.model.outcome import Outcome
 from deployer.model.plan import Plan
@@ -79,6 +80,7 @@ def prepare(
             ledger.append(intent(request, plan, order.deploy, ports, hosts), len(chain))
         except LedgerMoved:
             continue
+        ports.emit(Numbered(order.deploy))
         return plan, order
     raise LedgerMoved("cannot take the lock: the ledger keeps moving", hint="try again in a moment")
 
@@ -153,7 +155,11 @@ def make_judge(plan: Plan, ports: Ports, policy: Policy) -> Judge:
         touched += wave
         rest = tuple(name for name in everyone if name not in touched)
         gates[touched] = policy.gate(touched, rest, share, any(policy.loses_cache(plan.hosts[n]) for n in touched))
-    baseline(list(gates.values()), ports, list(everyone.values()), window(plan.bake))
+    for sample in baseline(ports, list(everyone.values()), plan.bake):
+        for gate in gates.values():
+            gate.pre(sample)
+    if said := policy.judged_by():
+        ports.emit(Notice("info", said))
     if reason := next((reason for gate in gates.values() if (reason := gate.suspicion())), ""):
         raise DeployError(f"ill before any change: {reason}", hint="mend that first; deploy check shows it")
 
@@ -166,9 +172,11 @@ def make_judge(plan: Plan, ports: Ports, policy: Policy) -> Judge:
         canary = [everyone[name] for name in touched]
         rest = [host for name, host in everyone.items() if name not in touched]
         verdict = watch(gates[touched], ports, canary, rest, plan.bake, lost)
+        if said := policy.judged_by():
+            verdict = replace(verdict, because=f"{verdict.because}; {said}")
         if verdict.ruling == "inconclusive" and policy.go_on(verdict):
             ports.emit(Notice("warning", f"going on without a verdict: {verdict.because}"))
-            return Verdict("healthy", f"overlooked: {verdict.because}", verdict.evidence)
+            return replace(verdict, ruling="healthy", because=f"overlooked: {verdict.because}")
         return verdict
 
     return judge

@@ -44,7 +44,7 @@ class Policy:
     whether the activation empties the canary's cache (loses_cache of any of its hosts). approve: may this plan start?
     warm: after hosts were activated, before they are watched (what a cache lost is asked for first).
     go_on: is an inconclusive verdict to be overlooked (`inconclusive: pause` asks; default no)?
-    expected: a saved plan that must be what would be done now."""
+    expected: a saved plan that must be what would be done now. judged_by: what is measured, in a sentence."""
 
     gate: Callable[[tuple[str, ...], tuple[str, ...], float, bool], Gate]
     approve: Callable[[Plan], bool] = _always
@@ -52,3 +52,4 @@ class Policy:
     warm: Callable[[Sequence[HostPlan], Callable[[], str]], None] = _cold
     loses_cache: Callable[[HostPlan], bool] = _never
     expected: Plan | None = None
+    judged_by: Callable[[], str] = str

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from deployer.engine.ports import Ports
 from deployer.gate import Gate
 from deployer.gate.config import bakes
-from deployer.model.events import Phase, Watched
+from deployer.model.events import Measured, Phase, Settled, Watched
 from deployer.model.fleet import Host
 from deployer.model.sample import Sample
 from deployer.model.verdict import NO_DATA, Verdict
@@ -55,17 +55,24 @@ def longest(bake: float) -> float:
 def window(bake: float) -> int:
     """Seconds measured before any change: what is usual here is learned from them. Three minutes for a bake of two or
     more (a shorter window makes false alarms twice to six times as frequent where hosts differ, GATE.md section 4)."""
-    return min(180, max(3, math.ceil(1.5 * bake)))
+    return min(180, max(10, math.ceil(1.5 * bake)))
 
 
-def baseline(gates: Sequence[Gate], ports: Ports, hosts: Sequence[Host], ticks: int) -> None:
-    """Measure before any change, for the gates of all waves, so that an illness that is already there is not blamed
-    on the push."""
+def baseline(ports: Ports, hosts: Sequence[Host], bake: float) -> Sequence[Sample]:
+    """Measure before any change: what these hosts are like when nothing happens, so that neither an illness that is
+    already there nor a standing difference is blamed on the push. bake: seconds."""
+    ticks = window(bake)
     ports.emit(Phase("baseline", f"measuring {len(hosts)} host(s) for {ticks} s before any change"))
-    for left in range(ticks, 0, -1):
-        sample = tick(ports, hosts, -float(left))
-        for gate in gates:
-            gate.pre(sample)
+    found = []
+    for done in range(1, ticks + 1):
+        sample = tick(ports, hosts, float(done - 1 - ticks))
+        ports.emit(Measured(sample, done, ticks))
+        found.append(sample)
+        if not sample.hosts:  # nothing measures
+            break
+    settled = ports.probes.settle(found)
+    ports.emit(Settled(tuple(settled)))
+    return settled
 
 
 def tick(ports: Ports, hosts: Sequence[Host], t: float) -> Sample:

@@ -97,10 +97,11 @@ def judged_metrics(check: HealthCheck) -> tuple[Metric, ...]:
     return tuple(found)
 
 
-def with_fleet(config: GateConfig, fleet: Mapping[str, str | None]) -> GateConfig:
+def with_fleet(config: GateConfig, fleet: Mapping[str, str | None], shadow: frozenset[str] = frozenset()) -> GateConfig:
     """The gate with what only the whole fleet counts: name in Sample.fleet -> its max_increase (None: the default).
+    shadow: names that are judged, shown and never act.
     Its data is then required; the weights add up to 1 again. Raises ValueError."""
-    found = [*config.metrics, *(fleet_metric(name, margin) for name, margin in fleet.items())]
+    found = [*config.metrics, *(replace(fleet_metric(n, margin), shadow=n in shadow) for n, margin in fleet.items())]
     total = max(1.0, sum(metric.weight for metric in found))
     return replace(config, metrics=tuple(replace(metric, weight=metric.weight / total) for metric in found))
 

@@ -44,6 +44,29 @@ class WaveStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class Numbered:
+    """The deploy has its id."""
+
+    deploy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One tick of the baseline. done, of: ticks."""
+
+    sample: Sample
+    done: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The baseline is over: its ticks as they are judged."""
+
+    samples: tuple[Sample, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Watched:
     """One tick of the bake."""
 
@@ -83,4 +106,17 @@ class Recorded:
     pending: bool = False
 
 
-Event = Phase | Planned | HostChanged | WaveStarted | Watched | Warmed | Judged | Notice | Recorded
+Event = (
+    Phase
+    | Planned
+    | HostChanged
+    | WaveStarted
+    | Numbered
+    | Measured
+    | Settled
+    | Watched
+    | Warmed
+    | Judged
+    | Notice
+    | Recorded
+)

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, field_validator
 
 from deployer.model.playbook import Schema, Seconds
 from deployer.model.quantity import parse_margin, parse_rate, parse_share
+from deployer.model.sources import Sources, merge_sources
 
 Share = Annotated[float, BeforeValidator(parse_share)]
 Rate = Annotated[float, BeforeValidator(parse_rate)]
@@ -70,13 +71,6 @@ class Limit(Schema):
     latency_p99: Seconds | None = None
 
 
-class Query(Schema):
-    """One Prometheus query whose value counts for the whole fleet."""
-
-    query: str
-    max_increase: Margin | None = None
-
-
 class HealthCheck(Schema):
     """inconclusive: what a verdict without enough evidence leads to."""
 
@@ -84,7 +78,7 @@ class HealthCheck(Schema):
     probes: tuple[Probe, ...] = ()
     compare: Compare = Compare()
     limit: Limit = Limit()
-    sources: dict[str, object] = Field(default_factory=dict)
+    sources: Sources = Sources()
     inconclusive: Literal["rollback", "pause", "continue"] = "rollback"
 
 
@@ -116,6 +110,6 @@ def merge(checks: Sequence[HealthCheck]) -> HealthCheck:
         probes=probes,
         compare=compare,
         limit=Limit().model_copy(update=limits),
-        sources={key: value for check in checks for key, value in check.sources.items()},
+        sources=merge_sources([check.sources for check in checks]),
         inconclusive=min((check.inconclusive for check in checks), key=SEVERITY.index, default="rollback"),
     )

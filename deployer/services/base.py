@@ -51,6 +51,7 @@ class AccessLog:
     ms: milliseconds in one unit of `time`. hits: words of `cache` that were answered without the origin; misses: looked
     up, then fetched; passes: fetched without a look-up. A word in none of them was neither. Words are compared as
     written, after everything from the first `/` on is cut off.
+    note: what a person should know about it, such as requests that are logged elsewhere; may be empty.
     """
 
     path: str
@@ -59,6 +60,7 @@ class AccessLog:
     hits: frozenset[str] = frozenset()
     misses: frozenset[str] = frozenset()
     passes: frozenset[str] = frozenset()
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deployer.services.base import AccessLog, Facts, ServiceSettings, assignments
+from deployer.services.nginx_log import access_log
 
 SCRIPT = r"""
 # The master that runs DEST/nginx.conf, never another nginx of this machine.
@@ -141,5 +142,5 @@ class Nginx:
         return head + SCRIPT
 
     def access_log(self, files: Mapping[str, bytes], settings: ServiceSettings) -> AccessLog | None:
-        """See base.py."""
-        return None
+        """See base.py. The log of the http block, or the one that most servers write to."""
+        return access_log(files, settings)

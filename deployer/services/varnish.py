@@ -5,11 +5,16 @@ empty a malloc cache, so nothing here ever restarts a living varnishd.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deployer.services.base import AccessLog, Facts, ServiceSettings, assignments
 
+FORMAT = "%s %{Varnish:handling}x %{Varnish:time_firstbyte}x %{User-Agent}i"
+PIECES = ("", "status", " ", "cache", " ", "time", " ", "agent", "")
+HITS, MISSES = frozenset(("hit", "streaming-hit")), frozenset(("miss", "hitmiss"))
+PASSES = frozenset(("pass", "hitpass", "pipe"))
 SCRIPT = r"""
 adm() { "$VARNISHADM" ${WORKDIR:+-n "$WORKDIR"} -t 10 "$@"; }
 label() { printf 'dep_%s' "$(printf '%s' "$1" | tr - _)"; }
@@ -83,11 +88,11 @@ service_loaded() { # the name is the release; another name counts only as long a
 service_adopted() { now=$(active) && [ -n "$now" ] && remember "$now" "$1"; }
 service_change() { echo reload; } # every VCL can be loaded; what needs a restart (storage, ports) is no file of a release
 service_restart() { service_reload "$1"; }
-service_counters() { # client_req etc. are in MAIN of varnishstat
-  "${VARNISHADM%adm}stat" ${WORKDIR:+-n "$WORKDIR"} -1 2>/dev/null | awk '
+service_counters() { # names as in 7.1; cache_miss counts hits for miss, too
+  "$VARNISHSTAT" ${WORKDIR:+-n "$WORKDIR"} -1 2>/dev/null | awk '
     $1 == "MAIN.client_req" { print "n", $2 } $1 == "MAIN.cache_hit" { hit = $2 } $1 == "MAIN.cache_miss" { miss = $2 }
-    $1 == "MAIN.backend_req" { print "orig", $2 } $1 == "MGT.uptime" { up = $2 }
-    END { if (NR == 0) exit 1; print "look", hit + miss; print "miss", miss; print "since", 0 }'
+    $1 == "MAIN.backend_req" { print "orig", $2 } $1 == "MGT.child_start" { print "since", $2 }
+    END { if (NR == 0) exit 1; print "look", hit + miss; print "miss", miss }'
 }
 """
 
@@ -99,8 +104,8 @@ FACTS = Facts(
     cache_after_reload="kept",
     cache_after_restart="lost (malloc storage)",
     way_back="`vcl.use` of the VCL before, which was kept warm",
-    traffic="varnishncsa",
-    counters="varnishstat",
+    traffic="varnishncsa, a second at a time (a sample: what is asked between two of them is not seen)",
+    counters="varnishstat: client_req, cache_hit, cache_miss, backend_req",
     restarts="never: what needs one (storage, ports) is not part of a release",
     cannot="change the arguments of varnishd",
 )
@@ -108,8 +113,8 @@ FACTS = Facts(
 
 @dataclass(frozen=True)
 class Varnish:
-    """Host variables: varnishd_bin, varnishadm_bin, varnish_workdir (-n), varnish_listen (-a), varnish_args,
-    varnish_check_args (further options, split at spaces)."""
+    """Host variables: varnishd_bin, varnishadm_bin, varnishstat_bin, varnishncsa_bin, varnish_workdir (-n),
+    varnish_listen (-a), varnish_args, varnish_check_args (further options, split at spaces)."""
 
     name: str = "varnish"
     keeps_cache: bool = True
@@ -125,6 +130,7 @@ class Varnish:
             PREFIX=settings.prefix,
             VARNISHD=settings.var("varnishd_bin", "varnishd"),
             VARNISHADM=settings.var("varnishadm_bin", "varnishadm"),
+            VARNISHSTAT=settings.var("varnishstat_bin", "varnishstat"),
             WORKDIR=settings.var("varnish_workdir"),
             LISTEN=settings.var("varnish_listen", f":{settings.var('http_port', '80')}"),
             VARNISH_ARGS=settings.var("varnish_args", "-s malloc,256m"),
@@ -133,5 +139,7 @@ class Varnish:
         return head + SCRIPT
 
     def access_log(self, files: Mapping[str, bytes], settings: ServiceSettings) -> AccessLog | None:
-        """See base.py."""
-        return None
+        """See base.py: the log in shared memory, whatever the VCL is; a second of it at a time."""
+        workdir, binary = settings.var("varnish_workdir"), settings.var("varnishncsa_bin", "varnishncsa")
+        words = ["timeout", "1", binary, *(["-n", workdir] if workdir else []), "-F", FORMAT]
+        return AccessLog(f"|exec {shlex.join(words)}", PIECES, 1000.0, HITS, MISSES, PASSES)

@@ -56,7 +56,7 @@ def test_closing_sentences(result: str) -> None:
 
 
 def test_the_json_object_is_the_contract() -> None:
-    """The keys of DESIGN.md section 4, no more and no less."""
+    """The keys of DESIGN.md section 4, no more and no less but what the gate adds to its evidence."""
     body = SENTENCES["reverted"][0].to_json()
     keys = "result deploy environment playbook release previous revision hosts waves verdict seconds error"
     assert list(body) == keys.split()
@@ -72,6 +72,8 @@ def test_the_json_object_is_the_contract() -> None:
         "host",
         "control",
         "observed",
+        "interval",
+        "shadow",
         "margin",
         "ruling",
         "samples",
@@ -122,7 +124,7 @@ def test_plain_lines() -> None:
     show.close()
     text = "\n".join(line[9:] for line in lines)
     assert f"plan: nginx {A} -> {B}: 2 hosts in 2 waves (1, 1)" in text
-    assert "1/10 s  web1 10 probes 1 failed 5 ms 1/5 re-fetches missed | web2 no data" in text
+    assert "1/10 s  web1 10 requests 1 failed 5 ms 1/5 re-fetches missed | web2 no data" in text
     assert "wave 1 regressed: error rate 9 % on web1" in text
     assert "\x1b" not in text
 

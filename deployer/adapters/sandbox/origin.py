@@ -1,7 +1,12 @@
 """An origin that simulates a shop with a database: `python -m deployer.adapters.sandbox.origin --port 8080`.
 
 Every page costs database queries and a few milliseconds. The database works on few queries at once, so too many of
-them make every page slow: the founding incident in small. `/_stats` answers {"requests": n, "queries": n}.
+them make every page slow: the founding incident in small. `/_stats` answers {"requests": n, "queries": n}, `/metrics`
+the same in Prometheus' text format, `/api/v1/query` as much of Prometheus' HTTP API as one query needs, and `/_pause`
+takes PAUSE_SECONDS and costs the database nothing.
+
+A request header that a configuration sets stages one effect alone: `X-Shop-Mode: slow` (pages take longer), `flaky`
+(one page in fifty fails), `heavy` (five times the queries, in no more time).
 """
 
 from __future__ import annotations
@@ -11,13 +16,18 @@ import json
 import os
 import threading
 import time
+from collections import deque
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
 
-QUERIES_AT_ONCE, QUERY_SECONDS = 4, 0.004
+QUERIES_AT_ONCE, QUERY_SECONDS, SLOW_SECONDS, PAUSE_SECONDS = 4, 0.004, 0.15, 0.06
+HEAVY, FLAKY = 5, 50
+COUNTERS = ("shop_requests_total", "shop_queries_total")
+KEPT = 11  # of the counters' past: rate(...) is taken over five seconds
 
 
 class Shop(ThreadingHTTPServer):
-    """Counts what it serves."""
+    """Counts what it serves. history: (time, requests, queries), twice a second."""
 
     daemon_threads = True
     request_queue_size = 256
@@ -27,32 +37,77 @@ class Shop(ThreadingHTTPServer):
         self.database = threading.Semaphore(QUERIES_AT_ONCE)
         self.guard = threading.Lock()
         self.requests = self.queries = 0
+        self.history: deque[tuple[float, int, int]] = deque(maxlen=KEPT)
 
-    def query(self, times: int) -> None:
-        """`times` queries, each waiting for its turn."""
+    def query(self, times: int, counted: int) -> None:
+        """`times` queries, each waiting for its turn; `counted` of them are counted."""
         for _ in range(times):
             with self.database:
                 time.sleep(QUERY_SECONDS)
         with self.guard:
             self.requests += 1
-            self.queries += times
+            self.queries += counted
+
+    def note(self) -> None:
+        """Remember the counters as they are now."""
+        with self.guard:
+            self.history.append((time.monotonic(), self.requests, self.queries))
+
+    def value(self, query: str) -> float | None:
+        """One of COUNTERS, or rate(...) of one; None for anything else."""
+        column = next((number for number, name in enumerate(COUNTERS, 1) if name in query), 0)
+        if not column:
+            return None
+        with self.guard:
+            now = (time.monotonic(), self.requests, self.queries)
+            first = self.history[0] if self.history else now
+        if "rate(" not in query:
+            return float(now[column])
+        return (now[column] - first[column]) / max(0.5, now[0] - first[0])
 
 
 class Page(BaseHTTPRequestHandler):
-    """/ and /product/N are cacheable; /_stats is not and costs nothing."""
+    """/ and /product/N are cacheable; what begins with _ is not."""
 
     protocol_version = "HTTP/1.1"
     server: Shop
 
     def do_GET(self) -> None:
-        """One page."""
-        if self.path == "/_stats":
-            body = json.dumps({"requests": self.server.requests, "queries": self.server.queries}).encode()
-            return self.answer(200, body, "no-store")
-        if self.path != "/" and not self.path.startswith(("/product/", "/category/")):
+        """One page, or one of the figures."""
+        path = urlsplit(self.path).path
+        if path == "/" or path.startswith(("/product/", "/category/")):
+            return self.page(path, self.headers.get("X-Shop-Mode", ""))
+        found = self.figures(path)
+        if found is None:
             return self.answer(404, b"no such page\n", "no-store")
-        self.server.query(3 if self.path == "/" else 2)
-        return self.answer(200, f"<h1>{self.path}</h1>\n".encode() * 20, "max-age=600")
+        return self.answer(200, found.encode(), "no-store")
+
+    def figures(self, path: str) -> str | None:
+        """What the shop says of itself; None for no such path."""
+        shop = self.server
+        if path == "/_stats":
+            return json.dumps({"requests": shop.requests, "queries": shop.queries})
+        if path == "/metrics":
+            lines = zip(COUNTERS, (shop.requests, shop.queries), strict=True)
+            return "".join(f"# TYPE {name} counter\n{name} {value}\n" for name, value in lines)
+        if path == "/api/v1/query":
+            value = shop.value(parse_qs(urlsplit(self.path).query).get("query", [""])[0])
+            result = [] if value is None else [{"metric": {}, "value": [time.time(), str(value)]}]
+            return json.dumps({"status": "success", "data": {"resultType": "vector", "result": result}})
+        if path == "/_pause":
+            time.sleep(PAUSE_SECONDS)
+            return ""
+        return None
+
+    def page(self, path: str, mode: str) -> None:
+        """Costs the database something."""
+        times = 3 if path == "/" else 2
+        self.server.query(times, times * HEAVY if mode == "heavy" else times)
+        if mode == "slow":
+            time.sleep(SLOW_SECONDS)
+        if mode == "flaky" and self.server.requests % FLAKY == 0:
+            return self.answer(503, b"out of luck\n", "no-store")
+        return self.answer(200, f"<h1>{path}</h1>\n".encode() * 20, "max-age=600")
 
     def answer(self, status: int, body: bytes, cache: str) -> None:
         self.send_response(status)
@@ -76,6 +131,7 @@ def main() -> None:
     shop, parent, end = Shop(options.port), os.getppid(), time.monotonic() + options.seconds
     threading.Thread(target=shop.serve_forever, daemon=True).start()
     while os.getppid() == parent and time.monotonic() < end:
+        shop.note()
         time.sleep(0.5)
 
 

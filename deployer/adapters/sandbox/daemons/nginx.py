@@ -20,6 +20,54 @@ EDITS = {
         "previews in the app, too",
     ),
     "syntax": Edit(SHOP, "proxy_cache_lock on;", "proxy_cach_lock on;", "oops"),
+    "latency": Edit(
+        SHOP,
+        "        proxy_pass http://shop;",
+        "        auth_request /_pause;\n        proxy_pass http://shop;",
+        "log in first",
+    ),
+    "errors": Edit(  # $request_id is 32 random hex digits
+        SHOP,
+        "    location / {",
+        '    if ($request_id ~ "^0[0-4]") { return 503; }\n\n    location / {',
+        "turn a few away",
+    ),
+    "hit_ratio": Edit(
+        SHOP,
+        "        proxy_cache_bypass $cookie_preview;",
+        '        set $fresh "";\n        if ($request_id ~ "^(0|1[0-9])") { set $fresh 1; }\n'
+        "        proxy_cache_bypass $cookie_preview$fresh;",
+        "fresh pages for some",
+    ),
+    "database": Edit(
+        SHOP,
+        "        proxy_set_header Host $host;",
+        "        proxy_set_header Host $host;\n        proxy_set_header X-Shop-Mode heavy;",
+        "recommendations on every page",
+    ),
+    "comment": Edit(
+        SHOP, "        proxy_cache shop;", "        # the shop's pages\n        proxy_cache shop;", "explain"
+    ),
+    "ttl": Edit(SHOP, "inactive=60m", "inactive=90m", "keep seldom asked pages longer"),
+    "location": Edit(
+        SHOP,
+        "    location / {",
+        '    location = /robots.txt {\n        return 200 "User-agent: *\\n";\n    }\n\n    location / {',
+        "robots.txt",
+    ),
+    "header": Edit(
+        SHOP,
+        "        add_header X-Cache",
+        "        add_header X-Shop edge always;\n        add_header X-Cache",
+        "name the edge",
+    ),
+    "log_format": Edit(
+        "nginx.conf.j2",
+        "'$msec $status $upstream_cache_status $request_time $upstream_response_time",
+        "'$status $upstream_cache_status $request_time $upstream_response_time $msec $host",
+        "log the host, too",
+    ),
+    "workers": Edit("nginx.conf.j2", "worker_processes 1", "worker_processes 2", "more workers"),
     "unloadable": Edit(SHOP, "cache/nginx/shop levels", "cache/nginx/shop2 levels", "new disk"),
 }
 

@@ -1,0 +1,216 @@
+"""One sample a tick from everything that measures. Satisfies engine.ports.Probes.
+
+Immediate re-fetches and required probes always come from the probes. Requests, errors and latency come from real
+traffic when every watched host had enough of it in the baseline, else from the probes: decided once, and said.
+Look-ups, misses and origin requests come from traffic or the server's counters, as far as those tell.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import Self
+
+from deployer.adapters.figures import Figures
+from deployer.adapters.poll import Poll, Reader
+from deployer.adapters.probes import HttpProbes
+from deployer.adapters.sources import Traffic
+from deployer.model.fleet import Host
+from deployer.model.sample import HostSample, Sample
+
+TICK, LEAD, PATIENCE = 1.0, 0.7, 0.25  # seconds; when in a tick the hosts are asked, how long after it is waited
+LATENCIES = 200  # of one host and tick; more are thinned out
+IDLE = 5  # ticks without any request after which a host that should have traffic counts as silent
+
+Gathered = Mapping[str, tuple[Traffic | None, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Both:
+    """A tick of the baseline as either source has it."""
+
+    probes: Sample
+    traffic: Sample
+    requests: Mapping[str, tuple[int, str]]  # of each host; why there are none
+    seconds: float
+
+
+@dataclass
+class Watching:
+    """What is remembered from tick to tick."""
+
+    t: float = float("inf")
+    at: float = 0.0
+    idle: dict[str, int] = field(default_factory=dict)
+
+
+class Measure:
+    """readers: of the traffic, by host; none at all where only probes measure. min_traffic: requests a second and host.
+    judged_by: one sentence, "" before the baseline is over."""
+
+    def __init__(
+        self,
+        probes: HttpProbes,
+        readers: Mapping[str, Reader[Traffic]],
+        figures: Callable[[ThreadPoolExecutor], Figures],
+        min_traffic: float = 1.0,
+    ) -> None:
+        self._executor = ThreadPoolExecutor(max(8, min(256, len(readers) + 4)), thread_name_prefix="source")
+        self._probes, self._least = probes, min_traffic
+        self._traffic: Poll[Traffic] = Poll(self._executor, readers, lambda old, new: old + new)
+        self._figures = figures(self._executor)
+        self._measured = tuple(readers)
+        self._watching = Watching()
+        self._before: list[Both] = []
+        self._real = False
+        self.judged_by = ""
+
+    def sample(self, hosts: Sequence[Host], t: float) -> Sample:
+        """One tick; never raises. A new watch (time began again) forgets what lies between."""
+        began, watching = time.monotonic(), self._watching
+        names = [host.name for host in hosts]
+        if t < watching.t or watching.t < 0 <= t:
+            self._begin(names, began)
+        timer = threading.Timer(LEAD * TICK, self._traffic.ask, [names])
+        timer.daemon = True
+        timer.start()
+        try:
+            probed = self._probes.sample(hosts, t)
+            time.sleep(max(0.0, began + TICK - time.monotonic()) if not probed.hosts else 0.0)
+        finally:
+            timer.cancel()
+        gathered = self._traffic.take(names, PATIENCE)
+        values, reasons = self._figures.take()
+        self._figures.ask()
+        now = time.monotonic()
+        seconds, watching.t, watching.at = now - watching.at, t, now
+        probed = probed if probed.hosts else Sample(t, dict.fromkeys(names))
+        both = self._combine(probed, gathered, values, reasons, seconds)
+        if t < 0:
+            self._before.append(both)
+        return both.traffic if self._real else both.probes
+
+    def _begin(self, names: list[str], now: float) -> None:
+        self._traffic.restart()
+        self._traffic.ask(names)
+        self._figures.ask()
+        self._watching = Watching(at=now)
+
+    def _combine(
+        self,
+        probed: Sample,
+        gathered: Gathered,
+        values: Mapping[str, float],
+        reasons: Mapping[str, str],
+        seconds: float,
+    ) -> Both:
+        """The tick as the probes have it, and as the traffic has it."""
+        real: dict[str, HostSample | None] = {}
+        plain: dict[str, HostSample | None] = {}
+        why: dict[str, str] = {}
+        requests: dict[str, tuple[int, str]] = {}
+        for name, probe in probed.hosts.items():
+            traffic, reason = gathered.get(name, (None, "its traffic is not read"))
+            reason = reason or self._idle(name, traffic)
+            requests[name] = (traffic.counts.n if traffic else 0, reason)
+            plain[name] = with_cache(probe, traffic) if probe else None
+            real[name] = None if reason else with_traffic(probe or HostSample(), traffic)
+            if reason:
+                why[name] = reason
+        n = sum(count for count, _ in requests.values())
+        known = {name: (value * seconds, seconds) for name, value in values.items()}
+        per = {name: (value * seconds, float(n)) for name, value in values.items() if n}
+        quiet = {name: "no client requests in this tick" for name in values if not n}
+        return Both(
+            Sample(probed.t, plain, known, {**probed.reasons, **reasons}),
+            Sample(probed.t, real, per, {**why, **reasons, **quiet}),
+            requests,
+            seconds,
+        )
+
+    def _idle(self, name: str, traffic: Traffic | None) -> str:
+        """A host that should have traffic and has none for IDLE ticks is silent."""
+        if traffic is None:
+            return ""
+        idle = 0 if traffic.counts.n else self._watching.idle.get(name, 0) + 1
+        self._watching.idle[name] = idle
+        return f"no request for {idle} s" if idle >= IDLE else ""
+
+    def settle(self, before: Sequence[Sample]) -> Sequence[Sample]:
+        """The end of the baseline: by what it is judged from now on is decided; the same ticks, judged by that."""
+        kept, self._before = self._before[-len(before) :] if before else [], []
+        self._real, self.judged_by = self._decide(kept)
+        if len(kept) != len(before):
+            return before
+        return [both.traffic if self._real else both.probes for both in kept]
+
+    def _decide(self, kept: Sequence[Both]) -> tuple[bool, str]:
+        if not self._measured:
+            return False, "judged by the probes: no source of real traffic"
+        if not kept:
+            return False, "judged by the probes: there was no baseline"
+        seconds = sum(both.seconds for both in kept) or 1.0
+        rates = {
+            name: sum(both.requests.get(name, (0, ""))[0] for both in kept) / seconds for name in kept[-1].requests
+        }
+        least = min(rates, key=lambda name: rates[name])
+        figure = f"{rates[least]:.1f} requests/s on {least}"
+        if rates[least] >= self._least:
+            return True, f"judged by real traffic: at least {figure}"
+        reason = kept[-1].requests[least][1]
+        few = reason or f"fewer than min_traffic {self._least:g}/s"
+        return False, f"judged by the probes: {figure}: {few}"
+
+    def close(self) -> None:
+        """Ends the threads; never waits for a silent host."""
+        self._traffic.stop()
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        self._probes.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+def with_cache(sample: HostSample, traffic: Traffic | None) -> HostSample:
+    """What only the server knows: look-ups, misses, and origin requests over the client requests they belong to."""
+    if traffic is None:
+        return sample
+    counts, known = traffic.counts, traffic.knows
+    if {"look", "miss"} <= known:
+        sample = replace(sample, look=counts.look, miss=counts.miss)
+    if {"orig", "n"} <= known:
+        sample = replace(sample, orig=counts.orig, orig_s=float(counts.n))
+    return sample
+
+
+def with_traffic(sample: HostSample, traffic: Traffic | None) -> HostSample:
+    """Real requests instead of probes. None yet (the answer is late): nothing was counted in this tick."""
+    if traffic is None:
+        return replace(sample, n=0, err=0, lat=())
+    sample, counts = with_cache(sample, traffic), traffic.counts
+    if {"n", "err"} <= traffic.knows:
+        sample = replace(sample, n=counts.n, err=counts.err)
+    if "lat" in traffic.knows:
+        sample = replace(sample, lat=latencies(counts.lat))
+    return sample
+
+
+def latencies(histogram: Sequence[tuple[float, int]], most: int = LATENCIES) -> tuple[float, ...]:
+    """Every request's milliseconds, ascending; of more than `most` evenly spaced ones, which keeps every quantile."""
+    total = sum(many for _, many in histogram)
+    step = max(1.0, total / most)
+    seen, due = 0, step / 2
+    found: list[float] = []
+    for ms, many in sorted(histogram):
+        seen += many
+        while due <= seen and len(found) < most:
+            found.append(ms)
+            due += step
+    return tuple(found)

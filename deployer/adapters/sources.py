@@ -1,0 +1,129 @@
+"""Real traffic on one host, read over the transport: its access log or its server's counters, as counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from deployer.adapters.hosts import Transport
+from deployer.model.errors import HostError, InputError
+from deployer.model.fleet import Host
+from deployer.remote import counters, logs
+from deployer.remote.counters import Counters
+from deployer.remote.layout import Layout
+from deployer.remote.logs import AT_END, NUMBERS, Counts, Cursor, LogRead
+from deployer.services.base import AccessLog
+
+ALL = frozenset(("n", "err", "lat"))
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """knows: which of the counts mean something (n, err, lat, look, miss, orig)."""
+
+    counts: Counts
+    knows: frozenset[str]
+
+    def __add__(self, other: Traffic) -> Traffic:
+        return Traffic(self.counts + other.counts, self.knows & other.knows)
+
+
+@dataclass
+class LogReader:
+    """Follows the log of one host through a change of release: every line is tried with the format of the release
+    that the host had when it was last asked, then with the other one; where the releases log to different files, both
+    are followed, and the one of the host's release must be there.
+
+    new: as the release that is being deployed logs. describe: how given files log (a phrasebook's access_log)."""
+
+    transport: Transport
+    host: Host
+    layout: Layout
+    new: AccessLog
+    release: str
+    describe: Callable[[Mapping[str, bytes]], AccessLog | None]
+    follows: bool = field(init=False)
+    keeps_on: bool = field(init=False)
+    _old: AccessLog | None = None
+    _fetched: bool = False
+    _current: str = ""
+    _cursors: dict[str, Cursor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.keeps_on = self.new.path.startswith("|")
+        self.follows = not self.keeps_on
+
+    def read(self) -> Traffic:
+        """What was logged since the last read. Raises HostError with the state of the log."""
+        if not self._fetched:
+            self._old = self._fetch()
+            self._fetched = True
+        first, second = (self.new, self._old) if self._current == self.release else (self._old, self.new)
+        formats = list(dict.fromkeys(log for log in (first, second) if log is not None))
+        paths: dict[str, list[AccessLog]] = {}
+        for log in formats:
+            paths.setdefault(log.path, []).append(log)
+        asked = {path: self._cursors.get(path, AT_END) for path in paths}
+        command = logs.read_logs(self.layout, [(paths[path], cursor) for path, cursor in asked.items()])
+        done = self.transport.run(self.host, command)
+        read = dict(zip(paths, logs.parse_logs(done.stdout, tuple(asked.values())), strict=True))
+        for path, one in read.items():
+            self._cursors[path] = one.cursor
+        self._current = next(iter(read.values())).release
+        return self._sum(read, knows(formats))
+
+    def _sum(self, read: Mapping[str, LogRead], known: frozenset[str]) -> Traffic:
+        """The log of the release that the host has must be there; of the other one, what there is."""
+        log = self.new if self._current == self.release or self._old is None else self._old
+        if read[log.path].state != "ok":
+            what = "the command that reads the log" if log.path.startswith("|") else f"access log {log.path}"
+            raise HostError(f"{what}: {read[log.path].state}")
+        total = Counts()
+        for one in read.values():
+            total = total + one.counts
+        if total.bad and not total.n and not total.probe:
+            raise HostError(f"{total.bad} lines of the access log {log.path} are in no known format")
+        return Traffic(total, known)
+
+    def _fetch(self) -> AccessLog | None:
+        """How the release that is there now logs; None where that cannot be used: the new format alone is read."""
+        done = self.transport.run(self.host, counters.fetch(self.layout))
+        try:
+            return self.describe(counters.unpack(done.stdout))
+        except InputError:
+            return None
+
+
+def knows(formats: list[AccessLog]) -> frozenset[str]:
+    """What all of these logs tell."""
+    known = ALL | {"look", "miss", "orig"}
+    for log in formats:
+        fields = log.pieces[1::2]
+        lacks = {"lat"} if "time" not in fields else set()
+        lacks |= {"look", "miss"} if "cache" not in fields else set()
+        lacks |= {"orig"} if "cache" not in fields and "upstream" not in fields else set()
+        known -= lacks
+    return frozenset(known)
+
+
+@dataclass
+class CounterReader:
+    """Differences of the server's counters."""
+
+    transport: Transport
+    host: Host
+    layout: Layout
+    follows: bool = True
+    keeps_on: bool = False
+    _before: Counters | None = None
+
+    def read(self) -> Traffic:
+        """What was added since the last read. Raises HostError, also when they began again at 0 in between."""
+        done = self.transport.run(self.host, counters.read_counters(self.layout))
+        now, before = counters.parse_counters(done.stdout), self._before
+        self._before = now
+        if before is None:
+            return Traffic(Counts(), frozenset(now.values))
+        added = now.after(before)
+        numbers: dict[str, int] = {name: added.get(name, 0) for name in NUMBERS}
+        return Traffic(Counts(**numbers, lat=()), frozenset(added))

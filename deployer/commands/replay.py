@@ -1,0 +1,58 @@
+"""`deploy show ID --replay`: the recorded samples judged again, by the gate of today."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from deployer.adapters.recorder import Recording, read_recording
+from deployer.adapters.runs import Runs
+from deployer.commands.gates import gate_from_json
+from deployer.model.errors import InputError
+from deployer.model.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """One wave. seconds: when the ruling came, since activation."""
+
+    wave: int
+    verdict: Verdict
+    seconds: float
+
+    def to_json(self) -> dict[str, object]:
+        return {"wave": self.wave, "verdict": asdict(self.verdict), "seconds": self.seconds}
+
+
+def replay(runs: Runs, deploy: str) -> list[Replayed]:
+    """Every wave that was judged. Raises InputError when nothing (usable) was recorded here."""
+    lines = runs.read_samples(deploy)
+    if lines is None:
+        raise InputError(
+            f"no samples of deploy {deploy} are on this machine",
+            hint="they lie where the deploy was run, in .deploy/runs",
+        )
+    recording = read_recording(lines)
+    if not recording.gates:
+        raise InputError(f"the samples of deploy {deploy} do not say how they were judged")
+    return [judged(recording, wave, config) for wave, config in sorted(recording.gates.items())]
+
+
+def judged(recording: Recording, wave: int, config: Mapping[str, Any]) -> Replayed:
+    """One wave through a fresh gate."""
+    try:
+        gate = gate_from_json(config)
+    except (KeyError, TypeError, ValueError, ValidationError) as error:
+        raise InputError(f"wave {wave}: the recorded gate cannot be made again: {error}") from None
+    for sample in recording.pre:
+        gate.pre(sample)
+    seconds = 0.0
+    for sample in recording.post.get(wave, ()):
+        reading = gate.observe(sample)
+        seconds = sample.t
+        if reading.state != "continue":
+            break
+    return Replayed(wave, gate.verdict(), seconds)

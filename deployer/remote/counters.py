@@ -1,0 +1,78 @@
+"""A server's own counters, as `service_counters` prints them, and a release as it lies on a host."""
+
+from __future__ import annotations
+
+import io
+import re
+import shlex
+import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from deployer.model.errors import HostError
+from deployer.model.release import FILE_PATH
+from deployer.remote.layout import Layout
+from deployer.remote.verbs import Command
+
+DEADLINE, FETCH_DEADLINE = 8.0, 30.0  # seconds
+TREE_CAP = 16 * 1024 * 1024  # bytes of a release that are fetched
+KNOWN = ("n", "err", "look", "miss", "orig")
+LINE = re.compile(r"([a-z]+) ([0-9]{1,18})")
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """values: since the start of the server, by name (n, err, look, miss, orig; those it has). since: changes when
+    they begin again."""
+
+    values: Mapping[str, int]
+    since: int = 0
+
+    def after(self, before: Counters) -> dict[str, int]:
+        """What was added. Raises HostError when they began again: what was before is lost."""
+        names = self.values.keys() & before.values.keys()
+        if self.since != before.since or any(self.values[name] < before.values[name] for name in names):
+            raise HostError("the server's counters began again at 0")
+        return {name: self.values[name] - before.values[name] for name in KNOWN if name in names}
+
+
+def read_counters(layout: Layout) -> Command:
+    """Ask the service's own functions."""
+    inner = "sh -c '. \"$1\" && service_counters' sh " + shlex.quote(f"{layout.root}/service")
+    return Command(f"timeout -k 2 5 {inner} </dev/null | head -c 4096", deadline=DEADLINE)
+
+
+def parse_counters(stdout: bytes) -> Counters:
+    """Raises HostError when there is not one counter."""
+    found = {}
+    for line in stdout.decode("ascii", "replace").splitlines():
+        if match := LINE.fullmatch(line.strip()):
+            found[match[1]] = int(match[2])
+    values = {name: found[name] for name in KNOWN if name in found}
+    if not values:
+        raise HostError("the server's counters cannot be read")
+    return Counters(values, found.get("since", 0))
+
+
+def fetch(layout: Layout) -> Command:
+    """The files of the release that the host has now, as a tar; at most TREE_CAP bytes."""
+    return Command(
+        f"tar -cf - -C {shlex.quote(layout.root)}/current/ . 2>/dev/null | head -c {TREE_CAP}", deadline=FETCH_DEADLINE
+    )
+
+
+def unpack(stdout: bytes) -> dict[str, bytes]:
+    """path -> content of its regular files. Raises HostError for what is no whole tar."""
+    if len(stdout) >= TREE_CAP:
+        raise HostError(f"the release on the host is larger than {TREE_CAP >> 20} MiB")
+    files = {}
+    try:
+        with tarfile.open(fileobj=io.BytesIO(stdout), mode="r:") as tar:
+            for member in tar:
+                path = member.name.removeprefix("./")
+                content = tar.extractfile(member) if member.isfile() and FILE_PATH.fullmatch(path) else None
+                if content is not None:
+                    files[path] = content.read()
+    except (tarfile.TarError, ValueError, EOFError, OSError, OverflowError) as error:
+        raise HostError(f"the release on the host cannot be read ({type(error).__name__})") from None
+    return files
