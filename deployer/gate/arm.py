@@ -69,7 +69,8 @@ class Past:
 @dataclass(slots=True)
 class Arm:
     """host: a name, POOLED or FLEET. weight: of the odds of the comparison, ceiling_weight: of those of the ceiling.
-    proof: of health, on one arm of a metric only. past: known where there is no control. ill: it was so before."""
+    proof: of health, on one arm of a metric only. past, base: known where there is no control; base counts the answers
+    at the quantile itself as bad. ill: it was so before."""
 
     host: str
     names: tuple[str, ...]
@@ -80,6 +81,7 @@ class Arm:
     proof: Proof | None = None
     noise: Noise = field(default_factory=Noise)
     past: Past | None = None
+    base: Past | None = None
     total: Total = field(default_factory=Total)
     ill: bool = False
 

@@ -63,7 +63,7 @@ def make_gate_config(
 ) -> GateConfig:
     """The gate of one wave. Several health checks: `model.health.merge` them first. bake: seconds. share: of the
     deploy's false alarms, 1 / number of waves. warm: 1.0 where the activation empties the cache. What the whole
-    fleet counts is added by `with_fleet`. Raises ValueError for a margin that means nothing."""
+    fleet counts is added by `with_fleet`."""
     judged = tuple(p for p in check.probes if p.level == "required") or check.probes  # as the probes count them
     rates = {"error_rate": judged, "refetch_miss": tuple(p for p in check.probes if p.cacheable)}
     every = {name: 1.0 / max(0.001, sum(p.rate for p in probes)) for name, probes in rates.items() if probes}
@@ -99,8 +99,7 @@ def judged_metrics(check: HealthCheck) -> tuple[Metric, ...]:
 
 def with_fleet(config: GateConfig, fleet: Mapping[str, str | None], shadow: frozenset[str] = frozenset()) -> GateConfig:
     """The gate with what only the whole fleet counts: name in Sample.fleet -> its max_increase (None: the default).
-    shadow: names that are judged, shown and never act.
-    Its data is then required; the weights add up to 1 again. Raises ValueError."""
+    shadow: names that are judged, shown and never act. Its data is then required; the weights add up to 1 again."""
     found = [*config.metrics, *(replace(fleet_metric(n, margin), shadow=n in shadow) for n, margin in fleet.items())]
     total = max(1.0, sum(metric.weight for metric in found))
     return replace(config, metrics=tuple(replace(metric, weight=metric.weight / total) for metric in found))

@@ -74,7 +74,7 @@ def safety(rate: bool, n_c: float, n_k: float, c1: float, k1: float, line: Line)
     """Evidence that the canary is below the line of harm: one alternative (c1, k1), "nothing changed". None where it
     does not lie below the line. n_k = 0: one sample against line.at(k1)."""
     edge = line.at(k1)
-    if c1 >= 0.98 * edge or (not rate and edge >= CERTAIN):
+    if c1 >= 0.98 * edge or (not rate and edge >= 1.0):
         return None
     if not n_k:
         return _poisson_row(n_c, 0.0, c1, edge, 1.0, 1.0) if rate else _binomial_row(n_c, 0.0, c1, edge, 0.5, 0.5)

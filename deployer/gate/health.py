@@ -38,7 +38,8 @@ def doubt(case: Case, found: Sequence[Suspect]) -> tuple[str, str]:
     odds = sum(s.part for s in found)
     if odds >= DOUBT:
         top = max(found, key=lambda s: s.part)
-        return top.track.metric.name, f"{figures(case, top)}; odds {odds:.0f}:1, too little to be sure"
+        excuse = f": {top.excuse}" if top.excuse else ", too little to be sure"
+        return top.track.metric.name, f"{figures(case, top)}; odds {odds:.0f}:1{excuse}"
     if guard_odds(case) >= DOUBT:
         return "", "the unchanged hosts are worse than before the change"
     if (gap := case.roll.gap())[1]:

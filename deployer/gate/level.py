@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections import deque
 from itertools import chain
 
@@ -47,10 +48,11 @@ class Level:
 class Quantile:
     """The control's latency at one level, read again every REREAD seconds from the last WINDOW seconds."""
 
-    __slots__ = ("_due", "_kept", "level", "value")
+    __slots__ = ("_due", "_kept", "above", "level", "reached", "value")
 
     def __init__(self, level: float) -> None:
         self.level, self.value = level, math.nan
+        self.above = self.reached = 1.0 - level  # shares of what was read: slower than the value, not quicker than it
         self._kept: deque[tuple[float, list[float]]] = deque()
         self._due = -math.inf
 
@@ -73,3 +75,6 @@ class Quantile:
         """From what is kept now; not a number without any."""
         known = sorted(chain.from_iterable(kept for _, kept in self._kept))
         self._due, self.value = t + REREAD, quantile(known, self.level) if known else math.nan
+        if known:
+            self.above = 1.0 - bisect_right(known, self.value) / len(known)
+            self.reached = 1.0 - bisect_left(known, self.value) / len(known)

@@ -20,7 +20,7 @@ COLD = 20.0  # an empty cache may multiply requests to the origin by this
 WARM = 0.02  # what an emptied cache may still add when evidence of health begins to count
 
 
-Both = tuple[float, list[float], float, float]  # canary: exposure, bad by mark; control: exposure, bad
+Both = tuple[float, list[float], float, list[float]]  # canary, control: exposure, bad events by mark
 
 
 class Track:
@@ -39,7 +39,7 @@ class Track:
         self.control_past: Past | None = None
         self.measured = False  # by the control, or by anyone before the change
         prior = 1.0 - metric.level if metric.level else PRIOR.get(metric.name, 0.05)
-        self._level, self._late = Level(prior), Level(0.3 * prior)
+        self._level, self._base, self._late = Level(prior), Level(prior), Level(0.3 * prior)
         self._quantile = Quantile(metric.level)
         self._first_q = math.nan
 
@@ -66,10 +66,10 @@ class Track:
                 self._quantile.read(ticks[-1].t)
             self._first_q = self._quantile.value
         marks, q = self._marks(), self._first_q
-        theirs = [count(self.metric, tick, reference, (q, marks[1])) for tick in ticks]
+        theirs = [count(self.metric, tick, reference, (q, marks[1], below(q))) for tick in ticks]
         self.measured = any(n > 0 for n, _ in theirs)
         for arm in self.arms:
-            ours = [count(self.metric, tick, arm.names, (marks[0], q)) for tick in ticks]
+            ours = [count(self.metric, tick, arm.names, (marks[0], q, below(q))) for tick in ticks]
             self.measured = self.measured or any(n > 0 for n, _ in ours)
             if self.beside:
                 pairs = [(n, bad[0], m, other[0]) for (n, bad), (m, other) in zip(ours, theirs, strict=True)]
@@ -77,11 +77,13 @@ class Track:
                 arm.noise = noise(pairs, even, self.rate)
             else:
                 arm.past = past(self.metric, [(n, bad[1]) for n, bad in ours])
+                arm.base = past(self.metric, [(n, bad[2]) for n, bad in ours])
         if self.beside:
             self.control_past = past(self.metric, [(n, bad[0]) for n, bad in theirs])
         for tick, (n, bad) in zip(ticks, theirs, strict=True):
             self._level.learn((n, bad[0]), tick.dt)
             self._late.learn((n, bad[1]), tick.dt)
+            self._base.learn((n, bad[2]), tick.dt)
 
     def earlier(self, arm: Arm, ticks: Sequence[Tick]) -> float:
         """The odds before any change, as if a release had come with the first tick; standing differences count."""
@@ -102,36 +104,39 @@ class Track:
         """Judge first, learn afterwards."""
         metric, q = self.metric, self._quantile.value
         marks = self._marks()
-        n_k, bad_k = count(metric, tick, self.control, (q, marks[1], marks[2], self._first_q))
+        n_k, bad_k = count(metric, tick, self.control, (q, marks[1], marks[2], self._first_q, below(q)))
         self.measured = self.measured or n_k > 0
-        k1, late = self._level.predict(self.rate), self._late.predict(self.rate)
         for arm in self.arms:
             n_c, bad_c = count(metric, tick, arm.names, marks)
+            self.measured = self.measured or (n_c > 0 and not self.beside)
             arm.total.add(n_c, bad_c[0], bad_c[2], tick.dt)
             self._ceiling(arm.ceiling, n_c, bad_c[2], arm.past.phi if arm.past else arm.noise.phi, tick.dt)
             known = n_c > 0 and not (metric.level and math.isnan(q))
             if self.beside:
-                self._compare(arm, (n_c, bad_c, n_k, bad_k[0]) if known and n_k > 0 else None, (k1, late), tick)
+                self._compare(arm, (n_c, bad_c, n_k, bad_k) if known and n_k > 0 else None, tick)
             else:
-                self._before(arm, (n_c, bad_c) if known else None, late, tick)
+                self._before(arm, (n_c, bad_c) if known else None, tick)
         if self.beside:
             self._watch_control(n_k, bad_k, tick.dt)
             self._learn(tick, n_k, bad_k)
 
-    def _compare(self, arm: Arm, counts: Both | None, expected: tuple[float, float], tick: Tick) -> None:
+    def _compare(self, arm: Arm, counts: Both | None, tick: Tick) -> None:
         """Against the control in the same tick."""
         if counts is None:
             arm.odds.update((), 0.0, 0.0, 1.0, tick.dt)
             return
         n_c, bad_c, n_k, bad_k = counts
-        (k1, late), phi, extra = expected, arm.noise.phi, self._extra(tick, arm, n_c, expected[0])
+        k1, phi = self._level.predict(self.rate), arm.noise.phi
+        extra = self._extra(tick, arm, n_c, k1)
         table = evalue.harm(self.rate, n_c, n_k, k1, self._allowed(arm.noise.rho, extra))
-        arm.odds.update(table, bad_c[0], bad_k, phi, tick.dt)
+        arm.odds.update(table, bad_c[0], bad_k[0], phi, tick.dt)
         if arm.proof and extra < WARM:
-            same = late if self.metric.level else k1
-            arm.proof.update(evalue.safety(self.rate, n_c, n_k, same, k1, self._harm()), bad_c[1], bad_k, phi)
+            base = self._base.predict(self.rate)
+            same = self._late.predict(self.rate) if self.metric.level else base
+            row = evalue.safety(self.rate, n_c, n_k, same, base, self._harm())
+            arm.proof.update(row, bad_c[1], bad_k[4], phi)
 
-    def _before(self, arm: Arm, counts: tuple[float, list[float]] | None, late: float, tick: Tick) -> None:
+    def _before(self, arm: Arm, counts: tuple[float, list[float]] | None, tick: Tick) -> None:
         """Against the same hosts before the change."""
         was = arm.past
         if counts is None or (self.metric.level and was is None):
@@ -145,8 +150,8 @@ class Track:
             table = evalue.over(self.rate, n_c, self._allowed(1.0, extra).at(self.config.drift * was.high))
         arm.odds.update(table, bad_c[0], 0.0, phi, tick.dt)
         if arm.proof and extra < WARM:
-            same = late if self.metric.level else max(level, 1e-4)
-            low = was.low if was else 0.0
+            same = self._late.predict(self.rate) if self.metric.level else max(level, 1e-4)
+            low = arm.base.low if arm.base else 0.0
             arm.proof.update(evalue.safety(self.rate, n_c, 0.0, same, low, self._harm()), bad_c[1], 0.0, phi)
 
     def _ceiling(self, odds: Odds | None, n: float, over: float, phi: float, dt: float) -> None:
@@ -167,8 +172,10 @@ class Track:
         """What the control did, for the ticks to come."""
         self._level.learn((n_k, bad_k[0]), tick.dt)
         self._late.learn((n_k, bad_k[1]), tick.dt)
+        self._base.learn((n_k, bad_k[4]), tick.dt)
         if self.metric.level and self._quantile.learn(tick.t, _values(tick, self.control)):
-            self._level.bad = (1.0 - self.metric.level) * self._level.n
+            self._level.bad = self._quantile.above * self._level.n
+            self._base.bad = self._quantile.reached * self._base.n
 
     # -- lines and marks --------------------------------------------------------------------------------------------
 
@@ -196,6 +203,11 @@ class Track:
             seen = [tick.hosts[name].counts.get("error_rate", (0.0, 0.0)) for name in arm.names if name in tick.hosts]
             extra *= max(1.0, sum(n for n, _ in seen) / exposure, COLD * level)
         return round(extra, 2)
+
+
+def below(q: float) -> float:
+    """The mark that q itself is above."""
+    return math.nextafter(q, -math.inf)
 
 
 def _values(tick: Tick, names: Sequence[str]) -> list[float]:

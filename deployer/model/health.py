@@ -41,7 +41,8 @@ class Probe(Schema):
 
 
 class Comparison(Schema):
-    """How much worse than the control a metric may be. at_least: absolute slack, below which nothing counts."""
+    """How much worse than the control a metric may be (gate/metrics.py says what a margin means for each). at_least:
+    absolute slack of a latency on top. shadow: judged and shown, never acted upon."""
 
     max_increase: Margin | None = None
     max_decrease: Margin | None = None
@@ -59,6 +60,30 @@ class Compare(Schema):
     error_rate: Comparison | None = None
     hit_ratio: Comparison | None = None
     origin_ratio: Comparison | None = None
+
+    @field_validator("latency_p50", "latency_p75", "latency_p95", "latency_p99")
+    @classmethod
+    def latency(cls, given: Comparison | None) -> Comparison | None:
+        """A latency has no points, and nobody minds less of it."""
+        if given and (given.max_decrease or "point" in (given.max_increase or "")):
+            raise ValueError("a latency is held to max_increase: 20% and at_least: 5ms")
+        return given
+
+    @field_validator("error_rate", "origin_ratio")
+    @classmethod
+    def bad(cls, given: Comparison | None) -> Comparison | None:
+        """More of it is worse."""
+        if given and (given.max_decrease or given.at_least is not None):
+            raise ValueError("this is held to max_increase: 0.5 points, or 20%")
+        return given
+
+    @field_validator("hit_ratio")
+    @classmethod
+    def good(cls, given: Comparison | None) -> Comparison | None:
+        """Less of it is worse."""
+        if given and (given.max_increase or given.at_least is not None):
+            raise ValueError("the hit ratio is held to max_decrease: 5 points, or 5%")
+        return given
 
 
 class Limit(Schema):

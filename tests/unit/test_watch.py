@@ -8,10 +8,11 @@ from itertools import pairwise
 import pytest
 
 from deployer.engine.ports import Ports
-from deployer.engine.watch import baseline, watch
-from deployer.gate.limits import LimitConfig, LimitGate
+from deployer.engine.watch import baseline, longest, watch, window
+from deployer.gate.judge import Gate, make_gate
 from deployer.model.events import Event, Watched
 from deployer.model.fleet import Host
+from deployer.model.health import HealthCheck, Probe
 from deployer.model.sample import HostSample, Sample
 from deployer.model.verdict import NO_DATA, Reading, Verdict
 from tests.fakes.clock import FakeClock
@@ -19,7 +20,8 @@ from tests.fakes.hosts import FakeHosts
 from tests.fakes.world import HereAndNow
 
 WEB1, WEB2 = Host("web1"), Host("web2")
-GOOD, DOWN = HostSample(n=5, lat=(10.0,) * 5), HostSample(n=5, err=5, lat=(2000.0,) * 5)
+GOOD, DOWN = HostSample(n=60, lat=(10.0,) * 60), HostSample(n=60, err=60, lat=(2000.0,) * 60)
+CHECK = HealthCheck(probes=(Probe(name="home", url="/", rate=60.0, level="advisory"),))
 
 
 class Scripted:
@@ -57,8 +59,11 @@ def world(give: Callable[[str, float], HostSample | None], seconds: float = 0.0)
     return Ports(FakeHosts(clock, {}), probes, clock, clock.pulse, HereAndNow(), events.append), probes, events
 
 
-def gate(bake: float = 10.0) -> LimitGate:
-    return LimitGate(LimitConfig(("web1",), ("web2",), bake))
+def gate(bake: float = 10.0) -> Gate:
+    made = make_gate(CHECK, ("web1",), ("web2",), bake)
+    for t in (-3.0, -2.0, -1.0):
+        made.pre(Sample(t, {"web1": GOOD, "web2": GOOD}))
+    return made
 
 
 def held() -> str:
@@ -70,10 +75,10 @@ def test_healthy_after_the_bake(seconds: float) -> None:
     """Whatever a sample takes: ticks are a second apart at least, every one is shown, health is the gate's."""
     ports, probes, events = world(lambda name, t: GOOD, seconds)
     verdict = watch(gate(), ports, [WEB1], [WEB2], 10.0, held)
-    assert verdict.ruling == "healthy"
+    assert verdict.ruling == "healthy", verdict
     times = [t for _, t in probes.asked]
     assert all(b - a >= max(1.0, seconds) - 1e-6 for a, b in pairwise(times))
-    assert times[-1] >= 10.0 - 1e-6
+    assert times[-1] >= 5.0 - 1e-6
     assert len([e for e in events if isinstance(e, Watched)]) == len(times)
     assert {names for names, _ in probes.asked} == {("web1", "web2")}
 
@@ -82,13 +87,13 @@ def test_a_regression_stops_the_bake_at_once() -> None:
     ports, probes, _ = world(lambda name, t: DOWN if name == "web1" and t >= 4 else GOOD)
     verdict = watch(gate(60.0), ports, [WEB1], [WEB2], 60.0, held)
     assert verdict.ruling == "regressed"
-    assert probes.asked[-1][1] <= 8
+    assert probes.asked[-1][1] <= 16
 
 
 def test_a_lost_host_is_a_regression_even_in_the_tick_of_health() -> None:
     """What the gate would say no longer matters."""
     ports, probes, _ = world(lambda name, t: GOOD)
-    verdict = watch(gate(), ports, [WEB1], [WEB2], 10.0, lambda: "web1 is gone" if probes.asked[-1][1] >= 10 else "")
+    verdict = watch(gate(), ports, [WEB1], [WEB2], 10.0, lambda: "web1 is gone" if probes.asked[-1][1] >= 5 else "")
     assert (verdict.ruling, verdict.because) == ("regressed", "web1 is gone")
     assert verdict.evidence
 
@@ -109,12 +114,15 @@ def test_a_bake_without_end_is_stopped() -> None:
     ports, probes, _ = world(lambda name, t: GOOD)
     verdict = watch(Undecided(), ports, [WEB1], [], 10.0, held)
     assert (verdict.ruling, verdict.evidence) == ("inconclusive", ())
-    assert probes.asked[-1][1] <= 90.0 < probes.asked[-1][1] + 1.5
+    assert probes.asked[-1][1] <= longest(10.0) < probes.asked[-1][1] + 1.5
 
 
 def test_baseline_has_negative_times_and_feeds_suspicion() -> None:
     ports, probes, _ = world(lambda name, t: DOWN)
-    before = gate()
-    baseline(before, ports, [WEB1, WEB2])
+    before = make_gate(CHECK, ("web1",), ("web2",), 10.0)
+    later = make_gate(CHECK, ("web1", "web2"), (), 10.0)
+    baseline([before, later], ports, [WEB1, WEB2], 3)
     assert [t for _, t in probes.asked] == [-3.0, -2.0, -1.0]
     assert "error_rate" in before.suspicion()
+    assert "error_rate" in later.suspicion()
+    assert [window(bake) for bake in (1.0, 5.0, 120.0, 3600.0)] == [3, 8, 180, 180]
