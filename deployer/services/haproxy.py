@@ -50,7 +50,7 @@ service_check() {
   done
   dir=$1; set --
   for file in $FILES; do set -- "$@" -f "@/$file"; done
-  said=$(as_if_live "$dir" "$HAPROXY" -c -q "$@") && return 0
+  said=$(as_if_live "$dir" "$HAPROXY" -c "$@") && return 0
   alerts=$(printf '%s\n' "$said" | grep -F ALERT)
   printf '%s\n' "${alerts:-$said}" | plainly "$dir" | head -n 8 >&2
   return 1
