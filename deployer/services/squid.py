@@ -1,5 +1,6 @@
 """Squid 5.7. A reload with a bad configuration kills it, and `squid -k parse` exits 0 for some of those (a helper program
-that is missing: a FATAL line, exit code 0, and death at SIGHUP; measured): FATAL lines count, and the way back can start.
+that is missing: a FATAL line, exit code 0, and death at SIGHUP; `cache denny x` is left out of the running rules;
+measured): what it prints counts, and the way back can start a dead one.
 
 The proof are the listening sockets. A reload closes them, reads the files, and opens new ones (14 to 21 ms of refused
 connections, measured); a socket's inode number is the kernel's and is never given twice. So sockets that were all
@@ -51,13 +52,18 @@ lacks() { # MASTER PORTS: the first port on which it does not listen
 service_check() {
   [ -f "$1/squid.conf" ] || { echo "squid.conf is missing from the release" >&2; return 1; }
   said=$(as_if_live "$1" "$SQUID" -k parse -f @/squid.conf); rc=$?
-  wrong=$(printf '%s\n' "$said" | grep -E 'FATAL|unrecognized|ACL not found|Can not open file') || { [ $rc != 0 ] || return 0; wrong=$said; }
+  wrong=$(printf '%s\n' "$said" | grep -E 'FATAL|unrecognized|ACL not found|Can not open file|aclParseAccessLine') || { [ $rc != 0 ] || return 0; wrong=$said; }
   printf '%s\n' "$wrong" | sed 's/^[0-9/]* [0-9:]*[^|]*| //' | plainly "$1" | head -n 8 >&2
   return 1
 }
 service_running() { boss >/dev/null; }
 service_reload() {
   master=$(boss) || { echo "no squid runs with $DEST/squid.conf" >&2; return 1; }
+  was=$(cut -d' ' -f1 "$ROOT/loaded" 2>/dev/null)
+  if [ -n "$was" ] && [ -d "$ROOT/releases/$was" ]; then # a reload would pass its proof, and leave half of it out
+    costs=$(service_change "$ROOT/releases/$was" "$ROOT/releases/$1")
+    case $costs in restart*) echo "not reloaded: it needs a $costs" >&2; return 1 ;; esac
+  fi
   rm -f "$ROOT/loaded"
   want=$(ports) tries=0 settled=0
   until [ -n "$(inodes "$master")" ] || [ $tries -ge 50 ]; do # closed: another reload, or a kid that is being replaced

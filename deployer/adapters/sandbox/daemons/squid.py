@@ -24,7 +24,7 @@ MAIN, SHOP = "squid.conf.j2", "conf.d/shop.conf"
 EDITS = {
     "good": Edit(SHOP, "20% 1440", "20% 2880", "keep pages a little longer"),
     "incident": Edit(SHOP, "req_header Cookie preview=", "req_header User-Agent .", "previews in the app, too"),
-    "syntax": Edit(SHOP, "cache_mem 32 MB", "cache_memm 32 MB", "oops"),
+    "syntax": Edit(SHOP, "cache deny preview", "cache denny preview", "oops"),
     "unloadable": Edit(
         MAIN, "cache_peer", "http_port {{ origin }} accel defaultsite=shop vhost\ncache_peer", "one more port"
     ),
