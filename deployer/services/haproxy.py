@@ -24,9 +24,13 @@ ours() { # PID: a haproxy on DEST's files, never another one of this machine
   case $(printf '%s\n' "$argv" | head -n 1) in haproxy|*/haproxy) ;; *) return 1 ;; esac
   printf '%s\n' "$argv" | grep -qxF -e "$DEST/$MAIN" && ! printf '%s\n' "$argv" | grep -qx -e -c
 }
-boss() { # the one whose parent is none of them
-  for one in $(grep -lF "$DEST/$MAIN" /proc/[0-9]*/cmdline 2>/dev/null | cut -d/ -f3); do
-    ours "$one" && ! ours "$(sed -n 's/^PPid:[^0-9]*//p' "/proc/$one/status" 2>/dev/null)" && echo "$one" && return 0
+boss() { # the one whose parent is no haproxy; asked again, for in the middle of an exec it has no command line
+  for again in 1 2 3; do
+    [ $again = 1 ] || pause
+    for one in $(grep -lF "$DEST/$MAIN" /proc/[0-9]*/cmdline 2>/dev/null | cut -d/ -f3); do
+      ours "$one" && from=$(sed -n 's/^PPid:[^0-9]*//p' "/proc/$one/status" 2>/dev/null) || continue
+      [ "$(cat "/proc/$from/comm" 2>/dev/null)" = haproxy ] || { echo "$one"; return 0; }
+    done
   done
   return 1
 }
@@ -56,10 +60,13 @@ service_check() {
   return 1
 }
 service_running() { boss >/dev/null; }
+settle() { # MASTER: one that is still loading would not hear a signal
+  tries=0
+  until [ "$(told "$1" MWORKER_WAIT_ONLY)" = 1 ] || [ $tries -ge 40 ]; do tries=$((tries + 1)); pause; done
+}
 service_reload() {
   master=$(boss) || { echo "no haproxy runs with $DEST/$MAIN" >&2; return 1; }
-  tries=0 # one that is still loading would not hear the signal
-  until [ "$(told "$master" MWORKER_WAIT_ONLY)" = 1 ] || [ $tries -ge 40 ]; do tries=$((tries + 1)); pause; done
+  settle "$master"
   old=" $(serving "$master" | tr '\n' ' ')" was=$(reloads "$master") tries=0 failed=0
   [ -n "$was" ] || { echo "haproxy $master does not tell its generation" >&2; return 1; }
   kill -USR2 "$master" || return 1
@@ -68,7 +75,7 @@ service_reload() {
     [ -n "$now" ] || ours "$master" || break
     for one in $(serving "$master"); do case $old in *" $one "*) back=1 ;; *) fresh=$one ;; esac; done
     if [ "${now:-0}" -gt "$was" ]; then # it has read the files since the signal, which came after they were switched
-      [ -z "$fresh" ] || [ $back = 1 ] || { remember "$1" "$fresh"; return 0; }
+      [ -z "$fresh" ] || [ $back = 1 ] || { settle "$master"; remember "$1" "$fresh"; return 0; }
       if [ -z "$fresh" ] && [ "$(told "$master" MWORKER_WAIT_ONLY)" = 1 ]; then # it gave up; the old worker comes back
         failed=$((failed + 1)); [ $failed -lt 3 ] || [ $back = 0 ] || { echo "haproxy started no worker with it (a port that is taken, a path that cannot be opened?); the old worker serves on $(says)" >&2; return 1; }
       fi

@@ -130,9 +130,9 @@ service_restart() { # TERM alone would wait 30 s with closed ports (shutdown_lif
   service_start "$1"
 }
 service_revive() { service_restart "$1"; }
-fetch() { # URL
-  if command -v curl >/dev/null 2>&1; then curl -s -f -m 5 --noproxy '*' "$1"
-  else http_proxy='' wget -q -T 5 -O - "$1"; fi 2>/dev/null
+fetch() { # URL, as one of our probes: the access log is not to count it
+  if command -v curl >/dev/null 2>&1; then curl -s -f -m 5 --noproxy '*' -A deployer-probe "$1"
+  else http_proxy='' wget -q -T 5 -U deployer-probe -O - "$1"; fi 2>/dev/null
 }
 service_counters() { # mgr:counters over the ports of its own; `http_access allow localhost manager` must be there
   master=$(boss) || return 1

