@@ -6,10 +6,12 @@ from deployer.model.errors import InputError
 from deployer.model.playbook import Playbook
 from deployer.services.base import Service
 from deployer.services.custom import Custom
+from deployer.services.haproxy import HAProxy
 from deployer.services.nginx import Nginx
+from deployer.services.squid import Squid
 from deployer.services.varnish import Varnish
 
-SERVICES: dict[str, Service] = {service.name: service for service in (Nginx(), Varnish())}
+SERVICES: dict[str, Service] = {service.name: service for service in (Nginx(), Varnish(), HAProxy(), Squid())}
 
 
 def service_for(playbook: Playbook) -> Service:

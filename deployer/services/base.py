@@ -45,8 +45,8 @@ class AccessLog:
     """How a server writes down its requests. path: absolute on the host; or, beginning with `|`, a command of
     POSIX sh that prints requests for about a second (a log in shared memory).
 
-    pieces: literal, field, literal, field, ..., literal: a line is split at the literals from the left. Fields with a
-    meaning: `status`, `cache` (the server's word for the cache's part), `time` (of the whole answer), `agent`
+    pieces: literal, field, literal, field, ..., literal: a line is split at the literals from the left; blanks before
+    `time` are skipped (Squid fills it up on the left). Fields with a meaning: `status`, `cache` (the server's word for the cache's part), `time` (of the whole answer), `agent`
     (User-Agent), `upstream` ("-" or empty: the origin was not asked); any other name is skipped over.
     ms: milliseconds in one unit of `time`. hits: words of `cache` that were answered without the origin; misses: looked
     up, then fetched; passes: fetched without a look-up. A word in none of them was neither. Words are compared as

@@ -39,6 +39,9 @@ class Shop(ThreadingHTTPServer):
         self.requests = self.queries = 0
         self.history: deque[tuple[float, int, int]] = deque(maxlen=KEPT)
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A proxy that hangs up is no error of ours."""
+
     def query(self, times: int, counted: int) -> None:
         """`times` queries, each waiting for its turn; `counted` of them are counted."""
         for _ in range(times):

@@ -1,0 +1,32 @@
+"""What the fleet tests measured, as one table at the end of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+
+MEASURED = "measured"  # user property: (table row, column, value)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Rows and columns in the order in which they came; also with xdist, whose workers send their properties."""
+    reports: Iterable[pytest.TestReport] = terminalreporter.stats.get("passed", []) + terminalreporter.stats.get(
+        "failed", []
+    )
+    cells: dict[str, dict[str, str]] = {}
+    columns: dict[str, None] = {}
+    for report in reports:
+        for name, value in report.user_properties:
+            if name == MEASURED and report.when == "call":
+                row, column, text = str(value).split("|")
+                cells.setdefault(row, {})[column] = text
+                columns[column] = None
+    if not cells:
+        return
+    heads = ["server", *columns]
+    rows = [[row, *(found.get(column, "-") for column in columns)] for row, found in cells.items()]
+    widths = [max(len(line[i]) for line in [heads, *rows]) for i in range(len(heads))]
+    terminalreporter.section("measured on real servers")
+    for line in [heads, *rows]:
+        terminalreporter.line("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())

@@ -1,0 +1,207 @@
+"""Every cache server, the same story on the real daemon; what was measured is printed as one table."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from deployer.adapters.sandbox import repository
+from deployer.adapters.sandbox.daemons import NAMES, daemon
+from deployer.adapters.sandbox.fleet import processes
+from deployer.services import SERVICES
+from tests.conftest import MEASURED
+from tests.fleet.conftest import Fleet, eventually, make_fleet
+from tests.fleet.load import Load, hit_ratio
+
+pytestmark = pytest.mark.timeout(300)
+Measure = Callable[[str, object], None]
+# Connections that a reload refuses because the server cannot but close its port; all others drop nothing.
+REFUSES = {"squid": 0.05}  # share of the requests that came during an activation and a revert
+
+
+@pytest.fixture(scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in NAMES])
+def fleet(request: pytest.FixtureRequest) -> Iterator[Fleet]:
+    """Two adopted hosts of one service."""
+    yield from make_fleet(request.param, 2)
+
+
+@pytest.fixture
+def measure(fleet: Fleet, record_property: Callable[[str, object], None]) -> Measure:
+    """measure(column, value): one cell of the table."""
+    return lambda column, value: record_property(MEASURED, f"{fleet.sandbox.service}|{column}|{value}")
+
+
+def harmless(fleet: Fleet) -> None:
+    """Commit a change that users do not notice; another one every time (a comment is one line of # everywhere)."""
+    file = fleet.sandbox.config / "playbooks" / fleet.sandbox.service / "files"
+    file /= daemon(fleet.sandbox.service).EDITS["good"].path
+    file.write_text(file.read_text() + "# harmless\n")
+    repository.commit(fleet.sandbox, "harmless")
+
+
+@contextlib.contextmanager
+def edited(fleet: Fleet, name: str) -> Iterator[None]:
+    """One of EDITS for as long as it is tried."""
+    repository.commit_edit(fleet.sandbox, name)
+    try:
+        yield
+    finally:
+        repository.git(fleet.sandbox.config, "revert", "--no-edit", "HEAD")
+
+
+@contextlib.contextmanager
+def pending(fleet: Fleet) -> Iterator[subprocess.Popen[str]]:
+    """A push that bakes on the canary for long; the deployer is ended, whatever happens."""
+    harmless(fleet)
+    fleet.playbook(bake="60s")
+    before = fleet.current("web1")
+    child = fleet.start("push", "--yes", "--allow-quarantined")
+    try:
+        eventually(lambda: "phase=pending" in record(fleet) and fleet.current("web1") != before, 60, "switched")
+        eventually(
+            lambda: "pending deploy" in (fleet.root("web1") / "events").read_text().splitlines()[-1], 60, "proven"
+        )
+        yield child
+    finally:
+        child.kill()
+        child.communicate()
+        fleet.playbook(bake="2s")
+        eventually(lambda: fleet.deploy("status")[0] == 0, 60, "settled")
+        fleet.deploy("lock", "release", "--yes")
+
+
+def record(fleet: Fleet) -> str:
+    file = fleet.root("web1") / "state"
+    return file.read_text() if file.is_file() else ""
+
+
+def loaded(fleet: Fleet) -> set[str]:
+    """What the hosts prove their running processes to have."""
+    return {str(host["loaded"]) for host in fleet.deploy("status")[1]["hosts"].values()}
+
+
+def answers(fleet: Fleet) -> bool:
+    """Users get pages from every host."""
+    return all(hit_ratio(host.http_port, 150, pages=2) >= 0 for host in fleet.sandbox.hosts)
+
+
+def test_a_good_release_is_proven(fleet: Fleet, measure: Measure) -> None:
+    """Exit 0; the running processes have it."""
+    repository.commit_edit(fleet.sandbox, "good")
+    code, body, err = fleet.deploy("push", "--yes")
+    assert code == 0, (body, err)
+    assert loaded(fleet) == fleet.currents() == {body["release"]}
+    measure("good", "loaded")
+
+
+def test_a_syntax_error_reaches_no_host(fleet: Fleet, measure: Measure) -> None:
+    """Exit 1 with the file's name; nothing changed, nothing reloaded."""
+    before, was = fleet.currents(), loaded(fleet)
+    with edited(fleet, "syntax"):
+        code, body, _ = fleet.deploy("push", "--yes")
+    assert code == 1
+    assert daemon(fleet.sandbox.service).EDITS["syntax"].path.removesuffix(".j2") in body["error"]["message"]
+    assert (fleet.currents(), loaded(fleet)) == (before, was)
+    measure("syntax error", "exit 1")
+
+
+def test_valid_but_not_loadable_is_undone(fleet: Fleet, measure: Measure) -> None:
+    """Check and reload accept it; the running process is asked. Exit 3, and users are served again."""
+    if "unloadable" not in daemon(fleet.sandbox.service).EDITS:
+        pytest.skip("this server has no such case")
+    before = fleet.currents()
+    with edited(fleet, "unloadable"):
+        code, body, _ = fleet.deploy("push", "--yes")
+    assert code == 3, body
+    assert fleet.currents() == loaded(fleet) == before
+    assert fleet.deploy("status")[0] == 0
+    assert answers(fleet)
+    measure("not loadable", "exit 3")
+
+
+def test_the_incident_is_caught_on_the_canary(fleet: Fleet, measure: Measure) -> None:
+    """Every request goes past the cache: exit 3, the other host never had it."""
+    before = fleet.currents()
+    with edited(fleet, "incident"):
+        code, body, _ = fleet.deploy("push", "--yes")
+    assert (code, body["verdict"]["ruling"]) == (3, "regressed"), body
+    assert [host["state"] for host in body["hosts"].values()] == ["reverted", "untouched"]
+    assert fleet.currents() == loaded(fleet) == before
+    events = (fleet.root("web2") / "events").read_text()
+    assert f"switched deploy={body['deploy']}" not in events
+    measure("incident", f"exit 3, {body['seconds']['detect']:.0f} s")
+
+
+def test_rollback(fleet: Fleet, measure: Measure) -> None:
+    """To the release before, and there again by another push."""
+    harmless(fleet)
+    assert fleet.deploy("push", "--yes", "--allow-quarantined")[0] == 0
+    newest = fleet.currents()
+    code, body, _ = fleet.deploy("rollback", "--yes")
+    assert code == 0, body
+    assert loaded(fleet) == fleet.currents() != newest
+    measure("rollback", f"{body['seconds']['total']:.0f} s")
+
+
+def test_a_killed_deployer_leaves_nothing(fleet: Fleet, measure: Measure) -> None:
+    """SIGKILL in mid-wave: the host goes back alone."""
+    before = fleet.currents()
+    with pending(fleet) as child:
+        os.kill(child.pid, signal.SIGKILL)
+        child.wait()
+        eventually(lambda: fleet.currents() == before, 40, "the host's own watchdog")
+        eventually(lambda: loaded(fleet) == before, 20, "proven")
+    assert fleet.deploy("status")[1]["hosts"]["web1"]["outcome"] == "reverted"
+    measure("deployer killed", "reverted")
+
+
+def test_the_way_back_starts_a_dead_server(fleet: Fleet, measure: Measure) -> None:
+    """The server dies while a release is pending: abort brings the old release back, and the server with it."""
+    before = fleet.currents()
+    with pending(fleet):
+        for pid in servers(fleet.host("web1").prefix):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        assert fleet.deploy("abort", "--yes")[0] == 0
+        assert fleet.currents() == loaded(fleet) == before
+    assert answers(fleet)
+    measure("server killed", "started")
+
+
+def servers(prefix: Path) -> list[int]:
+    """Pids of the cache server below prefix."""
+    found = []
+    for pid in processes(prefix):
+        with contextlib.suppress(OSError):  # it may be gone by now
+            words = Path(f"/proc/{pid}/cmdline").read_bytes()
+            if b"sshd" not in words and b"hostctl" not in words:
+                found.append(pid)
+    return found
+
+
+def test_what_visitors_and_the_cache_notice(fleet: Fleet, measure: Measure) -> None:
+    """Requests that were not answered, and the share of pages that are still in the cache, after an activation and
+    after its revert."""
+    service = SERVICES[fleet.sandbox.service]
+    port = fleet.host("web1").http_port
+    hit_ratio(port, 100)
+    assert hit_ratio(port, 100) == 1.0
+    with Load(port) as load, pending(fleet):
+        after_push = hit_ratio(port, 100)
+        hit_ratio(port, 125)
+        assert hit_ratio(port, 125) == 1.0
+        assert fleet.deploy("abort", "--yes")[0] == 0
+        after_revert = hit_ratio(port, 125)
+    measure("not answered", f"{load.failed} of {sum(load.counts.values())}")
+    measure("cache after push, revert", f"{after_push:.0%}, {after_revert:.0%}")
+    kept = (after_push, after_revert)
+    assert kept == (1.0, 1.0) if service.keeps_cache else kept == (0.0, 0.0)
+    allowed = REFUSES.get(service.name, 0.0) * sum(load.counts.values())
+    assert load.failed <= allowed, load.counts
+    assert load.counts["ok"] > 100

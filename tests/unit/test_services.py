@@ -1,0 +1,254 @@
+"""The pure parts of the phrasebooks: facts, scripts as text, logs from configurations, and what real daemons said."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deployer.model.errors import InputError
+from deployer.services import SERVICES, haproxy_log, squid_log
+from deployer.services.base import AccessLog, ServiceSettings, assignments
+from deployer.services.shell import STAGED
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+EXAMPLES = Path(__file__).parents[2] / "playbooks"
+FUNCTIONS = ("check", "running", "reload", "start", "loaded", "adopted", "change", "restart", "counters")
+
+
+def settings(service: str, **names: object) -> ServiceSettings:
+    return ServiceSettings(f"/etc/{service}", f"/var/lib/deployer/{service}", "", names)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_facts_are_complete(name: str) -> None:
+    """Every cell of the capability matrix is a phrase."""
+    for key, text in dataclasses.asdict(SERVICES[name].facts).items():
+        assert text, key
+        assert not text.endswith("."), key
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_scripts_define_every_function_and_lint(name: str, tmp_path: Path) -> None:
+    """Those of base.py, in sh that shellcheck takes."""
+    script = SERVICES[name].script(settings(name))
+    for function in FUNCTIONS:
+        assert re.search(rf"^service_{function}\(\) \{{", script, re.MULTILINE), function
+    file = tmp_path / "service"
+    file.write_text("#!/bin/sh\n" + script)
+    allowed = (Path(__file__).parents[2] / ".shellcheckrc").read_text().split("disable=")[1].strip()
+    rules = f"{allowed},SC2034,SC2046,SC2086,SC2002"  # variables of other functions, and words that are to be split
+    words = [str(Path(sys.executable).parent / "shellcheck"), "-s", "sh", "-e", rules, str(file)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def shell(script: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run text as sh does it on a host."""
+    return subprocess.run(["sh", "-c", script, "sh", *words], capture_output=True, text=True, check=False, timeout=60)
+
+
+def counters(service: str, file: str, overrides: str) -> dict[str, int]:
+    """What service_counters makes of a daemon's own words; what asks the daemon is replaced."""
+    script = SERVICES[service].script(settings(service)) + f"FILE='{GOLDEN / file}'\n{overrides}\nservice_counters"
+    done = shell(script)
+    assert done.returncode == 0, done.stderr
+    return {line.split()[0]: int(line.split()[1]) for line in done.stdout.splitlines()}
+
+
+def test_haproxy_counters() -> None:
+    """The connection that asked nothing is the 10th request; two previews were not looked up; one server was asked 6 times."""
+    mine = 'boss() { echo 1; }\nserving() { echo 2; }\nstarted() { echo 3; }\ntold() { echo unix@/x; }\nask() { cat "$FILE"; }'
+    found = counters("haproxy", "haproxy-show-stat.csv", mine)
+    assert found == {"n": 10, "err": 0, "look": 7, "miss": 4, "orig": 6, "since": 23}
+
+
+def test_haproxy_counters_without_an_answer() -> None:
+    """No data is no zero."""
+    mine = "boss() { echo 1; }\nserving() { echo 2; }\nstarted() { echo 3; }\ntold() { echo unix@/x; }\nask() { :; }"
+    assert shell(SERVICES["haproxy"].script(settings("haproxy")) + mine + "\nservice_counters").returncode == 1
+
+
+def test_squid_counters() -> None:
+    """Hits of requests; mgr:counters knows no 5xx."""
+    mine = 'boss() { echo 1; }\nkids() { echo 7; }\nsockets() { echo "5 0100007F:0050"; }\nfetch() { echo "$1" >&2; cat "$FILE"; }'
+    found = counters("squid", "squid-counters.txt", mine)
+    assert found == {"n": 9, "look": 9, "miss": 6, "orig": 7, "since": 7}
+    done = shell(SERVICES["squid"].script(settings("squid")) + f"FILE=/dev/null\n{mine}\nservice_counters")
+    assert (done.returncode, done.stderr.strip()) == (1, "http://127.0.0.1:80/squid-internal-mgr/counters")
+
+
+def test_haproxy_tells_its_generation() -> None:
+    """From the environment of a real master after one reload."""
+    mine = f"told() {{ sed -n \"s/^HAPROXY_$2=//p\" '{GOLDEN}/haproxy-environ.txt'; }}\nreloads 1; told 1 MWORKER_WAIT_ONLY"
+    assert shell(SERVICES["haproxy"].script(settings("haproxy")) + mine).stdout.split() == ["1", "1"]
+
+
+def test_a_staged_tree_is_seen_in_place_of_the_live_one(tmp_path: Path) -> None:
+    """Without the right to bind: a copy in which absolute paths below DEST point into the copy; gone afterwards."""
+    (tmp_path / "live").mkdir()
+    (tmp_path / "staged").mkdir()
+    (tmp_path / "live/part").write_text("live\n")
+    (tmp_path / "staged/part").write_text("staged\n")
+    (tmp_path / "staged/main").write_text(f"{tmp_path}/live/part\n")
+    head = assignments(DEST=str(tmp_path / "live"), ROOT=str(tmp_path / "none"))
+    done = shell(
+        f'{head}{STAGED}\nas_if_live "$1" sh -c \'cat $(cat "$1"); echo "$1"\' sh @/main', str(tmp_path / "staged")
+    )
+    said, where = done.stdout.split()
+    assert said == "staged"
+    assert not Path(where).exists()
+
+
+def fields(log: AccessLog, line: str) -> dict[str, str] | None:
+    """As base.py describes it; None for a line of another format."""
+    if not line.startswith(log.pieces[0]):
+        return None
+    line, found = line[len(log.pieces[0]) :], dict[str, str]()
+    for name, literal in zip(log.pieces[1::2], log.pieces[2::2], strict=True):
+        line = line.lstrip(" ") if name == "time" else line
+        value, mark, line = line.partition(literal) if literal else (line, "", "")
+        if literal and not mark:
+            return None
+        found[name] = value
+    return found
+
+
+def told(log: AccessLog, file: str) -> list[tuple[str, str, bool]]:
+    """(status, part the cache had, one of our probes) of every line of a golden file."""
+    found = []
+    for line in (GOLDEN / file).read_text().splitlines():
+        if line:
+            one = fields(log, line)
+            assert one is not None, line
+            assert float(one["time"]) >= 0
+            word = one["cache"].split("/")[0]
+            part = (
+                "hit" if word in log.hits else "miss" if word in log.misses else "pass" if word in log.passes else "-"
+            )
+            found.append((one["status"], part, "deployer-probe" in one.get("agent", "")))
+    return found
+
+
+STORY = [
+    *(("200", part, False) for part in ("miss", "hit", "miss", "hit")),
+    *(
+        ("404", "miss", False),
+        ("200", "miss", False),
+        ("200", "miss", False),
+        ("200", "miss", True),
+        ("200", "hit", True),
+    ),
+]
+
+
+def test_haproxy_logs_of_the_real_daemon() -> None:
+    """The example's own format in a ring, and `option httplog` as syslog writes it."""
+    text = (EXAMPLES / "haproxy/files/haproxy.cfg.j2").read_bytes().replace(b"{{ deploy_prefix }}", b"")
+    log = haproxy_log.access_log({"haproxy.cfg": text}, settings("haproxy"))
+    assert log is not None
+    assert log.path.startswith("|")
+    assert "show events requests -nw" in log.path
+    assert told(log, "haproxy-ring.log") == [("400", "-", False), *STORY]
+    plain = b"defaults\n log /dev/log local0\n option httplog\nbackend shop\n server origin 10.0.0.1:80\n"
+    log = haproxy_log.access_log({"haproxy.cfg": plain}, settings("haproxy", haproxy_access_log="/var/log/haproxy.log"))
+    assert log is not None
+    assert log.path == "/var/log/haproxy.log"
+    assert told(log, "haproxy-httplog.log") == STORY
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("ring r\n format raw\ndefaults\n log ring@r local0\n", "stats socket"),
+        (
+            'global\n stats socket /s\n log ring@r local0\ndefaults\n log-format "%ST %Ta"\n',
+            "haproxy.cfg:5: the log has no cache",
+        ),
+        ('global\n stats socket /s\n log ring@r local0\ndefaults\n log-format "%s %Ta" # x\n', "no status"),
+    ],
+)
+def test_haproxy_logs_that_lack_something(text: str, message: str) -> None:
+    """Said with file:line and what to add."""
+    with pytest.raises(InputError, match=message):
+        haproxy_log.access_log({"haproxy.cfg": text.encode()}, settings("haproxy"))
+
+
+def test_haproxy_logs_nowhere() -> None:
+    """Syslog alone is no file."""
+    assert haproxy_log.access_log({"haproxy.cfg": b"global\n log /dev/log local0\n"}, settings("haproxy")) is None
+
+
+def squid(text: str, **more: str) -> AccessLog | None:
+    files = {"squid.conf": text.encode(), **{name.replace("__", "/"): part.encode() for name, part in more.items()}}
+    return squid_log.access_log(files, settings("squid"))
+
+
+def test_squid_logs_of_the_real_daemon() -> None:
+    """The example's own format and the native one, which begins where no access_log is written."""
+    text = (EXAMPLES / "squid/files/squid.conf.j2").read_text().replace("{{ deploy_prefix }}", "")
+    log = squid(text)
+    assert log is not None
+    assert told(log, "squid-shop.log")[1:] == STORY
+    assert told(log, "squid-shop.log")[0] == ("0", "-", False)
+    log = squid("http_port 80\n")
+    assert log is not None
+    assert log.path == "/var/log/squid/access.log"
+    native = [("404" if s == "404" else "200", part, False) for s, part, _ in told(log, "squid-native.log")]
+    assert [part for _, part, _ in native] == ["hit", "hit", "hit", "hit", "miss", "miss", "miss", "hit", "hit"]
+    one = fields(log, (GOLDEN / "squid-native.log").read_text().splitlines()[5])
+    assert one is not None
+    assert (one["time"], one["upstream"], one["status"]) == ("9", "127.0.0.1", "200")
+
+
+def test_squid_logs_by_include_and_continuation() -> None:
+    """A format that another file defines, over two lines."""
+    parts = {"conf.d__a.conf": "logformat f %>Hs \\\n %Ss %tr\n"}
+    log = squid("# x\ninclude /etc/squid/conf.d/*.conf\naccess_log none other\naccess_log /l logformat=f\n", **parts)
+    assert log is not None
+    assert (log.path, log.pieces) == ("/l", ("", "status", "  ", "cache", " ", "time", ""))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("access_log stdio:/l combined\n", "no time"),
+        ("logformat f %Ss %tr\naccess_log stdio:/l f\n", "squid.conf:1: the log has no status"),
+        ("access_log syslog:daemon.info squid\n", "squid.conf:1: the access log syslog"),
+        ("access_log stdio:/l logformat=nope\n", "squid.conf:1: the logformat nope is not defined"),
+    ],
+)
+def test_squid_logs_that_lack_something(text: str, message: str) -> None:
+    """Said with file:line."""
+    with pytest.raises(InputError, match=message):
+        squid(text)
+
+
+def test_squid_logs_nowhere() -> None:
+    """`none`."""
+    assert squid("access_log none\n") is None
+
+
+@given(st.text())
+def test_any_format_is_split_into_literals_and_fields(form: str) -> None:
+    """Never an error, always literal, field, ..., literal; a format without fields is itself."""
+    for split in (haproxy_log.split, squid_log.split):
+        pieces = split(form)
+        assert len(pieces) % 2 == 1
+        if "%" not in form:
+            assert pieces == (form,)
+
+
+@given(st.binary())
+def test_any_bytes_are_read_without_a_traceback(text: bytes) -> None:
+    """An InputError at most."""
+    for read, name in ((haproxy_log.access_log, "haproxy.cfg"), (squid_log.access_log, "squid.conf")):
+        with contextlib.suppress(InputError):
+            read({name: b"log ring@x\naccess_log /l\n" + text}, settings(name.split(".")[0]))
