@@ -47,6 +47,10 @@ def _target(address: str, user: str, port: int, key: str, config_file: str, dept
     said = ask_ssh(address, user, port, config_file)
     if said.get("proxycommand", "none") != "none" and "proxyjump" not in said:
         raise InputError(f"cannot connect to {address}: ProxyCommand is not supported", hint="use ProxyJump")
+    if said.get("revokedhostkeys", "none") != "none":
+        raise InputError(
+            f"cannot connect to {address}: RevokedHostKeys is not supported", hint="write @revoked lines in known_hosts"
+        )
     jump = said.get("proxyjump", "none")
     hops = [] if jump == "none" else [_hop(text, config_file, depth + 1) for text in jump.split(",")]
     keys = [key] if key else said.get("identityfile", "\n".join(DEFAULT_KEYS)).split("\n")
