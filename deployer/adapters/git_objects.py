@@ -23,8 +23,12 @@ SAFE = {
 
 def open_repository(root: Path) -> Repo:
     """GitPython on the checkout, hardened by environment. Raises DeployError."""
-    import git
-
+    try:
+        import git
+    except ImportError as error:  # GitPython looks for git when it is imported
+        raise DeployError(
+            f"git cannot be run: {str(error).splitlines()[0]}", hint="install git 2.34 or newer"
+        ) from None
     try:
         repo = git.Repo(root, search_parent_directories=True)
     except (git.InvalidGitRepositoryError, git.NoSuchPathError):

@@ -17,6 +17,7 @@ from deployer.adapters.git_objects import open_repository, read_blobs, run_git
 from deployer.adapters.runs import Runs, entry_from_json, entry_to_json
 from deployer.model.errors import DeployError, InputError, LedgerMoved, LedgerUnavailable
 from deployer.model.ledger import Entry
+from deployer.model.secret import hide
 
 if TYPE_CHECKING:
     from git import Repo
@@ -144,7 +145,7 @@ class GitLedger:
         chain = self._entries(self.head)
         if len(chain) != after:
             raise LedgerMoved("the ledger moved since it was read")
-        written = replace(entry, number=after + 1)
+        written = without_secrets(replace(entry, number=after + 1))
         try:
             sha = self._commit(written)
             self._swap(sha)
@@ -215,6 +216,11 @@ class GitLedger:
                     continue
             path.unlink(missing_ok=True)
         return written
+
+
+def without_secrets(entry: Entry) -> Entry:
+    """The ledger is for ever: the texts of people and hosts are cleaned on the way in."""
+    return replace(entry, why=hide(entry.why), because=hide(entry.because))
 
 
 def sentence(entry: Entry) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from deployer.model.errors import HostError, Refused, Unreachable
 from deployer.model.release import Package
+from deployer.model.secret import hide
 from deployer.model.state import Confirmed, HostState, Order
 from deployer.remote.layout import Layout, agent_source
 
@@ -133,7 +134,8 @@ def parse(stdout: bytes, exit_status: int | None, stderr: bytes) -> HostState:
 
 
 def _one_line(text: str) -> str:
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:500]
+    """What a host says is data: one line, bounded, without control characters and secrets."""
+    return hide(" ".join("".join(c if c.isprintable() else " " for c in text[:20_000]).split()))[:500]
 
 
 def _state(body: dict[str, object]) -> HostState:
@@ -158,4 +160,4 @@ def _typed(value: object, default: object, name: str) -> object:
         return {str(path): str(digest) for path, digest in value.items()}
     if type(value) is not type(default):
         raise ValueError(f"{name} is {value!r:.40}")
-    return value
+    return _one_line(value) if name == "alarm" and isinstance(value, str) else value
