@@ -104,19 +104,27 @@ def _collect(lines: list[str]) -> dict[str, str]:
     return said
 
 
+def refuse_unreadable_config(config_file: str = "") -> None:
+    """Without an ssh client, what paramiko's reader would silently skip or always take. Nothing is contacted yet."""
+    path = Path(config_file or os.environ.get("DEPLOY_SSH_CONFIG") or "~/.ssh/config").expanduser()
+    if shutil.which("ssh") is not None or not path.is_file():
+        return
+    for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
+        word = re.split(r"[\s=]", line.strip())[0].lower()
+        if word in ("include", "match", "revokedhostkeys"):
+            raise InputError(
+                f"{path}:{number}: {word} cannot be honoured without an ssh client",
+                hint="install the distribution's openssh-client",
+            )
+
+
 def read_strictly(address: str, config_file: str) -> dict[str, str]:
     """Without an ssh client: paramiko's reader, refusing what it would silently get wrong."""
     known = {"userknownhostsfile": "~/.ssh/known_hosts", "globalknownhostsfile": "/etc/ssh/ssh_known_hosts"}
     path = Path(config_file or "~/.ssh/config").expanduser()
     if not path.is_file():
         return known
-    for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
-        word = line.strip().split(" ")[0].lower()
-        if word in ("include", "match"):
-            raise InputError(
-                f"{path}:{number}: {word} cannot be honoured without an ssh client",
-                hint="install the distribution's openssh-client",
-            )
+    refuse_unreadable_config(config_file)
     from paramiko.config import SSHConfig
 
     found = SSHConfig.from_path(str(path)).lookup(address)

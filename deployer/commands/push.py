@@ -8,6 +8,21 @@ from pathlib import Path
 import click
 
 from deployer.commands.options import Options, shared
+from deployer.model.errors import UsageError
+
+
+def refuse_contradiction(file: str, *names: str) -> None:
+    """A saved plan says it already: what else is given for it cannot be meant."""
+    from click.core import ParameterSource
+
+    context = click.get_current_context()
+    for name in names:
+        if context.get_parameter_source(name) not in (ParameterSource.DEFAULT, None):
+            raise UsageError(
+                f"{file} and --{name} contradict each other: the saved plan says the {name}",
+                hint=f"leave --{name} out, or push a playbook instead of the plan",
+                consequence="nothing was sent",
+            )
 
 
 @click.command()
@@ -28,18 +43,19 @@ def push(options: Options, revision: str, message: str, allow_quarantined: bool)
     from deployer.commands.gates import policy_for, probes_for, unjudged
     from deployer.commands.planfile import read_plan
     from deployer.commands.report import report
+    from deployer.commands.revision import release_of
     from deployer.engine.push import push as run
     from deployer.model.events import Notice
-    from deployer.model.render import render_packages
 
     options.require_consent("push")
     saved = None
     if options.playbook and options.playbook.endswith(".json"):
+        refuse_contradiction(options.playbook, "revision", "environment")
         saved = read_plan(Path(options.playbook))
         options = replace(options, playbook=saved.playbook, environment=saved.environment)
         revision = saved.revision
     context = build(options)
-    release = context.repository.release(revision, context.playbook.name, context.hosts, render_packages)
+    release = release_of(context, revision)
     notices: list[str] = []
     with probes_for(context, notices.append) as probes, context.ports(probes) as ports:
         context.ledger.back_fill()
