@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 
 MASK = "***"
 SHORTEST = 4  # a shorter value would blot out ordinary words, and is no secret worth the name
-WORDS = r"pass(?:word|wd|phrase)?|secret|token|credentials?|api_?key|private_?key|auth_?key"
-NAME = re.compile(rf"(?:^|[_.-])(?:\w*{WORDS})s?(?:$|[_.-])", re.IGNORECASE)
+WORDS = r"password|passwd|passphrase|secret|token|credentials?|api_?key|private_?key|auth_?key"
+NAME = re.compile(rf"(?:^|[_.-])(?:\w*(?:{WORDS})s?|pass)(?:$|[_.-])", re.IGNORECASE)
 HARMLESS = re.compile(r"_(?:file|path|dir|name|url|user|ttl|timeout|length|enabled|type)$", re.IGNORECASE)
 PAIR = re.compile(rf"([\w.-]*(?:{WORDS})s?[\w.-]*[\"']?\s*[:=]\s*)([^\s,}}#][^,}}#]*)", re.IGNORECASE)
 ORDINARY = {"none", "null", "true", "false", "default", "file"}
