@@ -104,7 +104,8 @@ class Context:
         """Everything wired; closed on the way out, whatever happens, and never waiting for a silent host."""
         service_for(self.playbook)  # an unsupported service is known before anything is contacted
         renderer = choose(self.options.output, os.environ, self.options.verbose, plain)
-        hosts = SshHosts(self.transport, self.playbook.name, self.playbook.dest, self.script)
+        book = self.playbook
+        hosts = SshHosts(self.transport, book.name, book.dest, self.script, book.group)
         executor = make_executor(self.options.forks)
         try:
             yield Ports(hosts, probes or NoProbes(), SystemClock(), pulse, executor, renderer)

@@ -23,7 +23,7 @@ case $verb in
 esac
 cd "$ROOT" 2>/dev/null || refuse unadopted "nothing is adopted here: $ROOT does not exist"
 case $verb in
-  stage) valid_release "${1:-}"; locked do_stage "$1" ;;
+  stage) valid_release "${1:-}"; valid_group "${2:-}"; locked do_stage "$1" "${2:-}" ;;
   check) valid_release "${1:-}"; do_check "$1" ;;
   preview) do_preview ;;
   activate)
@@ -51,6 +51,7 @@ valid_release() {
   [ ${#1} -eq 19 ] || refuse usage "not a release id"
 }
 valid_number() { case $1 in ''|*[!0-9]*) refuse usage "not a number" ;; esac; [ ${#1} -le 12 ] || refuse usage "number too large"; }
+valid_group() { case $1 in -*|*[!a-z0-9_-]*) refuse usage "not the name of a group" ;; esac; }
 valid_word() { case $1 in push|rollback|adopt) ;; *) refuse usage "not a command word" ;; esac; }
 valid_deploy() { case $1 in [0-9]*-[0-9a-f]*) ;; *) refuse usage "not a deploy id" ;; esac
   case $1 in *[!0-9a-f-]*) refuse usage "not a deploy id" ;; esac; [ ${#1} -le 32 ] || refuse usage "deploy id too long"; }
@@ -62,6 +63,7 @@ note() { printf '%s %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$*" >> events 2>/dev
 
 # --- one verb at a time: flock on a file that is never deleted; its holder is written down so that a hung one can be killed
 locked() {
+  ( umask 077; : >> lock ) 2>/dev/null # who can open it could hold it, and keep the watchdog out
   command exec 9>>lock || refuse disk "cannot open the lock: read-only or full"
   if ! flock -n 9 9>&9 && ! timeout "${LOCK_WAIT:-$T_CMD}" flock 9 9>&9; then
     [ "${STEAL:-0}" = 1 ] && steal_lock || refuse busy "another verb is running: $(cat lock.holder 2>/dev/null)"
@@ -179,11 +181,13 @@ weigh() { # DIR: would it be accepted, and what would taking it cost the running
   said=$(service service_check "$1" 2>&1) || refuse invalid "${said:-the check failed or took longer than $T_CMD s}"
   change=$(service service_change "$(readlink -f "$ROOT/current")" "$1" 2>/dev/null | head -n 1)
 }
-do_stage() {
+do_stage() { # RELEASE [GROUP]; the same stream
+  [ -z "$2" ] || umask 027
   new=releases/.tmp.$1; mkdir -p releases; rm -rf "$new" && mkdir "$new" 2>/dev/null || refuse disk "cannot create $new: read-only or full"
   unpack "$new"
   put service < "$new/.service" || discard disk "cannot write the service functions"
   rm -f "$new/.service"
+  [ -z "$2" ] || { chgrp -R "$2" "$new" && chmod -R o-rwx "$new"; } 2>/dev/null || discard usage "cannot give the release to the group $2"
   if [ -d "releases/$1" ]; then
     if intact "$1"; then
       cmp -s "$new/.manifest" "releases/$1/.manifest" && { rm -rf "$new"; return; }
