@@ -347,8 +347,8 @@ take() { # take DIR: its regular files, links dereferenced, modes kept, as a rel
   odd=$(find "$1/" ! -type d ! -type f ! -type l | head -n 1); [ -z "$odd" ] || refuse usage "$odd is no regular file"
   said=$(cp -pRL "$1/." "$new" 2>&1) || { rm -rf "$new"; refuse usage "cannot copy $1: $said"; }
   rm -f "$new/.manifest"
-  odd=$(cd "$new" && find . -type f | sed -n '/^\.\/[A-Za-z0-9_@+.][A-Za-z0-9._@+/-]*$/!p' | head -n 1)
-  [ -z "$odd" ] || { rm -rf "$new"; refuse usage "the file name $odd is not allowed"; }
+  odd=$(cd "$new" && { find . ! -type d ! -type f; find . -type f | sed -n '/^\.\/[A-Za-z0-9_@+.][A-Za-z0-9._@+/-]*$/!p'; } | head -n 1) # again: what is copied may have changed
+  [ -z "$odd" ] || { rm -rf "$new"; refuse usage "the file name $odd is not allowed, or it is no regular file"; }
   ( cd "$new" && find . -type f | sed 's|^\./||' | sort | xargs -r sha256sum ) > "releases/.manifest.adopt" || { rm -rf "$new"; refuse disk "cannot write the manifest"; }
   mv "releases/.manifest.adopt" "$new/.manifest"
   id=0000000000-$(sha256sum < "$new/.manifest" | cut -c1-8)
