@@ -56,7 +56,7 @@ def _target(address: str, user: str, port: int, key: str, config_file: str, dept
     keys = [key] if key else said.get("identityfile", "\n".join(DEFAULT_KEYS)).split("\n")
     return Target(
         hostname=said.get("hostname", address),
-        port=port or int(said.get("port", "22")),
+        port=port or _port(said.get("port", "22"), address),
         user=user or said.get("user") or getpass.getuser(),
         identities=tuple(p for k in keys if (p := os.path.expanduser(k)) and Path(p).is_file()),
         known_hosts=tuple(f"{said.get('userknownhostsfile', '')} {said.get('globalknownhostsfile', '')}".split()),
@@ -66,8 +66,14 @@ def _target(address: str, user: str, port: int, key: str, config_file: str, dept
     )
 
 
+def _port(text: str, address: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,5}", text):
+        raise InputError(f"cannot connect to {address}: {text!r:.40} is not a port (ssh configuration)")
+    return int(text)
+
+
 def _seconds(text: str) -> float:
-    return min(30.0, float(text)) if text.isdigit() and int(text) else 10.0
+    return min(30.0, float(text)) if re.fullmatch(r"[0-9]{1,6}", text) and int(text) else 10.0
 
 
 def _hop(text: str, config_file: str, depth: int) -> Target:
@@ -75,7 +81,7 @@ def _hop(text: str, config_file: str, depth: int) -> Target:
     match = re.fullmatch(r"(?:ssh://)?(?:([^@\s]+)@)?([^:\s]+|\[[^\]]+\])(?::(\d+))?", text)
     if match is None:
         raise InputError(f"cannot read ProxyJump {text!r}", hint="write [user@]host[:port]")
-    return _target(match[2].strip("[]"), match[1] or "", int(match[3] or 0), "", config_file, depth)
+    return _target(match[2].strip("[]"), match[1] or "", int((match[3] or "0")[:6]), "", config_file, depth)
 
 
 def ask_ssh(address: str, user: str, port: int, config_file: str) -> dict[str, str]:
@@ -125,9 +131,13 @@ def read_strictly(address: str, config_file: str) -> dict[str, str]:
     if not path.is_file():
         return known
     refuse_unreadable_config(config_file)
+    from paramiko import SSHException
     from paramiko.config import SSHConfig
 
-    found = SSHConfig.from_path(str(path)).lookup(address)
+    try:
+        found = SSHConfig.from_text(path.read_text(errors="replace")).lookup(address)
+    except (SSHException, ValueError, KeyError, OSError) as error:
+        raise InputError(f"cannot read {path}: {error}", hint="install the distribution's openssh-client") from None
     lists: dict[str, object] = dict(found)
     flat = {k: "\n".join(v) if isinstance(v, list) else str(v) for k, v in lists.items()}
     return {**known, **flat}
