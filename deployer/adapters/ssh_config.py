@@ -78,10 +78,10 @@ def _seconds(text: str) -> float:
 
 def _hop(text: str, config_file: str, depth: int) -> Target:
     """`[user@]host[:port]` of a ProxyJump."""
-    match = re.fullmatch(r"(?:ssh://)?(?:([^@\s]+)@)?([^:\s]+|\[[^\]]+\])(?::(\d+))?", text)
+    match = re.fullmatch(r"(?:ssh://)?(?:([^@\s]+)@)?([^:\s]+|\[[^\]]+\])(?::([0-9]{1,5}))?", text)
     if match is None:
         raise InputError(f"cannot read ProxyJump {text!r}", hint="write [user@]host[:port]")
-    return _target(match[2].strip("[]"), match[1] or "", int((match[3] or "0")[:6]), "", config_file, depth)
+    return _target(match[2].strip("[]"), match[1] or "", int(match[3] or 0), "", config_file, depth)
 
 
 def ask_ssh(address: str, user: str, port: int, config_file: str) -> dict[str, str]:
