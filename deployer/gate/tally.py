@@ -187,7 +187,7 @@ class Tally:
         """Nearest-rank quantile in milliseconds of the last `ticks` ticks; None without data."""
         start = max(0, len(self.times) - ticks) if ticks else 0
         ticks_of = (tick for name in names for tick in self.series[name].lat[start:])
-        known = sorted(min(ms, float(MOST)) for tick in ticks_of for ms in tick if not math.isnan(ms))
+        known = sorted(min(max(ms, 0.0), float(MOST)) for tick in ticks_of for ms in tick if not math.isnan(ms))
         return known[max(0, math.ceil(round(level * len(known), 6)) - 1)] if known else None
 
     def since(self, name: str, metric: str) -> float:
