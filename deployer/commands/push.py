@@ -11,15 +11,16 @@ from deployer.commands.options import Options, shared
 from deployer.model.errors import UsageError
 
 
-def refuse_contradiction(file: str, *names: str) -> None:
-    """A saved plan says it already: what else is given for it cannot be meant."""
+def refuse_contradiction(file: str, **saved: str) -> None:
+    """What a saved plan says already may be said again, but not otherwise. saved: option -> its value in the plan."""
     from click.core import ParameterSource
 
     context = click.get_current_context()
-    for name in names:
-        if context.get_parameter_source(name) not in (ParameterSource.DEFAULT, None):
+    for name, value in saved.items():
+        given = context.params[name]
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT and given != value:
             raise UsageError(
-                f"{file} and --{name} contradict each other: the saved plan says the {name}",
+                f"{file} and --{name} contradict each other: the saved plan says {value}, not {given}",
                 hint=f"leave --{name} out, or push a playbook instead of the plan",
                 consequence="nothing was sent",
             )
@@ -43,15 +44,15 @@ def push(options: Options, revision: str, message: str, allow_quarantined: bool)
     from deployer.commands.gates import policy_for, probes_for, unjudged
     from deployer.commands.planfile import read_plan
     from deployer.commands.report import report
-    from deployer.commands.revision import release_of
+    from deployer.commands.revision import release_of, signing_rule
     from deployer.engine.push import push as run
     from deployer.model.events import Notice
 
     options.require_consent("push")
     saved = None
     if options.playbook and options.playbook.endswith(".json"):
-        refuse_contradiction(options.playbook, "revision", "environment")
         saved = read_plan(Path(options.playbook))
+        refuse_contradiction(options.playbook, revision=saved.revision, environment=saved.environment)
         options = replace(options, playbook=saved.playbook, environment=saved.environment)
         revision = saved.revision
     context = build(options)
@@ -59,6 +60,8 @@ def push(options: Options, revision: str, message: str, allow_quarantined: bool)
     notices: list[str] = []
     with probes_for(context, notices.append) as probes, context.ports(probes) as ports:
         context.ledger.back_fill()
+        if signing_rule(context):
+            ports.emit(Notice("info", f"{release.revision[:10]} is signed by {release.author}"))
         dirty = [f"uncommitted and not deployed: {p}" for p in context.repository.dirty(context.playbook.name)]
         for text in [*dirty, *unjudged(context)]:
             ports.emit(Notice("warning", text))

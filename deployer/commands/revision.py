@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,9 +17,11 @@ if TYPE_CHECKING:
 
 
 def release_of(context: Context, revision: str) -> Release:
-    """The release at `revision` for the hosts of `context`. Raises InputError."""
-    signer_of(context, revision)
-    return context.repository.release(revision, context.playbook.name, context.hosts, render_packages)
+    """The release at `revision` for the hosts of `context`; where signatures are asked for, its author is the signer.
+    Raises InputError."""
+    signer = signer_of(context, revision)
+    release = context.repository.release(revision, context.playbook.name, context.hosts, render_packages)
+    return replace(release, author=f"{signer.principal} ({signer.key})") if signer else release
 
 
 def signer_of(context: Context, revision: str) -> Signer | None:

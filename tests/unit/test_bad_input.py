@@ -251,7 +251,7 @@ ROWS = [
         for words in (("push",), ("rollback",), ("adopt",), ("confirm",), ("abort",), ("lock", "release"))
     ),
     inv(53, "which environment.*production, canary", INVENTORY.replace("    staging", "    canary: {children: {edge: {}}}\n    staging"), code=64, place=False),
-    cli(54, "plan.json and --revision contradict each other", "push", "--yes", "plan.json", "-r", "HEAD"),
+    cli(54, "plan.json and --revision contradict each other", "push", "--yes", "plan.json", "-r", "main"),
     cli(54, "plan.json and --environment contradict each other", "push", "--yes", "plan.json", "-e", "staging"),
     cli(54, "0 is not in the range", "plan", "-f", "0"),
 ]  # fmt: skip
