@@ -16,7 +16,9 @@ import click
 
 from deployer import __version__
 from deployer.console.errors import error_lines
+from deployer.console.hiding import hiding
 from deployer.model.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_LOCKED, EXIT_USAGE, DeployError, UsageError
+from deployer.model.secret import hide
 
 COMMANDS = {
     "plan": "Show who would get what, in which waves; change nothing.",
@@ -91,6 +93,12 @@ def _interrupt(number: int, frame: object) -> None:
 
 def run(words: list[str]) -> int:
     """Run one command line; its exit code."""
+    with hiding():
+        return answer(words)
+
+
+def answer(words: list[str]) -> int:
+    """The one place where an exception becomes an exit code."""
     try:
         result = cli.main(words, prog_name="deploy", standalone_mode=False)
         sys.stdout.flush()
@@ -134,7 +142,7 @@ def wants_json(words: list[str]) -> bool:
 
 def bug(error: Exception, words: list[str]) -> int:
     """Ours. The traceback goes to a file, and to the terminal only with -v."""
-    text = "".join(traceback.format_exception(error))
+    text = hide("".join(traceback.format_exception(error)))
     place = Path(".deploy") / "crash.txt"
     try:
         place.parent.mkdir(exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TypeVar, get_type_hints
 
@@ -13,6 +14,7 @@ from deployer.model.health import HealthCheck, merge
 from deployer.model.playbook import Playbook
 
 M = TypeVar("M", bound=BaseModel)
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 
 
 def find_root(start: Path) -> Path:
@@ -28,7 +30,12 @@ def find_root(start: Path) -> Path:
 def choose_playbook(root: Path, name: str | None) -> str:
     """`name`, or the only playbook there is."""
     folder = root / "playbooks"
-    names = sorted(p.parent.name for p in folder.glob("*/playbook.yml")) if folder.is_dir() else []
+    found = sorted(p.parent.name for p in folder.glob("*/playbook.yml")) if folder.is_dir() else []
+    names = [each for each in found if NAME.fullmatch(each)]
+    if name in found and name not in names:
+        raise InputError(
+            f"{name!r} cannot be the name of a playbook", hint="letters, digits and . _ - only: it names files on hosts"
+        )
     if name is None:
         if len(names) == 1:
             return names[0]
@@ -51,8 +58,6 @@ def load_playbook(root: Path, name: str) -> Playbook:
     if isinstance(document.value, dict) and "tasks" in document.value:
         raise document.fail(("tasks",), "this is an Ansible playbook", "run it with ansible-playbook")
     playbook = validate(document, Playbook).model_copy(update={"name": name})
-    if playbook.bake <= 0:
-        raise document.fail(("bake",), "bake must be longer than nothing: without watching no verdict is healthy")
     if playbook.service == "custom" and playbook.custom is None:
         raise document.fail(("service",), "service custom needs `custom:` with check, activate and verify")
     return playbook
@@ -117,6 +122,11 @@ def validate(document: Document, model: type[M]) -> M:
         if first["type"] == "missing":
             raise document.fail(path, f"`{first['loc'][-1]}` is missing{more}") from None
         text = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "literal_error":
+            allowed = re.findall(r"'([^']*)'", first["ctx"]["expected"])
+            hint = did_you_mean(str(first["input"]), allowed)
+            text = f"{first['input']!r:.80} is not one of {', '.join(allowed)}"
+            raise document.fail(path, f"`{'.'.join(map(str, first['loc']))}`: {text}{more}", hint) from None
         raise document.fail(path, f"`{'.'.join(map(str, first['loc']))}`: {text}{more}") from None
 
 

@@ -20,6 +20,7 @@ from deployer.model.release import FILE_PATH, MAX_BYTES, MAX_FILES, MAX_PATH, Pa
 if TYPE_CHECKING:
     pass
 
+HEX = re.compile(r"[0-9a-f]{4,40}")
 REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/+-]*(?:[~^]\d*)*|@(?:[~^]\d*)*")
 MODES = {"100644": False, "100755": True}
 KINDS = {"120000": "a symlink", "160000": "a submodule", "40000": "a folder"}
@@ -73,8 +74,15 @@ class Repository:
             self._git("rev-parse", "--verify", "--end-of-options", revision)
         except git.GitCommandError as error:
             text = str(error.stderr)
-            return "ambiguous" if "ambiguous" in text and "short" in text else "no branch, tag or commit of that name"
+            if "ambiguous" in text and "short" in text:
+                return f"it is ambiguous: {', '.join(self._candidates(revision))}"
+            return "no branch, tag or commit of that name"
         return "it is not a commit"
+
+    def _candidates(self, prefix: str) -> list[str]:
+        """The objects that a short name may mean, as `kind sha`; ten at most."""
+        found = self._git("rev-parse", f"--disambiguate={prefix}").split()[:10] if HEX.fullmatch(prefix) else []
+        return [f"{self._git('cat-file', '-t', sha)} {sha[:16]}" for sha in found]
 
     def _near(self, revision: str) -> str:
         return did_you_mean(revision, [ref.name for ref in self.repo.refs][:200])
@@ -88,32 +96,33 @@ class Repository:
         found: dict[str, SourceFile] = {}
         size = 0
         rows = list(self._tree(sha, folder))
-        for mode, _, path in rows:
+        for mode, _, path, length in rows:
+            size += length
+            if size > MAX_BYTES or len(rows) > MAX_FILES:  # before anything is read
+                raise InputError(f"{short}:{folder}/{path}: more than {MAX_FILES} files or {MAX_BYTES >> 20} MiB")
             if mode not in MODES:
                 raise InputError(
                     f"{short}:{folder}/{path}: {KINDS.get(mode, 'an object')} (mode {mode}) cannot be deployed"
                 )
-        contents = read_blobs(self.repo, [blob for _, blob, _ in rows])
-        for (mode, _, path), content in zip(rows, contents, strict=True):
-            size += len(content)
+        contents = read_blobs(self.repo, [blob for _, blob, _, _ in rows])
+        for (mode, _, path, _), content in zip(rows, contents, strict=True):
             source = SourceFile(path.removesuffix(".j2"), content, MODES[mode], path.endswith(".j2"))
             refuse_file(source, found, f"{short}:{folder}/{path}")
             found[source.path] = source
-            if len(found) > MAX_FILES or size > MAX_BYTES:
-                raise InputError(f"{short}:{folder}: more than {MAX_FILES} files or {MAX_BYTES >> 20} MiB")
         if not found:
             raise InputError(f"{short}: nothing to deploy: {folder} has no files at this revision")
         return tuple(found[path] for path in sorted(found))
 
-    def _tree(self, sha: str, folder: str) -> Iterator[tuple[str, str, str]]:
-        """(mode, blob, path below folder); names come raw, separated by NUL, so none can pretend to be two."""
-        words = ("ls-tree", "-r", "-z", "--full-tree", "--end-of-options", sha, "--", f"{folder}/")
+    def _tree(self, sha: str, folder: str) -> Iterator[tuple[str, str, str, int]]:
+        """(mode, blob, path below folder, bytes); names come raw, separated by NUL, so none can pretend to be two."""
+        words = ("ls-tree", "-r", "-l", "-z", "--full-tree", "--end-of-options", sha, "--", f"{folder}/")
         listing = run_git(self.repo, *words, stdout_as_string=False, strip_newline_in_stdout=False)
         for entry in bytes(listing).split(b"\0"):
             if entry:
                 head, _, name = entry.partition(b"\t")
-                mode, _, blob = head.decode().split(" ")
-                yield mode, blob, name.decode("utf-8", "backslashreplace").removeprefix(f"{folder}/")
+                mode, _, blob, length = head.decode().split()
+                shown = name.decode("utf-8", "backslashreplace").removeprefix(f"{folder}/")
+                yield mode, blob, shown, int(length) if length.isdigit() else 0
 
     def origin_commit(self, sha: str, playbook: str) -> str:
         """The oldest ancestor that has the very same files: reverting a commit gives back the old identity. Every

@@ -21,12 +21,23 @@ SAFE = {
 }
 
 
-def open_repository(root: Path) -> Repo:
-    """GitPython on the checkout, hardened by environment. Raises DeployError."""
+def import_git() -> Any:
+    """GitPython, which looks for git when it is imported."""
     import git
 
+    return git
+
+
+def open_repository(root: Path) -> Repo:
+    """GitPython on the checkout, hardened by environment. Raises DeployError."""
     try:
-        repo = git.Repo(root, search_parent_directories=True)
+        git = import_git()
+    except ImportError as error:
+        raise DeployError(
+            f"git cannot be run: {str(error).splitlines()[0]}", hint="install git 2.34 or newer"
+        ) from None
+    try:
+        repo: Repo = git.Repo(root, search_parent_directories=True)
     except (git.InvalidGitRepositoryError, git.NoSuchPathError):
         raise DeployError(f"{root} is not in a git repository", hint="run git init, or cd into the checkout") from None
     values: dict[str, str] = {"GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_COUNT": str(len(SAFE)), "GIT_OPTIONAL_LOCKS": "0"}

@@ -1,11 +1,16 @@
-"""Strict host keys for paramiko: a client that knows exactly the keys known_hosts gives one hop, and no other."""
+"""Strict host keys for paramiko: known_hosts decides about the key of every hop, and nothing is ever added.
+
+paramiko is given no keys of its own: it knows neither markers nor patterns, and would compare with the first key it
+finds. It asks the policy about every key, and asks the server for the kinds that can be checked: a certificate first
+where an authority is listed, else the kinds that are known.
+"""
 
 from __future__ import annotations
 
 import base64
-import binascii
-import socket
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from deployer.adapters.known_hosts import Line, fingerprint, lookup_name, matches
 from deployer.adapters.ssh_config import Target
@@ -13,57 +18,83 @@ from deployer.adapters.ssh_config import Target
 if TYPE_CHECKING:
     import paramiko
 
+RSA = ("rsa-sha2-512", "rsa-sha2-256")  # the algorithms of a key that known_hosts calls ssh-rsa
+KINDS = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", *RSA)
+CERTIFICATE = "-cert-v01@openssh.com"
+
 
 def strict_client(hop: Target, known: tuple[Line, ...]) -> paramiko.SSHClient:
-    """A client for `hop` whose policy never adds a key."""
+    """A client for `hop` whose policy decides by `known` and never adds a key."""
     import paramiko
 
     filed = hop.known_as or lookup_name(hop.hostname, hop.port)
-    lines = [line for line in known if matches(line, filed)]
+    lines = tuple(line for line in known if matches(line, filed))
+    principal = hop.known_as or hop.hostname
+
+    class Decide(paramiko.MissingHostKeyPolicy):
+        """Asked about every key: the client holds none."""
+
+        def missing_host_key(self, client: object, hostname: str, key: paramiko.PKey) -> None:
+            if complaint := judge(key, lines, filed, principal, time.time()):
+                raise paramiko.SSHException(complaint)
+
     client = paramiko.SSHClient()
-    client.set_missing_host_key_policy(refusal(filed, lines))
-    name = lookup_name(hop.hostname, hop.port)
-    revoked = {line.blob for line in lines if line.marker == "@revoked"}
-    for line in lines:
-        if not line.marker and line.blob not in revoked:
-            try:
-                key = paramiko.PKey.from_type_string(line.kind, base64.b64decode(line.blob))
-            except (paramiko.SSHException, ValueError, binascii.Error):
-                continue
-            client.get_host_keys().add(name, line.kind, key)
+    client.set_missing_host_key_policy(Decide())
     return client
 
 
-def refusal(filed: str, lines: list[Line]) -> paramiko.MissingHostKeyPolicy:
-    """A policy that says what is known, what was offered and what to do."""
-    import paramiko
+def asking_for(hop: Target, known: tuple[Line, ...]) -> Callable[..., paramiko.Transport]:
+    """paramiko's `transport_factory`: which kinds of host key to ask for, the ones that can be checked first."""
+    filed = hop.known_as or lookup_name(hop.hostname, hop.port)
+    lines = [line for line in known if matches(line, filed)]
+    listed = {kind for line in lines if not line.marker for kind in (RSA if line.kind == "ssh-rsa" else (line.kind,))}
+    kinds = sorted(KINDS, key=lambda kind: kind not in listed)
+    if any(line.marker == "@cert-authority" for line in lines):
+        kinds = [f"{kind}{CERTIFICATE}" for kind in kinds] + kinds
 
-    class Refuse(paramiko.MissingHostKeyPolicy):
-        """Never adds a key. Says what is known, what was offered and what to do."""
+    def make(*args: Any, **options: Any) -> paramiko.Transport:
+        import paramiko
 
-        def missing_host_key(self, client: object, hostname: str, key: paramiko.PKey) -> None:
-            offered = f"{key.get_name()} {fingerprint(key.asbytes())}"
-            for line in lines:
-                if line.marker == "@revoked" and line.blob == key.get_base64():
-                    raise paramiko.SSHException(f"host key {offered} is revoked ({line.place})")
-            if any(line.marker == "@cert-authority" for line in lines):
-                raise paramiko.SSHException(
-                    f"host key {offered} is not listed; certificates of {lines[0].place} are not supported yet"
-                )
-            raise paramiko.SSHException(f"host key {offered} of {filed} is unknown; connect once with ssh to check it")
+        transport = paramiko.Transport(*args, **options)
+        transport.get_security_options().key_types = tuple(kinds)
+        return transport
 
-    return Refuse()
+    return make
+
+
+def judge(key: paramiko.PKey, lines: tuple[Line, ...], filed: str, principal: str, now: float) -> str:
+    """Why the offered `key` (a certificate is in its `public_blob`) is refused; "" when known_hosts vouches for it.
+
+    principal: the name a certificate must list. now: seconds since the epoch."""
+    offered = f"{key.get_name()} {fingerprint(key.asbytes())}"
+    revoked = {line.blob: line.place for line in lines if line.marker == "@revoked"}
+    if key.get_base64() in revoked:
+        return f"host key {offered} is revoked ({revoked[key.get_base64()]})"
+    plain = [line for line in lines if not line.marker and line.blob not in revoked]
+    if any(line.blob == key.get_base64() for line in plain):
+        return ""
+    authorities = [line for line in lines if line.marker == "@cert-authority" and line.blob not in revoked]
+    if key.public_blob is not None and authorities:
+        from deployer.adapters.host_certificate import objection
+
+        why = objection(key.public_blob.key_blob, {line.blob for line in authorities}, principal, now)
+        return f"the host certificate of {offered} is refused: {why}" if why else ""
+    if plain:
+        same = [line for line in plain if line.kind == key.get_name()] or plain
+        was = fingerprint(base64.b64decode(same[0].blob))
+        now_is = fingerprint(key.asbytes())
+        return f"the host key has changed: known_hosts has {was}, the host offers {now_is} ({same[0].place})"
+    if authorities:
+        return f"{filed} offers the key {offered} without a certificate; {authorities[0].place} asks for one"
+    return f"host key {offered} of {filed} is unknown; connect once with ssh to check it"
 
 
 def reason(error: Exception) -> str:
     """One line a person can act on."""
-    from paramiko.ssh_exception import AuthenticationException, BadHostKeyException
+    from paramiko.ssh_exception import AuthenticationException
 
-    if isinstance(error, BadHostKeyException):
-        known, offered = fingerprint(error.expected_key.asbytes()), fingerprint(error.key.asbytes())
-        return f"the host key has changed: known_hosts has {known}, the host offers {offered}"
     if isinstance(error, AuthenticationException):
         return f"authentication failed: {error}"
-    if isinstance(error, TimeoutError | socket.timeout):
+    if isinstance(error, TimeoutError):
         return "timed out"
     return " ".join(str(error).split()) or type(error).__name__

@@ -34,12 +34,19 @@ class Transport(Protocol):
 
 
 class SshHosts:
-    """Satisfies engine.ports.Hosts for one playbook. service_script: the shell functions of the service there."""
+    """Satisfies engine.ports.Hosts for one playbook. service_script: the shell functions of the service there. group:
+    see Playbook."""
 
     def __init__(
-        self, transport: Transport, playbook: str, dest: str, service_script: Callable[[Host, Layout], str]
+        self,
+        transport: Transport,
+        playbook: str,
+        dest: str,
+        service_script: Callable[[Host, Layout], str],
+        group: str = "",
     ) -> None:
         self._transport, self._playbook, self._dest, self._script = transport, playbook, dest, service_script
+        self._group = group
 
     def _layout(self, host: Host) -> Layout:
         return layout_for(host, self._playbook, self._dest)
@@ -70,7 +77,7 @@ class SshHosts:
 
     def stage(self, host: Host, package: Package) -> HostState:
         layout = self._layout(host)
-        return self._ask(host, verbs.stage(layout, package, self._script(host, layout)))
+        return self._ask(host, verbs.stage(layout, package, self._script(host, layout), self._group))
 
     def preview(self, host: Host, package: Package) -> HostState:
         layout = self._layout(host)

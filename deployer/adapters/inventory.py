@@ -7,32 +7,35 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deployer.adapters.yaml_source import Document, did_you_mean, read_yaml, without_extensions
+from deployer.adapters.inventory_values import is_host_name, make_host, said, typed
+from deployer.adapters.yaml_source import Document, Path_, did_you_mean, read_yaml, without_extensions
 from deployer.model.errors import InputError, UsageError
-from deployer.model.fleet import Fleet, Host
+from deployer.model.fleet import Fleet
 from deployer.model.pattern import select
 
-HOST_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*|[0-9A-Fa-f:]+")
-SECRETS = ("ansible_password", "ansible_ssh_pass", "ansible_become_password", "ansible_become_pass", "become_password")
 PARTS = ("hosts", "children", "vars")
 RANGE = re.compile(r"\[(?:(\d+):(\d+)|([a-z]):([a-z])|([A-Z]):([A-Z]))(?::(\d+))?\]")
 
 
 @dataclass
 class Groups:
-    """What the file says, before variables are merged."""
+    """What the file says, before variables are merged. places: (group or host, its name, variable) -> where it is
+    written; mentioned: groups that are named as children and say nothing themselves."""
 
     document: Document
     hosts: dict[str, dict[str, object]] = field(default_factory=dict)
     members: dict[str, list[str]] = field(default_factory=dict)
     children: dict[str, list[str]] = field(default_factory=dict)
     variables: dict[str, dict[str, object]] = field(default_factory=dict)
+    places: dict[tuple[str, str, str], Path_] = field(default_factory=dict)
+    mentioned: dict[str, Path_] = field(default_factory=dict)
 
 
 def load_inventory(path: Path) -> Fleet:
     """Read an inventory (YAML, or INI by its name or look). Raises InputError with file:line:column."""
     if not path.exists():
         raise InputError(f"cannot read the inventory {path}: no such file", hint="write one, or pass -i FILE")
+    refuse_script(path)
     if path.suffix in (".ini", ".cfg") or path.name == "hosts":
         from deployer.adapters.inventory_ini import read_ini
 
@@ -54,48 +57,78 @@ def _shown(path: Path) -> str:
         return str(path)
 
 
-def read_group(groups: Groups, name: str, body: object, path: tuple[str | int, ...]) -> None:
+def refuse_script(path: Path) -> None:
+    """Ansible would run it and read what it prints."""
+    if path.is_dir():
+        raise InputError(f"{_shown(path)} is a folder; one inventory file is read", hint="pass -i FILE")
+    with path.open("rb") as file:
+        if file.read(2) == b"#!":
+            raise InputError(
+                f"{_shown(path)}:1:1: dynamic inventory scripts are not run",
+                hint="write its result to a file: ansible-inventory --list --yaml",
+            )
+
+
+def read_group(groups: Groups, name: str, body: object, path: Path_) -> None:
     """One group with its hosts, variables and children."""
     document = groups.document
+    if not body:
+        groups.mentioned.setdefault(name, path)
     groups.members.setdefault(name, [])
     groups.children.setdefault(name, [])
     if not isinstance(body, dict | None):
         raise document.fail(path, f"group {name} must be a map of hosts, children and vars")
     for key, value in without_extensions(body or {}).items():
         here = (*path, key)
-        if key not in ("hosts", "children", "vars"):
-            raise document.fail(
-                here, f"unknown key `{key}` in group {name}", did_you_mean(key, ("hosts", "children", "vars"))
-            )
+        if key not in PARTS:
+            raise document.fail(here, f"unknown key `{key}` in group {name}", did_you_mean(key, PARTS))
         if value is None:
             continue
         if not isinstance(value, dict):
             raise document.fail(here, f"`{key}` of group {name} must be a map")
-        if key == "hosts":
-            for pattern, names in value.items():
-                add_hosts(groups, name, pattern, names, (*here, pattern))
-        elif key == "vars":
-            groups.variables.setdefault(name, {}).update(typed(document, value, here))
-        else:
-            for child, inner in value.items():
-                groups.children[name].append(child)
-                read_group(groups, child, inner, (*here, child))
+        read_part(groups, name, key, value, here)
 
 
-def add_hosts(groups: Groups, group: str, pattern: str, names: object, path: tuple[str | int, ...]) -> None:
+def read_part(groups: Groups, name: str, key: str, value: Mapping[str, object], here: Path_) -> None:
+    """`hosts`, `vars` or `children` of one group."""
+    if key == "hosts":
+        for pattern, names in value.items():
+            add_hosts(groups, name, pattern, names, (*here, pattern))
+    elif key == "vars":
+        add_variables(groups, name, value, here)
+    else:
+        for child, inner in value.items():
+            groups.children[name].append(child)
+            read_group(groups, child, inner, (*here, child))
+
+
+def add_variables(groups: Groups, group: str, values: Mapping[str, object], path: Path_) -> None:
+    """The variables of one group."""
+    found = typed(groups.document, values, path)
+    groups.variables.setdefault(group, {}).update(found)
+    groups.places |= {("group", group, key): (*path, key) for key in found}
+
+
+def add_hosts(groups: Groups, group: str, pattern: str, names: object, path: Path_) -> None:
     """`web[01:03].example.com` and its variables."""
     document = groups.document
     if names is not None and not isinstance(names, dict):
         raise document.fail(path, f"the variables of host {pattern} must be a map")
     own = typed(document, names or {}, path)
     for name in expand(pattern):
-        if not HOST_NAME.fullmatch(name):
-            raise document.fail(path, f"{name!r} is not a host name or address")
+        if not is_host_name(name):
+            raise document.fail(
+                path, f"{name!r:.80} is not a host name or address", "letters, digits and . _ - are allowed"
+            )
         before = groups.hosts.setdefault(name, {})
         for key, value in own.items():
+            first = groups.places.setdefault(("host", name, key), (*path, key))
             if before.setdefault(key, value) != value:
+                line = document.place(first)[0]
                 raise document.fail(
-                    (*path, key), f"host {name}: `{key}` is {value!r} here and {before[key]!r} elsewhere"
+                    (*path, key),
+                    f"host {name}: `{key}` is {said(key, value)} here and {said(key, before[key])} elsewhere "
+                    f"(line {line})",
                 )
         if name not in groups.members[group]:
             groups.members[group].append(name)
@@ -118,40 +151,12 @@ def expand(pattern: str) -> Iterator[str]:
         yield from expand(pattern[: match.start()] + item + pattern[match.end() :])
 
 
-def typed(document: Document, names: Mapping[str, object], path: tuple[str | int, ...]) -> dict[str, object]:
-    """Variables are the user's data: whole numbers, decimals and true/false get their types, secrets are refused."""
-    found: dict[str, object] = {}
-    for key, value in names.items():
-        if key in SECRETS:
-            raise document.fail(
-                (*path, key), f"`{key}`: secrets are not read from the inventory", "use ssh keys or an agent"
-            )
-        if isinstance(value, str) and "{{" in value and key.startswith("ansible_"):
-            raise document.fail((*path, key), f"`{key}`: templates in connection variables are not supported")
-        found[key] = scalar(value)
-    return found
-
-
-def scalar(value: object) -> object:
-    """Text -> int, float, bool or text; inside lists and maps too."""
-    if isinstance(value, list):
-        return [scalar(item) for item in value]
-    if isinstance(value, dict):
-        return {key: scalar(item) for key, item in value.items()}
-    if value in ("true", "false", "True", "False"):
-        return str(value).lower() == "true"
-    if isinstance(value, str) and re.fullmatch(r"0|-?[1-9]\d{0,17}", value):
-        return int(value)
-    if isinstance(value, str) and re.fullmatch(r"-?\d+\.\d+", value):
-        return float(value)
-    return value
-
-
 def resolve(groups: Groups) -> Fleet:
     """Merge variables (all, then parent groups, then child groups, then the host) and work out who is in what."""
     if not groups.hosts:
         raise InputError(f"{groups.document.file}: no hosts are defined", hint="begin with all: {hosts: ...}")
     names = list(dict.fromkeys(["all", *groups.members]))
+    refuse_unknown_groups(groups)
     order = {name: number for number, name in enumerate(groups.hosts)}
     members: dict[str, tuple[str, ...]] = {"all": tuple(groups.hosts)}
     depth: dict[str, int] = {"all": 0}
@@ -163,44 +168,38 @@ def resolve(groups: Groups) -> Fleet:
         for child in groups.children.get(name, []):
             depth[child] = max(depth.get(child, 1), depth.get(name, 1) + 1)
     merged: dict[str, dict[str, object]] = {host: {} for host in groups.hosts}
+    places: dict[str, dict[str, Path_]] = {host: {} for host in groups.hosts}
     for name in sorted(names, key=lambda n: (depth.get(n, 1), n)):
+        given = groups.variables.get(name, {})
         for host in members[name]:
-            merged[host].update(groups.variables.get(name, {}))
-    hosts = {n: make_host(groups.document, n, {**merged[n], **own}) for n, own in groups.hosts.items()}
+            merged[host].update(given)
+            places[host].update({key: groups.places["group", name, key] for key in given})
+    for host, own in groups.hosts.items():
+        merged[host].update(own)
+        places[host].update({key: groups.places["host", host, key] for key in own})
+    hosts = {name: make_host(groups.document, name, values, places[name]) for name, values in merged.items()}
     top = tuple(child for child in groups.children.get("all", []) if members.get(child))
     return Fleet(hosts, members, top)
+
+
+def refuse_unknown_groups(groups: Groups) -> None:
+    """A child that is nowhere given a host, a variable or a child of its own is a typo, not a group."""
+    known = [n for n in groups.members if groups.members[n] or groups.children.get(n) or n not in groups.mentioned]
+    for name, path in groups.mentioned.items():
+        said_elsewhere = groups.members.get(name) or groups.children.get(name) or groups.variables.get(name)
+        if not said_elsewhere and name not in ("all", "ungrouped"):
+            hint = did_you_mean(name, known)
+            raise groups.document.fail(path, f"group {name} is mentioned here and has no hosts", hint)
 
 
 def _descend(groups: Groups, name: str, chain: tuple[str, ...]) -> set[str]:
     found = set(groups.members.get(name, []))
     for child in groups.children.get(name, []):
         if child in chain:
-            raise InputError(f"{groups.document.file}: groups go in a circle: {' > '.join((*chain, child))}")
+            ring = " > ".join((*chain[chain.index(child) :], child))
+            raise groups.document.fail(groups.document.find(child), f"groups go in a circle: {ring}")
         found |= _descend(groups, child, (*chain, child))
     return found
-
-
-def make_host(document: Document, name: str, names: dict[str, object]) -> Host:
-    """Ansible's connection variables become fields; the port and the flags are checked."""
-    port = names.get("ansible_port", 0)
-    http = names.get("http_port", 80)
-    for key, value in (("ansible_port", port), ("http_port", http)):
-        if not isinstance(value, int) or isinstance(value, bool) or (key in names and not 1 <= value <= 65535):
-            raise InputError(
-                f"{document.file}: host {name}: `{key}` is {value!r}; a whole number 1 to 65535 is allowed"
-            )
-    become = names.get("ansible_become", False)
-    if not isinstance(become, bool):
-        raise InputError(f"{document.file}: host {name}: `ansible_become` is {become!r}; true or false is allowed")
-    return Host(
-        name,
-        address=str(names.get("ansible_host", "")),
-        port=int(str(port)),
-        user=str(names.get("ansible_user", "")),
-        key_file=str(names.get("ansible_ssh_private_key_file", "")),
-        become=become,
-        vars=names,
-    )
 
 
 def environment_hosts(fleet: Fleet, pattern: str, environment: str | None) -> tuple[str, tuple[str, ...]]:

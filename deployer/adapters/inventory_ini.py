@@ -6,7 +6,7 @@ import re
 import shlex
 from pathlib import Path
 
-from deployer.adapters.inventory import Groups, add_hosts, typed
+from deployer.adapters.inventory import Groups, add_hosts, add_variables
 from deployer.adapters.yaml_source import Document
 from deployer.model.errors import InputError
 
@@ -47,6 +47,7 @@ def _line(groups: Groups, group: str, kind: str, line: str, number: int) -> None
         raise document.fail_at(number, 1, f"cannot read this line: {error}") from None
     if kind == "children":
         groups.children.setdefault(group, []).append(words[0])
+        groups.mentioned.setdefault(words[0], (number,))
         return
     pairs = words if kind == "vars" else words[1:]
     if kind == "vars" and "=" in line:
@@ -57,6 +58,6 @@ def _line(groups: Groups, group: str, kind: str, line: str, number: int) -> None
         raise document.fail_at(number, 1, f"{bad[0]!r} is not key=value")
     names = dict(pair.split("=", 1) for pair in pairs)
     if kind == "vars":
-        groups.variables.setdefault(group, {}).update(typed(document, names, (number,)))
+        add_variables(groups, group, names, (number,))
     else:
         add_hosts(groups, group, words[0], names, (number,))

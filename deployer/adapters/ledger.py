@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deployer.adapters.git_objects import open_repository, read_blobs, run_git
+from deployer.adapters.ledger_proof import refuse_rewritten
 from deployer.adapters.runs import Runs, entry_from_json, entry_to_json
 from deployer.model.errors import DeployError, InputError, LedgerMoved, LedgerUnavailable
 from deployer.model.ledger import Entry
+from deployer.model.secret import hide
 
 if TYPE_CHECKING:
     from git import Repo
@@ -97,28 +99,12 @@ class GitLedger:
     def read(self) -> tuple[Entry, ...]:
         """The whole chain, verified: linear, gapless, and a continuation of what was last seen here."""
         head = self._fetch()
-        self._refuse_rewritten(head)
+        memory = self.runs.folder / "seen" / self.environment
+        refuse_rewritten(self.repo, self.environment, self.runs.seen(self.environment), head, memory)
         if head != self.runs.seen(self.environment):
             self.runs.set_seen(self.environment, head)
         self.head = head
         return self._entries(head)
-
-    def _refuse_rewritten(self, head: str) -> None:
-        import git
-
-        seen = self.runs.seen(self.environment)
-        if not seen or seen == head:
-            return
-        try:
-            if head and self._value(f"{seen}^{{commit}}"):
-                self._git("merge-base", "--is-ancestor", seen, head)
-                return
-        except git.GitCommandError:
-            pass
-        raise DeployError(
-            f"the ledger of {self.environment} was rewritten: it was at {seen[:10]}, now at {head[:10] or 'nothing'}",
-            hint=f"find out who did it; to accept it, delete {self.runs.folder / 'seen' / self.environment}",
-        )
 
     def _entries(self, head: str) -> tuple[Entry, ...]:
         if not head:
@@ -144,7 +130,7 @@ class GitLedger:
         chain = self._entries(self.head)
         if len(chain) != after:
             raise LedgerMoved("the ledger moved since it was read")
-        written = replace(entry, number=after + 1)
+        written = without_secrets(replace(entry, number=after + 1))
         try:
             sha = self._commit(written)
             self._swap(sha)
@@ -215,6 +201,11 @@ class GitLedger:
                     continue
             path.unlink(missing_ok=True)
         return written
+
+
+def without_secrets(entry: Entry) -> Entry:
+    """The ledger is for ever: the texts of people and hosts are cleaned on the way in."""
+    return replace(entry, why=hide(entry.why), because=hide(entry.because))
 
 
 def sentence(entry: Entry) -> str:

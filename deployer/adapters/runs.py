@@ -11,6 +11,7 @@ from typing import Any
 
 from deployer.model.errors import DeployError
 from deployer.model.ledger import Entry
+from deployer.model.secret import hide, hide_all
 
 DEPLOY = re.compile(r"[0-9a-f-]{1,40}")
 SAMPLES_CAP = 64 * 1024 * 1024  # bytes of samples of one deploy
@@ -64,7 +65,7 @@ class Runs:
             if not ignore.exists():
                 ignore.write_text("*\n")
             draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-            draft.write_text(text)
+            draft.write_text(hide(text))
             draft.replace(path)
         except OSError as error:
             self.warning = f"cannot write {path}: {error.strerror}"
@@ -73,7 +74,7 @@ class Runs:
 
     def write_run(self, deploy: str, body: object) -> None:
         """`.deploy/runs/<deploy>/run.json`."""
-        self._write(f"runs/{deploy}/run.json", json.dumps(body, indent=2) + "\n")
+        self._write(f"runs/{deploy}/run.json", json.dumps(hide_all(body), indent=2) + "\n")
 
     def read_run(self, deploy: str) -> dict[str, object] | None:
         """What was written, or None."""
@@ -117,7 +118,7 @@ class Runs:
     def put_aside(self, entry: Entry) -> None:
         """Keep a record until git can be reached."""
         name = f"pending/{entry.environment}.{int(entry.at * 1000)}.{entry.deploy}.{entry.record}.json"
-        self._write(name, json.dumps(entry_to_json(entry)))
+        self._write(name, json.dumps(hide_all(entry_to_json(entry))))
 
     def pending(self, environment: str) -> list[tuple[Path, Entry]]:
         """Records of this environment that wait to be written, oldest first."""

@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deployer.adapters.host_keys import reason, strict_client
+from deployer.adapters.host_keys import asking_for, reason, strict_client
 from deployer.adapters.known_hosts import Line, read_known_hosts
 from deployer.adapters.ssh_config import Target, resolve
 from deployer.model.errors import DeployError, Unreachable
@@ -113,7 +113,7 @@ class SshTransport:
             try:
                 connection.open()
             except Exception as error:  # classified below: every failure here is before anything was sent
-                for opened in reversed(hops):
+                for opened in (connection, *reversed(hops)):
                     _shut(opened)
                 if isinstance(error, SSHException) and any(
                     word in str(error) for word in ("banner", "No existing session")
@@ -131,6 +131,10 @@ class SshTransport:
         logging.getLogger("paramiko").setLevel(logging.CRITICAL)
         left = max(1.0, min(hop.connect_timeout, end - time.monotonic()))
         use_agent = bool(os.environ.get("SSH_AUTH_SOCK")) and not hop.identities
+        with self._guard:
+            if hop.known_hosts not in self._known:
+                self._known[hop.known_hosts] = read_known_hosts(hop.known_hosts)
+        known = self._known[hop.known_hosts]
         connection = Connection(
             hop.hostname,
             user=hop.user,
@@ -139,18 +143,16 @@ class SshTransport:
             connect_timeout=left,
             config=Config(ssh_config=SSHConfig()),
             connect_kwargs={
-                "key_filename": list(hop.identities) or None,
+                "key_filename": list(hop.identities),  # never None: Fabric extends it
                 "allow_agent": use_agent,
                 "look_for_keys": False,
                 "banner_timeout": left,
                 "auth_timeout": left,
                 "channel_timeout": left,
+                "transport_factory": asking_for(hop, known),
             },
         )
-        with self._guard:
-            if hop.known_hosts not in self._known:
-                self._known[hop.known_hosts] = read_known_hosts(hop.known_hosts)
-        connection.client = strict_client(hop, self._known[hop.known_hosts])
+        connection.client = strict_client(hop, known)
         return connection
 
 

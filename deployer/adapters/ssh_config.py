@@ -47,12 +47,16 @@ def _target(address: str, user: str, port: int, key: str, config_file: str, dept
     said = ask_ssh(address, user, port, config_file)
     if said.get("proxycommand", "none") != "none" and "proxyjump" not in said:
         raise InputError(f"cannot connect to {address}: ProxyCommand is not supported", hint="use ProxyJump")
+    if said.get("revokedhostkeys", "none") != "none":
+        raise InputError(
+            f"cannot connect to {address}: RevokedHostKeys is not supported", hint="write @revoked lines in known_hosts"
+        )
     jump = said.get("proxyjump", "none")
     hops = [] if jump == "none" else [_hop(text, config_file, depth + 1) for text in jump.split(",")]
     keys = [key] if key else said.get("identityfile", "\n".join(DEFAULT_KEYS)).split("\n")
     return Target(
         hostname=said.get("hostname", address),
-        port=port or int(said.get("port", "22")),
+        port=port or _port(said.get("port", "22"), address),
         user=user or said.get("user") or getpass.getuser(),
         identities=tuple(p for k in keys if (p := os.path.expanduser(k)) and Path(p).is_file()),
         known_hosts=tuple(f"{said.get('userknownhostsfile', '')} {said.get('globalknownhostsfile', '')}".split()),
@@ -62,13 +66,19 @@ def _target(address: str, user: str, port: int, key: str, config_file: str, dept
     )
 
 
+def _port(text: str, address: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,5}", text):
+        raise InputError(f"cannot connect to {address}: {text!r:.40} is not a port (ssh configuration)")
+    return int(text)
+
+
 def _seconds(text: str) -> float:
-    return min(30.0, float(text)) if text.isdigit() and int(text) else 10.0
+    return min(30.0, float(text)) if re.fullmatch(r"[0-9]{1,6}", text) and int(text) else 10.0
 
 
 def _hop(text: str, config_file: str, depth: int) -> Target:
     """`[user@]host[:port]` of a ProxyJump."""
-    match = re.fullmatch(r"(?:ssh://)?(?:([^@\s]+)@)?([^:\s]+|\[[^\]]+\])(?::(\d+))?", text)
+    match = re.fullmatch(r"(?:ssh://)?(?:([^@\s]+)@)?([^:\s]+|\[[^\]]+\])(?::([0-9]{1,5}))?", text)
     if match is None:
         raise InputError(f"cannot read ProxyJump {text!r}", hint="write [user@]host[:port]")
     return _target(match[2].strip("[]"), match[1] or "", int(match[3] or 0), "", config_file, depth)
@@ -100,22 +110,34 @@ def _collect(lines: list[str]) -> dict[str, str]:
     return said
 
 
+def refuse_unreadable_config(config_file: str = "") -> None:
+    """Without an ssh client, what paramiko's reader would silently skip or always take. Nothing is contacted yet."""
+    path = Path(config_file or os.environ.get("DEPLOY_SSH_CONFIG") or "~/.ssh/config").expanduser()
+    if shutil.which("ssh") is not None or not path.is_file():
+        return
+    for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
+        word = re.split(r"[\s=]", line.strip())[0].lower()
+        if word in ("include", "match", "revokedhostkeys"):
+            raise InputError(
+                f"{path}:{number}: {word} cannot be honoured without an ssh client",
+                hint="install the distribution's openssh-client",
+            )
+
+
 def read_strictly(address: str, config_file: str) -> dict[str, str]:
     """Without an ssh client: paramiko's reader, refusing what it would silently get wrong."""
     known = {"userknownhostsfile": "~/.ssh/known_hosts", "globalknownhostsfile": "/etc/ssh/ssh_known_hosts"}
     path = Path(config_file or "~/.ssh/config").expanduser()
     if not path.is_file():
         return known
-    for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
-        word = line.strip().split(" ")[0].lower()
-        if word in ("include", "match"):
-            raise InputError(
-                f"{path}:{number}: {word} cannot be honoured without an ssh client",
-                hint="install the distribution's openssh-client",
-            )
+    refuse_unreadable_config(config_file)
+    from paramiko import SSHException
     from paramiko.config import SSHConfig
 
-    found = SSHConfig.from_path(str(path)).lookup(address)
+    try:
+        found = SSHConfig.from_text(path.read_text(errors="replace")).lookup(address)
+    except (SSHException, ValueError, KeyError, OSError) as error:
+        raise InputError(f"cannot read {path}: {error}", hint="install the distribution's openssh-client") from None
     lists: dict[str, object] = dict(found)
     flat = {k: "\n".join(v) if isinstance(v, list) else str(v) for k, v in lists.items()}
     return {**known, **flat}

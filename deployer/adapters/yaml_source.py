@@ -15,9 +15,11 @@ from typing import Any
 import yaml
 
 from deployer.model.errors import InputError
+from deployer.model.secret import hide_pairs
 
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MAX_BYTES, MAX_DEPTH, MAX_NODES = 1024 * 1024, 50, 50_000
+WIDEST = 300  # characters of a line that are shown
 Path_ = tuple[str | int, ...]
 
 
@@ -32,18 +34,27 @@ class Document:
 
     def fail(self, path: Path_, message: str, hint: str = "") -> InputError:
         """An error at `path` (or at its nearest parent that has a place) with the line and a caret under it."""
+        line, column = self.place(path)
+        return self.fail_at(line, column, message, hint)
+
+    def place(self, path: Path_) -> tuple[int, int]:
+        """Line and column of `path`, or of its nearest parent that has a place."""
         while path and path not in self.marks:
             path = path[:-1]
-        line, column = self.marks.get(path, (1, 1))
-        return self.fail_at(line, column, message, hint)
+        return self.marks.get(path, (1, 1))
+
+    def find(self, key: str) -> Path_:
+        """The last path that ends in `key`."""
+        return next((path for path in reversed(self.marks) if path and path[-1] == key), ())
 
     def fail_at(self, line: int, column: int, message: str, hint: str = "") -> InputError:
         """An error at a place, both from 1."""
         lines = self.text.splitlines()
-        shown = lines[line - 1] if 0 < line <= len(lines) else ""
-        rest = shown[column - 1 :].split(":")[0].split(",")[0].rstrip() if column <= len(shown) else ""
+        written = lines[line - 1] if 0 < line <= len(lines) else ""
+        shown, column_shown = hide_pairs(written)[:WIDEST], len(hide_pairs(written[: column - 1])) + 1
+        rest = shown[column_shown - 1 :].split(":")[0].split(",")[0].rstrip()
         width = max(1, len(rest))
-        excerpt = f"{line:>5} | {shown}\n      | {' ' * (column - 1)}{'^' * width}"
+        excerpt = f"{line:>5} | {shown}\n      | {' ' * (column_shown - 1)}{'^' * width}"
         return InputError(f"{self.file}:{line}:{column}: {message}", hint=hint, excerpt=excerpt)
 
 

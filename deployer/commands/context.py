@@ -15,8 +15,10 @@ from deployer.adapters.executor import make_executor, pulse
 from deployer.adapters.files import choose_playbook, find_root, load_playbook
 from deployer.adapters.hosts import SshHosts
 from deployer.adapters.inventory import environment_hosts, load_inventory
+from deployer.adapters.inventory_checks import check_hosts
 from deployer.adapters.runs import Runs
 from deployer.adapters.ssh import SshTransport
+from deployer.adapters.ssh_config import refuse_unreadable_config
 from deployer.commands.options import Options
 from deployer.console.choose import Renderer, choose
 from deployer.engine.ports import Ports, Probes
@@ -109,7 +111,8 @@ class Context:
         gets every event beside the renderer."""
         service_for(self.playbook)  # an unsupported service is known before anything is contacted
         renderer = choose(self.options.output, os.environ, self.options.verbose, plain)
-        hosts = SshHosts(self.transport, self.playbook.name, self.playbook.dest, self.script)
+        book = self.playbook
+        hosts = SshHosts(self.transport, book.name, book.dest, self.script, book.group)
         executor = make_executor(self.options.forks)
         try:
             yield Ports(hosts, probes or NoProbes(), SystemClock(), pulse, executor, both(renderer, listener))
@@ -159,4 +162,6 @@ def build(options: Options) -> Context:
     if not limit:
         raise InputError(f"--limit {options.limit!r} leaves no host of {playbook.hosts} in {environment}")
     hosts = tuple(fleet.hosts[name] for name in names)
+    check_hosts(hosts, playbook)
+    refuse_unreadable_config()
     return Context(options, root, fleet, playbook, environment, hosts, limit)

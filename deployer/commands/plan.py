@@ -32,11 +32,11 @@ def plan(options: Options, revision: str, out: str | None, detailed_exitcode: bo
     """
     from deployer.commands.context import build
     from deployer.commands.planfile import plan_to_json
+    from deployer.commands.revision import release_of
     from deployer.engine.plan import plan_push
-    from deployer.model.render import render_packages
 
     context = build(options)
-    release = context.repository.release(revision, context.playbook.name, context.hosts, render_packages)
+    release = release_of(context, revision)
     with context.ports() as ports:
         found = plan_push(context.request(), release, ports)
     if out:

@@ -8,6 +8,22 @@ from pathlib import Path
 import click
 
 from deployer.commands.options import Options, shared
+from deployer.model.errors import UsageError
+
+
+def refuse_contradiction(file: str, **saved: str) -> None:
+    """What a saved plan says already may be said again, but not otherwise. saved: option -> its value in the plan."""
+    from click.core import ParameterSource
+
+    context = click.get_current_context()
+    for name, value in saved.items():
+        given = context.params[name]
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT and given != value:
+            raise UsageError(
+                f"{file} and --{name} contradict each other: the saved plan says {value}, not {given}",
+                hint=f"leave --{name} out, or push a playbook instead of the plan",
+                consequence="nothing was sent",
+            )
 
 
 @click.command()
@@ -30,23 +46,26 @@ def push(options: Options, revision: str, message: str, allow_quarantined: bool)
     from deployer.commands.measuring import Notices, measure_for
     from deployer.commands.planfile import read_plan
     from deployer.commands.report import report
+    from deployer.commands.revision import release_of, signing_rule
     from deployer.engine.push import push as run
     from deployer.model.events import Notice
-    from deployer.model.render import render_packages
 
     options.require_consent("push")
     saved = None
     if options.playbook and options.playbook.endswith(".json"):
         saved = read_plan(Path(options.playbook))
+        refuse_contradiction(options.playbook, revision=saved.revision, environment=saved.environment)
         options = replace(options, playbook=saved.playbook, environment=saved.environment)
         revision = saved.revision
     context = build(options)
-    release = context.repository.release(revision, context.playbook.name, context.hosts, render_packages)
+    release = release_of(context, revision)
     recorder = Recorder(context.runs)
     notices = Notices()
     measure = measure_for(context, release, notices)
     with context.ports(measure, listener=recorder) as ports, measure:
         context.ledger.back_fill()
+        if signing_rule(context):
+            ports.emit(Notice("info", f"{release.revision[:10]} is signed by {release.author}"))
         dirty = [f"uncommitted and not deployed: {p}" for p in context.repository.dirty(context.playbook.name)]
         notices.tell(lambda text: ports.emit(Notice("warning", text)))
         for text in dirty:

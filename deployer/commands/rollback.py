@@ -60,11 +60,11 @@ def ask(options: Options, plan: Plan) -> bool:
 
 def package(context: Context, release: str, host: Host) -> Package | None:
     """For a host that lacks the release: from git, if that can be read and gives the very same release."""
+    from deployer.commands.revision import release_of
     from deployer.model.errors import DeployError
-    from deployer.model.render import render_packages
 
     try:
-        found = context.repository.release(release[:10], context.playbook.name, context.hosts, render_packages)
+        found = release_of(context, release[:10])
     except DeployError:
         return None
     return found.packages.get(host.name) if found.id == release else None

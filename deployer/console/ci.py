@@ -10,6 +10,7 @@ from deployer.console.plain import Plain
 from deployer.console.sentence import closing
 from deployer.model import events
 from deployer.model.outcome import Outcome
+from deployer.model.secret import hide
 
 GROUPS = ("survey", "stage", "confirm", "revert")
 
@@ -43,7 +44,7 @@ class GitHub(Plain):
         path = os.environ.get("GITHUB_STEP_SUMMARY")
         if path:
             with open(path, "a", encoding="utf-8") as summary:
-                summary.write(f"### deploy {outcome.result}\n\n{closing(outcome)}\n")
+                summary.write(hide(f"### deploy {outcome.result}\n\n{closing(outcome)}\n"))
 
 
 def escape(text: str) -> str:

@@ -13,7 +13,7 @@ from deployer.engine.undo import unverified
 from deployer.model.errors import HostError
 from deployer.model.events import HostChanged, Phase
 from deployer.model.fleet import Host
-from deployer.model.ledger import Entry, next_number
+from deployer.model.ledger import Entry, above_chain, next_number
 from deployer.model.outcome import HostOutcome, Outcome
 from deployer.model.state import HostState, Order
 
@@ -37,7 +37,7 @@ def adopt(request: Request, ports: Ports, ledger: Ledger) -> Outcome:
         **each(ports, todo, lambda h: take(ports, h, order)),
     }
     ends = {name: adopted_end(result) for name, result in results.items()}
-    if not todo and not failures(before):
+    if not todo and not failures(before) and not behind(chain, states):
         return Outcome("unchanged", "", request.environment, request.playbook.name, hosts=ends)
     bad = unverified(ends)
     outcome = Outcome(
@@ -52,6 +52,12 @@ def adopt(request: Request, ports: Ports, ledger: Ledger) -> Outcome:
     )
     close(ledger, adoption(request, outcome, ports.clock.now()), ports)
     return outcome
+
+
+def behind(chain: tuple[Entry, ...], states: dict[str, HostState]) -> bool:
+    """Have hosts seen deploys that the chain cannot know? Then this adoption, numbered above them, is the new start."""
+    histories = [line for state in states.values() for line in state.history]
+    return bool(above_chain(chain, {name: state.fence for name, state in states.items()}, histories))
 
 
 def wants_adoption(state: HostState) -> bool:

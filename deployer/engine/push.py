@@ -17,7 +17,7 @@ from deployer.engine.watch import baseline, longest, watch
 from deployer.gate import Gate
 from deployer.model.errors import DeployError, HostError, LedgerMoved
 from deployer.model.events import Notice, Numbered, Planned
-from deployer.model.ledger import Entry, next_number, quarantined, unrecorded
+from deployer.model.ledger import Entry, above_chain, next_number, quarantined, unrecorded
 from deployer.model.outcome import Outcome
 from deployer.model.plan import Plan
 from deployer.model.release import Release
@@ -67,6 +67,7 @@ def prepare(
         surveyed = survey(ports, request.hosts)
         if write_missing(request, chain, surveyed, ports, ledger):
             continue
+        refuse_behind(chain, surveyed)
         plan = push_plan(request, release, surveyed)
         ports.emit(Planned(plan))
         refuse_other_plan(plan, policy.expected)
@@ -83,6 +84,19 @@ def prepare(
         ports.emit(Numbered(order.deploy))
         return plan, order
     raise LedgerMoved("cannot take the lock: the ledger keeps moving", hint="try again in a moment")
+
+
+def refuse_behind(chain: tuple[Entry, ...], surveyed: dict[str, HostState | HostError]) -> None:
+    """The hosts' fences are a second record of what happened: a ledger behind them was shortened or replaced."""
+    states = successes(surveyed)
+    histories = [line for state in states.values() for line in state.history]
+    ahead = above_chain(chain, {name: state.fence for name, state in states.items()}, histories)
+    if ahead:
+        names = ", ".join(f"{name} has seen deploy {fence}" for name, fence in ahead.items())
+        raise DeployError(
+            f"the ledger is behind its hosts: {names}, and it has {len(chain)} record(s): it was shortened or replaced",
+            hint="find out who did it; deploy adopt takes what the hosts have as the truth from now on",
+        )
 
 
 def write_missing(

@@ -74,7 +74,7 @@ class Refused(HostError):
     """The host answered and refused; it says so, so its state is known.
 
     code: one word of the host protocol: usage, unadopted, invalid, unproven, stale, mismatch, busy, expired,
-    corrupt, disk, stuck, missing (a tool or a release is not there).
+    corrupt, disk, stuck, unsafe, missing (a tool or a release is not there).
     """
 
     code: str = "usage"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Sequence
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, field_validator
 
@@ -37,7 +39,22 @@ class Probe(Schema):
         """http, https or a path; nothing else is ever fetched."""
         if not url.startswith(("/", "http://", "https://")):
             raise ValueError(f"{url!r} is neither a path nor http:// or https://")
+        if any(ord(c) <= 32 or ord(c) == 127 for c in url):
+            raise ValueError(f"{url!r}: spaces and control characters must be percent-encoded")
+        if not url.startswith("/"):
+            refuse_link_local(url)
         return url
+
+
+def refuse_link_local(url: str) -> None:
+    """Cloud metadata lives there. Probes go to the inventory host whatever the URL says; this one means another."""
+    try:
+        address = ipaddress.ip_address(urlsplit(url).hostname or "")
+    except ValueError:
+        return
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    if mapped.is_link_local:
+        raise ValueError(f"{url!r} is a link-local address: probes are not sent there")
 
 
 class Comparison(Schema):

@@ -6,7 +6,7 @@ one deploy; the number of its INTENT is the deploy's fencing token.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Literal
@@ -107,6 +107,16 @@ def unrecorded(
             )
             found[line.number] = replace(entry, hosts={**entry.hosts, host: line.release})
     return [found[number] for number in sorted(found)]
+
+
+def above_chain(chain: tuple[Entry, ...], fences: Mapping[str, int], histories: Iterable[Confirmed]) -> dict[str, int]:
+    """Host -> fence, where a host has seen a deploy that the chain cannot know: it was shortened, or it is another one.
+
+    A push is numbered by the position of its INTENT. Rollbacks and adoptions can be done with git out of reach: their
+    numbers are in late records, or in the hosts' own histories."""
+    numbers = [int(entry.deploy.split("-")[0]) for entry in chain if entry.deploy.split("-")[0].isdigit()]
+    known = max([len(chain), *numbers, *(line.number for line in histories if line.command != "push")])
+    return {host: fence for host, fence in sorted(fences.items()) if fence > known}
 
 
 def next_number(chain: tuple[Entry, ...]) -> int:

@@ -9,6 +9,8 @@ import re
 from deployer.model.errors import UsageError
 from deployer.model.fleet import Fleet
 
+NESTED = re.compile(r"[+*}]\??\)[+*{]")  # (a+)+ and its like take for ever on a name that does not match
+
 
 def select(fleet: Fleet, pattern: str) -> tuple[str, ...]:
     """The hosts `pattern` names, in inventory order. Unions first, then `&`, then `!`, as Ansible does. Raises
@@ -59,6 +61,8 @@ def _term(fleet: Fleet, term: str) -> tuple[str, ...]:
 
 def _matching(fleet: Fleet, term: str) -> list[str]:
     if term.startswith("~"):
+        if NESTED.search(term):
+            raise UsageError(f"{term!r} repeats a repetition, which may never end", hint="write it without (...+)+")
         try:
             rule = re.compile(term[1:])
         except re.error as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -10,14 +11,39 @@ from deployer.model.quantity import parse_duration, parse_rate, parse_serial, pa
 
 Seconds = Annotated[float, BeforeValidator(parse_duration)]
 Serial = Annotated[tuple[str, ...], BeforeValidator(parse_serial)]
+PATH = re.compile(r"(/[A-Za-z0-9._@+-]+)+/?")
+LONGEST_BAKE = 24 * 3600.0
 
 
 def absolute(path: str) -> str:
     """A directory on the host: absolute, normal, not the root itself."""
     parts = path.split("/")
     if not path.startswith("/") or path == "/" or ".." in parts or "." in parts:
-        raise ValueError("must be an absolute path below / without . or ..")
+        raise ValueError(f"{path!r} must be an absolute path below / without . or ..")
+    if not PATH.fullmatch(path):
+        raise ValueError(f"{path!r} is not a path of letters, digits and . _ @ + -")
     return path.rstrip("/")
+
+
+def watched(seconds: float) -> float:
+    """A bake: long enough to see something, short enough to end."""
+    if not 0 < seconds <= LONGEST_BAKE:
+        raise ValueError("must be longer than nothing (without watching no verdict is healthy) and 24h at most")
+    return seconds
+
+
+def lease(seconds: float) -> float:
+    """confirm_timeout: three renewals must fit in, and a host must not wait for ever."""
+    if not 5 <= seconds <= 3600:
+        raise ValueError("must be 5s to 1h: it is renewed every third of it while the deployer lives")
+    return seconds
+
+
+def unix_group(name: str) -> str:
+    """ "" or the name of a group on the hosts."""
+    if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}|", name):
+        raise ValueError(f"{name!r} is not the name of a group")
+    return name
 
 
 class Schema(BaseModel):
@@ -61,17 +87,28 @@ class Warm(Schema):
 class Playbook(Schema):
     """bake, confirm_timeout: seconds (written as `2m`, `90s`). serial: Ansible's waves: counts and percentages.
     restart: may a push stop and start the service where a reload cannot make the change live? `never` leaves such a
-    change to fail its proof and go back."""
+    change to fail its proof and go back. group: whose members alone (and root) may read releases on the hosts; without
+    it they are readable by all, as a package's files in /etc are.
+
+    no_log: inventory variables whose values are never said (those with secret names are hidden anyway).
+    require_signed: only a revision whose signature ssh-keygen verifies against allowed_signers (a file of the checkout,
+    or an absolute path); signed_by: and only by one of these principals. The inventory can ask for the same per
+    environment with deploy_require_signed, deploy_allowed_signers and deploy_signed_by."""
 
     name: str = ""
     service: Literal["nginx", "varnish", "haproxy", "squid", "apache", "trafficserver", "custom"]
     hosts: str
     dest: Annotated[str, AfterValidator(absolute)]
     serial: Serial = ("1", "25%", "100%")
-    bake: Seconds = 120.0
-    confirm_timeout: Annotated[Seconds, Field(ge=5, le=3600)] = 60.0
+    bake: Annotated[Seconds, AfterValidator(watched)] = 120.0
+    confirm_timeout: Annotated[Seconds, AfterValidator(lease)] = 60.0
     health_checks: tuple[str, ...] = ()
     restart: Literal["never", "allow"] = "never"
     keep_releases: Annotated[int, Field(ge=2, le=100)] = 5
+    group: Annotated[str, AfterValidator(unix_group)] = ""
+    no_log: tuple[str, ...] = ()
+    require_signed: bool = False
+    allowed_signers: str = ""
+    signed_by: tuple[str, ...] = ()
     custom: CustomCommands | None = None
     warm: Warm | None = None

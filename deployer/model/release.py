@@ -39,7 +39,8 @@ class Package:
 class Release:
     """id: `<commit10>-<digest8>`. commit10 names the oldest ancestor of `revision` that already had this very
     content, so reverting a commit gives back the old id. revision: the full sha asked for.
-    packages: host name -> what lands there (every host of the playbook in the environment)."""
+    author: as git says; where signatures are asked for, the signer. packages: host name -> what lands there (every host
+    of the playbook in the environment)."""
 
     id: str
     playbook: str

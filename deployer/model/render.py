@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from deployer.model.errors import InputError
 from deployer.model.fleet import Host
 from deployer.model.release import SourceFile
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 Rendered = dict[str, tuple[bytes, bool]]  # path -> (bytes, executable)
 
@@ -24,23 +29,32 @@ def variables(host: Host) -> dict[str, object]:
     return {**always, **host.vars, "deploy_prefix": host.prefix}
 
 
+@functools.lru_cache(maxsize=64)
+def compiled(text: str) -> Template:
+    """One template, for every host that takes it."""
+    from jinja2 import StrictUndefined
+    from jinja2.sandbox import SandboxedEnvironment
+
+    return SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True).from_string(text)
+
+
 def render(source: SourceFile, names: Mapping[str, object]) -> bytes:
     """One file as it lands. Raises InputError naming the file, the line and the variable."""
     if not source.template:
         return source.content
-    from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, UndefinedError
-    from jinja2.sandbox import SandboxedEnvironment
+    from jinja2 import TemplateError, TemplateSyntaxError, UndefinedError
 
-    environment = SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
     where = f"{source.path}.j2"
     try:
-        return environment.from_string(source.content.decode()).render(**names).encode()
+        return compiled(source.content.decode()).render(**names).encode()
     except UnicodeDecodeError as error:
         raise InputError(f"{where}: not UTF-8: {error.reason} at byte {error.start}") from None
     except TemplateSyntaxError as error:
         raise InputError(f"{where}:{error.lineno}: {error.message}") from None
     except UndefinedError as error:
         raise InputError(f"{_place(where, source, str(error))}: {error}", hint=_nearest(str(error), names)) from None
+    except (RecursionError, MemoryError) as error:
+        raise InputError(f"{where}: {type(error).__name__}: nested too deeply, or too large") from None
     except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
         raise InputError(f"{where}: {type(error).__name__}: {error}") from None
 

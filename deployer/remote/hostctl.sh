@@ -6,8 +6,7 @@
 # that a revert or a confirm needs is made at arm time, so both are renames and need no disk space. In doubt, go back.
 main() {
 set -u
-umask 022
-LC_ALL=C; export LC_ALL
+umask 022; LC_ALL=C; export LC_ALL
 PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH
 trap '' HUP PIPE # the channel may die at any moment; what has begun is finished or reverted
 T_CMD=20 T_PROVE=10 POLL=1 GRACE=5 ACK_TRIES=50
@@ -23,7 +22,7 @@ case $verb in
 esac
 cd "$ROOT" 2>/dev/null || refuse unadopted "nothing is adopted here: $ROOT does not exist"
 case $verb in
-  stage) valid_release "${1:-}"; locked do_stage "$1" ;;
+  stage) valid_release "${1:-}"; valid_group "${2:-}"; locked do_stage "$1" "${2:-}" ;;
   check) valid_release "${1:-}"; do_check "$1" ;;
   preview) do_preview ;;
   activate)
@@ -51,6 +50,7 @@ valid_release() {
   [ ${#1} -eq 19 ] || refuse usage "not a release id"
 }
 valid_number() { case $1 in ''|*[!0-9]*) refuse usage "not a number" ;; esac; [ ${#1} -le 12 ] || refuse usage "number too large"; }
+valid_group() { case $1 in -*|*[!a-z0-9_-]*) refuse usage "not the name of a group" ;; esac; }
 valid_word() { case $1 in push|rollback|adopt) ;; *) refuse usage "not a command word" ;; esac; }
 valid_deploy() { case $1 in [0-9]*-[0-9a-f]*) ;; *) refuse usage "not a deploy id" ;; esac
   case $1 in *[!0-9a-f-]*) refuse usage "not a deploy id" ;; esac; [ ${#1} -le 32 ] || refuse usage "deploy id too long"; }
@@ -60,9 +60,9 @@ now() { IFS=' .' read -r up rest < /proc/uptime; : "$rest"; }
 boot_id() { read -r boot_now < /proc/sys/kernel/random/boot_id; }
 note() { printf '%s %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$*" >> events 2>/dev/null || :; }
 
-# --- one verb at a time: flock on a file that is never deleted; its holder is written down so that a hung one can be killed
+# --- one verb at a time: flock on a file that is never deleted, that no other user can open (and so hold); its holder is written down so that a hung one can be killed
 locked() {
-  command exec 9>>lock || refuse disk "cannot open the lock: read-only or full"
+  ( umask 077; : >> lock ) 2>/dev/null; command exec 9>>lock || refuse disk "cannot open the lock: read-only or full"
   if ! flock -n 9 9>&9 && ! timeout "${LOCK_WAIT:-$T_CMD}" flock 9 9>&9; then
     [ "${STEAL:-0}" = 1 ] && steal_lock || refuse busy "another verb is running: $(cat lock.holder 2>/dev/null)"
   fi
@@ -164,26 +164,26 @@ unpack() { # DIR: files, .manifest and .service as one tar on stdin; nothing tha
   [ -f "$1/.manifest" ] && [ -f "$1/.service" ] || discard usage "the stream lacks its manifest"
   [ -z "$(sed -n '/^[0-9a-f]\{64\}  [A-Za-z0-9_@+.][A-Za-z0-9._@+/-]*$/!p; /  .*\.\.\//p; /\/\.\.$/p' "$1/.manifest")" ] ||
     discard usage "the manifest has a line that is not allowed"
-  [ "$(find "$1" ! -type d | wc -l)" -eq "$(($(wc -l < "$1/.manifest") + 2))" ] && [ -z "$(find "$1" ! -type d ! -type f)" ] ||
-    discard usage "the stream has files that are not in its manifest"
+  [ "$(cd "$1" && find . ! -type d | sed 's|^\./||' | sort)" = "$({ cut -c67- "$1/.manifest"; echo .manifest; echo .service; } | sort)" ] &&
+    [ -z "$(find "$1" ! -type d ! -type f)" ] || discard usage "the stream has files that are not in its manifest"
   ( cd "$1" && sha256sum -c .manifest >/dev/null 2>&1 ) || discard corrupt "checksums differ after the transfer"
 }
 discard() { rm -rf "$new"; refuse "$@"; }
 do_preview() { # what staging and activating it would mean, in a directory that is gone afterwards
-  new=$(mktemp -d) || refuse disk "cannot create a temporary directory"
-  trap 'rm -rf "$new" "$new.sh"' EXIT
-  unpack "$new"; mv "$new/.service" "$new.sh"; PHRASES=$new.sh
+  safe=$(mktemp -d) && new=$safe/tree && mkdir "$new" || refuse disk "cannot create a temporary directory"
+  trap 'rm -rf "$safe"' EXIT # nothing of ours lies beside it, where another user could put a file of that name
+  unpack "$new"; mv "$new/.service" "$safe/service"; PHRASES=$safe/service
   weigh "$new"
 }
 weigh() { # DIR: would it be accepted, and what would taking it cost the running process?
   said=$(service service_check "$1" 2>&1) || refuse invalid "${said:-the check failed or took longer than $T_CMD s}"
   change=$(service service_change "$(readlink -f "$ROOT/current")" "$1" 2>/dev/null | head -n 1)
 }
-do_stage() {
-  new=releases/.tmp.$1; mkdir -p releases; rm -rf "$new" && mkdir "$new" 2>/dev/null || refuse disk "cannot create $new: read-only or full"
+do_stage() { # RELEASE [GROUP]; the same stream
+  [ -z "$2" ] || umask 027; new=releases/.tmp.$1; mkdir -p releases; rm -rf "$new" && mkdir "$new" 2>/dev/null || refuse disk "cannot create $new: read-only or full"
   unpack "$new"
-  put service < "$new/.service" || discard disk "cannot write the service functions"
-  rm -f "$new/.service"
+  put service < "$new/.service" && rm -f "$new/.service" || discard disk "cannot write the service functions"
+  [ -z "$2" ] || { chgrp -R "$2" "$new" && chmod -R o-rwx "$new"; } 2>/dev/null || discard usage "cannot give the release to the group $2"
   if [ -d "releases/$1" ]; then
     if intact "$1"; then
       cmp -s "$new/.manifest" "releases/$1/.manifest" && { rm -rf "$new"; return; }
@@ -343,8 +343,8 @@ take() { # take DIR: its regular files, links dereferenced, modes kept, as a rel
   odd=$(find "$1/" ! -type d ! -type f ! -type l | head -n 1); [ -z "$odd" ] || refuse usage "$odd is no regular file"
   said=$(cp -pRL "$1/." "$new" 2>&1) || { rm -rf "$new"; refuse usage "cannot copy $1: $said"; }
   rm -f "$new/.manifest"
-  odd=$(cd "$new" && find . -type f | sed -n '/^\.\/[A-Za-z0-9_@+.][A-Za-z0-9._@+/-]*$/!p' | head -n 1)
-  [ -z "$odd" ] || { rm -rf "$new"; refuse usage "the file name $odd is not allowed"; }
+  odd=$(cd "$new" && { find . ! -type d ! -type f; find . -type f | sed -n '/^\.\/[A-Za-z0-9_@+.][A-Za-z0-9._@+/-]*$/!p'; } | head -n 1) # again: what is copied may have changed
+  [ -z "$odd" ] || { rm -rf "$new"; refuse usage "the file name $odd is not allowed, or it is no regular file"; }
   ( cd "$new" && find . -type f | sed 's|^\./||' | sort | xargs -r sha256sum ) > "releases/.manifest.adopt" || { rm -rf "$new"; refuse disk "cannot write the manifest"; }
   mv "releases/.manifest.adopt" "$new/.manifest"
   id=0000000000-$(sha256sum < "$new/.manifest" | cut -c1-8)

@@ -9,16 +9,22 @@ import io
 import json
 import shlex
 import tarfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from deployer.model.errors import HostError, Refused, Unreachable
 from deployer.model.release import Package
+from deployer.model.secret import hide
 from deployer.model.state import Confirmed, HostState, Order
 from deployer.remote.layout import Layout, agent_source
 
 PROTOCOL = 1
 QUICK, SLOW = 15.0, 60.0  # seconds: verbs that only look or rename; verbs that validate, reload and prove
 ABSENT = "agent-absent"
+UNSAFE = (
+    "unsafe",
+    "another user of this host could replace what runs there: a folder on the way to it is theirs or open to all",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +36,29 @@ class Command:
     deadline: float = QUICK
 
 
-def _verb(layout: Layout, verb: str, *args: object, stdin: bytes = b"", deadline: float = QUICK) -> Command:
-    """The guard answers in the same language when the agent is not there."""
+def _verb(
+    layout: Layout, verb: str, *args: object, stdin: bytes = b"", deadline: float = QUICK, also: str = ""
+) -> Command:
+    """The guard answers in the same language when the agent is not there, or may not be what we put there."""
     words = shlex.join([layout.agent, verb, layout.root, *map(str, args)])
-    absent = json.dumps({"ok": False, "proto": PROTOCOL, "code": ABSENT, "error": "the host agent is not installed"})
-    line = f"if [ -f {shlex.quote(layout.agent)} ]; then exec sh {words}; else echo {shlex.quote(absent)}; fi"
+    agent, absent = shlex.quote(layout.agent), _no(ABSENT, "the host agent is not installed")
+    places = [layout.agent, layout.root, *([also] if also else [])]
+    line = f"if ! [ -f {agent} ]; then {absent}; elif {_unsafe(places)}; then {_no(*UNSAFE)}; else exec sh {words}; fi"
     return Command(line, stdin, deadline)
+
+
+def _no(code: str, error: str) -> str:
+    """sh that refuses in the language of the protocol."""
+    return f"echo {shlex.quote(json.dumps({'ok': False, 'proto': PROTOCOL, 'code': code, 'error': error}))}"
+
+
+def _unsafe(paths: Sequence[str]) -> str:
+    """sh that is true when somebody other than root and the user who logs in could put a file of theirs in the place of
+    one of `paths`: a folder above it is theirs, or is open to all without the sticky bit. What is not there yet is no
+    danger: we make it."""
+    above = {"/".join(parts[:n]) for path in paths for parts in [path.split("/")] for n in range(2, len(parts) + 1)}
+    rule = r'\( -perm -0002 ! -perm -1000 -o ! -user 0 ! -user "$(id -u)" \)'
+    return f'[ -n "$(find -H {shlex.join(sorted(above))} -prune {rule} 2>/dev/null)" ]'
 
 
 def as_root(command: Command) -> Command:
@@ -46,14 +69,15 @@ def as_root(command: Command) -> Command:
 def install(layout: Layout) -> Command:
     """Put the agent there under its own hash: temporary file, sync, rename."""
     agent = shlex.quote(layout.agent)
+    unsafe = f"{_unsafe([layout.agent, layout.root])}"
     folder = shlex.quote(layout.agent.rsplit("/", 1)[0])
     steps = (
         f"umask 022; mkdir -p {folder} && cat > {agent}.tmp.$$ && chmod 755 {agent}.tmp.$$ && "
         f"{{ sync {agent}.tmp.$$ 2>/dev/null || sync; }} && mv -f {agent}.tmp.$$ {agent}"
     )
     good = json.dumps({"ok": True, "proto": PROTOCOL})
-    bad = json.dumps({"ok": False, "proto": PROTOCOL, "code": "disk", "error": "cannot install the host agent"})
-    return Command(f"{steps} && echo {shlex.quote(good)} || echo {shlex.quote(bad)}", agent_source(), QUICK)
+    put = f"{steps} && echo {shlex.quote(good)} || {_no('disk', 'cannot install the host agent')}"
+    return Command(f"if {unsafe}; then {_no(*UNSAFE)}; else {put}; fi", agent_source(), QUICK)
 
 
 def survey(layout: Layout) -> Command:
@@ -61,9 +85,10 @@ def survey(layout: Layout) -> Command:
     return _verb(layout, "survey", layout.dest)
 
 
-def stage(layout: Layout, package: Package, service: str) -> Command:
-    """Files, manifest and the service's shell functions in one tar on stdin."""
-    return _verb(layout, "stage", package.release, stdin=pack(package, service), deadline=SLOW)
+def stage(layout: Layout, package: Package, service: str, group: str = "") -> Command:
+    """Files, manifest and the service's shell functions in one tar on stdin. group: see Playbook."""
+    words = [package.release, *([group] if group else [])]
+    return _verb(layout, "stage", *words, stdin=pack(package, service), deadline=SLOW)
 
 
 def preview(layout: Layout, package: Package, service: str) -> Command:
@@ -98,7 +123,7 @@ def prune(layout: Layout, keep: int) -> Command:
 
 def adopt(layout: Layout, order: Order, service: str) -> Command:
     args = (order.deploy, order.number, layout.dest)
-    return _verb(layout, "adopt", *args, stdin=service.encode(), deadline=SLOW)
+    return _verb(layout, "adopt", *args, stdin=service.encode(), deadline=SLOW, also=layout.dest)
 
 
 def pack(package: Package, service: str) -> bytes:
@@ -133,7 +158,8 @@ def parse(stdout: bytes, exit_status: int | None, stderr: bytes) -> HostState:
 
 
 def _one_line(text: str) -> str:
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:500]
+    """What a host says is data: one line, bounded, without control characters and secrets."""
+    return hide(" ".join("".join(c if c.isprintable() else " " for c in text[:20_000]).split()))[:500]
 
 
 def _state(body: dict[str, object]) -> HostState:
@@ -158,4 +184,4 @@ def _typed(value: object, default: object, name: str) -> object:
         return {str(path): str(digest) for path, digest in value.items()}
     if type(value) is not type(default):
         raise ValueError(f"{name} is {value!r:.40}")
-    return value
+    return _one_line(value) if name == "alarm" and isinstance(value, str) else value

@@ -78,8 +78,6 @@ def test_the_json_object_is_the_contract() -> None:
         "ruling",
         "samples",
         "seconds",
-        "interval",
-        "shadow",
     }
 
 

@@ -307,7 +307,7 @@ def test_targets_are_pinned_to_the_inventory() -> None:
     assert (six.url, six.host) == ("http://[2001:db8::1]:81/", "other.example")
     for url in ("/a b", "/a\r\nX: y", "http://", "http://[x/"):
         with pytest.raises(Unsendable):
-            target(host, Probe(name="p", url=url), "10.0.0.7")
+            target(host, Probe(name="p", url="/").model_copy(update={"url": url}), "10.0.0.7")
 
 
 @dataclass

@@ -1,0 +1,107 @@
+"""Templates are rendered in a process of their own, with a limit on time and on memory: a sandbox keeps a template
+from reaching out, but not from `{% for %}` without end or from a string of a gigabyte.
+
+usage of the child: python -m deployer.adapters.rendering (one JSON object on stdin, one on stdout)
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import deployer
+from deployer.model.errors import DeployError, InputError
+from deployer.model.fleet import Host
+from deployer.model.release import MAX_BYTES, SourceFile
+from deployer.model.render import Rendered, render, variables
+
+SECONDS, EACH = 10.0, 0.05  # for all, and more for every rendering
+MEMORY = 1024 * 1024 * 1024  # bytes of address space
+
+
+def render_packages(sources: Sequence[SourceFile], hosts: Sequence[Host]) -> dict[str, Rendered]:
+    """Host name -> what lands there. Raises InputError naming file, line and variable, or the file that goes on and
+    on. Where there is no template, no process is started."""
+    plain: Rendered = {s.path: (s.content, s.executable) for s in sources if not s.template}
+    templates = [s for s in sources if s.template]
+    if not templates:
+        return {host.name: dict(plain) for host in hosts}
+    rendered = _ask(templates, hosts)
+    return {host.name: {**plain, **rendered[host.name]} for host in hosts}
+
+
+def _ask(templates: Sequence[SourceFile], hosts: Sequence[Host]) -> dict[str, Rendered]:
+    question = json.dumps({
+        "templates": [[s.path, base64.b64encode(s.content).decode(), s.executable] for s in templates],
+        "hosts": [[host.name, variables(host)] for host in hosts],
+    })  # fmt: skip
+    path = os.pathsep.join([str(Path(deployer.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    deadline = SECONDS + EACH * len(templates) * len(hosts)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "deployer.adapters.rendering"],
+            input=question.encode(),
+            capture_output=True,
+            env={**os.environ, "PYTHONPATH": path},
+            timeout=deadline,
+            check=False,
+            start_new_session=True,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise InputError(f"{_last(error.stderr)}: the template does not end within {deadline:.0f} s") from None
+    try:
+        answer = json.loads(done.stdout)
+    except ValueError:
+        raise InputError(f"{_last(done.stderr)}: the template needs more than {MEMORY >> 20} MiB") from None
+    if "error" in answer:
+        raise InputError(answer["error"], hint=answer["hint"])
+    return {
+        name: {path: (base64.b64decode(content), executable) for path, content, executable in files}
+        for name, files in answer["hosts"].items()
+    }
+
+
+def _last(said: bytes | None) -> str:
+    """The template that was being rendered: the child names each before it begins."""
+    lines = [line[1:] for line in (said or b"").decode(errors="replace").splitlines() if line.startswith(">")]
+    return f"{lines[-1]}.j2" if lines else "a template"
+
+
+def answer(question: dict[str, list[list[object]]]) -> dict[str, object]:
+    """The child's work."""
+    sources = [SourceFile(str(p), base64.b64decode(str(c)), bool(x), True) for p, c, x in question["templates"]]
+    found: dict[str, object] = {}
+    size = 0
+    for name, names in question["hosts"]:
+        files = []
+        for source in sources:
+            print(f">{source.path}", file=sys.stderr, flush=True)  # noqa: T201
+            content = render(source, names)  # type: ignore[arg-type]
+            size = max(size, len(content))
+            if size > MAX_BYTES:
+                raise InputError(f"{source.path}.j2: renders to more than {MAX_BYTES >> 20} MiB")
+            files.append((source.path, base64.b64encode(content).decode(), source.executable))
+        found[str(name)] = files
+    return {"hosts": found}
+
+
+def main() -> None:
+    """Entry point of the child."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    question = json.loads(sys.stdin.buffer.read())
+    try:
+        said = answer(question)
+    except DeployError as error:
+        said = {"error": error.message, "hint": error.hint}
+    sys.stdout.write(json.dumps(said))
+
+
+if __name__ == "__main__":
+    main()

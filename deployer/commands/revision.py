@@ -1,0 +1,75 @@
+"""From a revision to a release that may be deployed: signed where that is asked for, rendered within limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deployer.adapters.rendering import render_packages
+from deployer.model.errors import InputError
+
+if TYPE_CHECKING:
+    from deployer.adapters.signatures import Rule, Signer
+    from deployer.commands.context import Context
+    from deployer.model.release import Release
+
+
+def release_of(context: Context, revision: str) -> Release:
+    """The release at `revision` for the hosts of `context`; where signatures are asked for, its author is the signer.
+    Raises InputError."""
+    signer = signer_of(context, revision)
+    release = context.repository.release(revision, context.playbook.name, context.hosts, render_packages)
+    return replace(release, author=f"{signer.principal} ({signer.key})") if signer else release
+
+
+def signer_of(context: Context, revision: str) -> Signer | None:
+    """Who signed `revision`; None where nobody asks. Raises InputError when it is not signed as it must be."""
+    rule = signing_rule(context)
+    if rule is None:
+        return None
+    from deployer.adapters.signatures import verify
+
+    return verify(context.repository.repo, context.repository.resolve(revision).sha, rule)
+
+
+def signing_rule(context: Context) -> Rule | None:
+    """What the playbook and the inventory ask for: the environment's word is added to the playbook's, never taken from
+    it."""
+    book = context.playbook
+    asked = [host.vars.get("deploy_require_signed", False) for host in context.hosts]
+    bad = [value for value in asked if not isinstance(value, bool)]
+    if bad:
+        raise InputError(f"`deploy_require_signed` is {bad[0]!r}; true or false is allowed")
+    if not book.require_signed and not any(asked):
+        return None
+    files = words(host.vars.get("deploy_allowed_signers", "") for host in context.hosts) or words(
+        [book.allowed_signers]
+    )
+    if len(files) != 1:
+        found = f"there are several: {', '.join(files)}" if files else "none is named"
+        raise InputError(
+            f"cannot verify signatures: one allowed_signers file is needed, {found}",
+            hint="allowed_signers: FILE in the playbook, or deploy_allowed_signers in the inventory",
+        )
+    from deployer.adapters.signatures import Rule
+
+    only = words(host.vars.get("deploy_signed_by", ()) for host in context.hosts)
+    return Rule(context.root / Path(files[0]).expanduser(), tuple(both(only, list(book.signed_by))))
+
+
+def words(values: Iterable[object]) -> list[str]:
+    """Texts and lists of texts as one list, each once."""
+    flat = [one for value in values for one in (value if isinstance(value, list | tuple) else [value])]
+    return list(dict.fromkeys(str(one) for one in flat if one))
+
+
+def both(some: list[str], others: list[str]) -> list[str]:
+    """The principals that both lists allow; an empty list allows any. Raises InputError where nobody is left."""
+    if not some or not others:
+        return some or others
+    common = [one for one in some if one in others]
+    if not common:
+        raise InputError("signed_by of the playbook and deploy_signed_by of the inventory have no principal in common")
+    return common

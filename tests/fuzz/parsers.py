@@ -1,0 +1,233 @@
+"""Everything that reads text which others wrote, in one list: a reader that is not in PARSERS is not fuzzed.
+
+Each takes one generated input and may raise only what it says. Add a row for a new reader; `script/fuzz` and the small
+sample in the test suite then feed it.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from deployer.adapters.files import load_health_checks, load_playbook
+from deployer.adapters.host_certificate import objection
+from deployer.adapters.inventory import environment_hosts, load_inventory
+from deployer.adapters.known_hosts import lookup_name, matches, read_known_hosts
+from deployer.adapters.probe_ssh import read as read_probe
+from deployer.adapters.runs import entry_from_json
+from deployer.adapters.signatures import read_allowed, signing_key, split
+from deployer.adapters.ssh_config import _collect, _hop, read_strictly
+from deployer.adapters.yaml_source import parse_yaml
+from deployer.commands.planfile import read_plan
+from deployer.model.errors import DeployError, HostError
+from deployer.model.fleet import Host
+from deployer.model.health import Probe
+from deployer.model.ledger import Entry
+from deployer.model.pattern import select
+from deployer.model.quantity import parse_duration, parse_margin, parse_rate, parse_serial, parse_share
+from deployer.model.release import SourceFile
+from deployer.model.render import render, variables
+from deployer.model.secret import Secrets, hide_pairs
+from deployer.model.state import HostState
+from deployer.remote.verbs import parse
+from deployer.services.headers import cache_hit
+
+FOLDER = Path(tempfile.mkdtemp(prefix="fuzz-"))
+
+
+@dataclass(frozen=True)
+class Parser:
+    """feed: reads one input; raises nothing but `raises`."""
+
+    name: str
+    inputs: SearchStrategy[Any]
+    feed: Callable[[Any], object]
+    raises: tuple[type[Exception], ...] = (DeployError,)
+
+
+@st.composite
+def edited(draw: Callable[..., Any], seeds: Sequence[str], tokens: Sequence[str]) -> str:
+    """A good text, cut, doubled, and with strange words in it: gets deeper into a reader than noise does."""
+    text: str = draw(st.sampled_from(list(seeds)))
+    for _ in range(draw(st.integers(0, 6))):
+        at, end = sorted((draw(st.integers(0, len(text))), draw(st.integers(0, len(text)))))
+        what = draw(st.sampled_from(["cut", "double", "insert", "replace"]))
+        word = draw(st.sampled_from(list(tokens)) | st.text(max_size=6))
+        middle = {"cut": "", "double": text[at:end] * 2, "insert": word + text[at:end], "replace": word}[what]
+        text = text[:at] + middle + text[end:]
+    return text
+
+
+def texts(seeds: Sequence[str], tokens: Sequence[str]) -> SearchStrategy[str]:
+    """Edited seeds, sequences of the format's own words, and any text at all."""
+    words = st.lists(st.sampled_from(list(tokens)), max_size=40).map("".join)
+    return edited(seeds, tokens) | words | st.text(max_size=80)
+
+
+def write(name: str, text: str | bytes) -> Path:
+    path = FOLDER / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
+    return path
+
+
+YAML = [": ", "- ", "\n", "  ", "{", "}", "[", "]", ",", "&a ", "*a", "!!str ", "!x ", "<<: ", "'", '"', "|\n", ">\n", "#", "---\n", "...\n", "~",
+        "null", "0777", "1e999", "22:22", "\t", "\0", "﻿", "? ", "%YAML 1.1\n", "\x85", "\ud800"]  # fmt: skip
+INVENTORY = ["all", "hosts", "children", "vars", "web[01:03]", "[a:z]", "[1:999999999]", "[3:1]", "ansible_port", "ansible_host", "{{ x }}",
+             "password: x", "10.0.0.1", "::1", "-oProxyCommand=x"]  # fmt: skip
+GOOD_INVENTORY = """\
+all:
+  vars: {ansible_user: deploy, db_password: x1y2z3}
+  children:
+    edge:
+      hosts: {"web[01:03].example.com": {ansible_port: 22}, a: {http_port: 80}}
+    production: {children: {edge: {}}}
+"""
+GOOD_INI = "[edge]\nweb[1:2] ansible_port=2200 x='a b'\n[edge:vars]\ntier=x\n[production:children]\nedge\n"
+GOOD_PLAYBOOK = """\
+service: nginx
+hosts: edge
+dest: /etc/nginx
+serial: [1, 25%, 100%]
+bake: 2m
+confirm_timeout: 60s
+health_checks: [storefront]
+no_log: [x]
+warm: {urls: warm.txt}
+custom: {check: a, activate: b, verify: c}
+"""
+GOOD_CHECK = """\
+probes:
+  - {name: home, url: /, expect: 200, rate: 5/s, level: required, timeout: 2s}
+compare:
+  latency_p95: {max_increase: 20%, at_least: 5ms}
+limit: {error_rate: 2%}
+sources: {traffic: access_log, prometheus: {url: http://p:9090}}
+inconclusive: rollback
+"""
+
+
+def inventory(text: str) -> object:
+    fleet = load_inventory(write("inventory.yml", text))
+    return environment_hosts(fleet, "all", None)
+
+
+def ini(text: str) -> object:
+    return load_inventory(write("hosts", text))
+
+
+def playbook(text: str) -> object:
+    write("playbooks/nginx/playbook.yml", text)
+    return load_playbook(FOLDER, "nginx")
+
+
+def health_check(text: str) -> object:
+    write("health_checks/shop.yml", text)
+    return load_health_checks(FOLDER, ("shop",))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def objects(fields: Sequence[str], good: dict[str, Any]) -> SearchStrategy[str]:
+    """A good JSON object in which some fields are something else."""
+    changes = st.dictionaries(st.sampled_from(list(fields)), JSON, max_size=4)
+    return changes.map(lambda some: json.dumps({**good, **some}))
+
+
+ANSWER = {"ok": True, "proto": 1, "adopted": True, "phase": "idle", "fence": 3, "history": [[1, "push", "r"]], "files": {"a": "b"}, "drift": ["M a"]}  # fmt: skip
+RECORD = {"record": "INTENT", "deploy": "1-a", "environment": "e", "playbook": "p", "command": "push", "release": "r", "who": "w", "at": 1.0}  # fmt: skip
+PLAN = {"playbook": "nginx", "environment": "production", "revision": "HEAD", "release": "r", "waves": [["a"]],
+        "hosts": {"a": {"current": "x", "target": "y", "changes": {}, "action": "reload"}}}  # fmt: skip
+ED = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJOZ0OGhBIeyMTlCkdF2vDq6kGwK3Lx0m3RcM8m2lL2e"
+KNOWN = [f"web1,10.0.0.1 {ED}\n", f"|1|MDEyMzQ1Njc4OWFiY2RlZjAxMjM=|7oDSvkk0X1QfFqQzvVqjYH0Yp4E= {ED}\n", f"@cert-authority *.x {ED}\n",
+         f"@revoked * {ED} comment\n", f"[a.b]:22,!c,?? {ED}\n"]  # fmt: skip
+SSH = "hostname 127.0.0.1\nport 22\nuser x\nidentityfile ~/.ssh/a\nproxyjump a@b:3,c\nconnecttimeout none\n"
+COMMIT = b"tree 1\nauthor a\ngpgsig -----BEGIN SSH SIGNATURE-----\n U1NIU0lH\n -----END SSH SIGNATURE-----\n\nm\n"
+
+
+def answer(raw: bytes | str) -> object:
+    state = parse(raw if isinstance(raw, bytes) else raw.encode("utf-8", "surrogatepass"), 0, b"\xffx\n")
+    assert isinstance(state, HostState)
+    return state
+
+
+def known_hosts(text: str) -> object:
+    lines = read_known_hosts([str(write("known_hosts", text))])
+    return [matches(line, name) for line in lines for name in ("web1", lookup_name("a.b", 2222), "[::1]:22")]
+
+
+def saved_plan(text: str) -> object:
+    fleet = load_inventory(write("plan-inventory.yml", "all: {hosts: {a: {}}}\n"))
+    return read_plan(write("plan.json", text)).on(fleet)
+
+
+def record(text: str | bytes) -> Entry:
+    return entry_from_json(json.loads(text))
+
+
+def pattern(text: str) -> object:
+    return select(load_inventory(write("pattern-inventory.yml", GOOD_INVENTORY)), text)
+
+
+def quantities(text: str) -> object:
+    found: list[object] = []
+    for reader in (parse_duration, parse_serial, parse_share, parse_rate, parse_margin):
+        try:
+            found.append(reader(text))
+        except ValueError:
+            continue
+    return found
+
+
+def template(text: str) -> object:
+    source = SourceFile("a.conf", text.encode("utf-8", "surrogatepass"), template=True)
+    return render(source, variables(Host("web1", vars={"x": 1, "items": ["a"]})))
+
+
+def secrets(text: str) -> object:
+    known = Secrets()
+    known.learn_named({"password": text, "x": {"token": [text]}})
+    return known.hide(hide_pairs(text))
+
+
+PROBE = Probe(name="p", url="/", contains="x")
+JINJA = ["{{ ", " }}", "{% ", " %}", "x", "items", "for i in ", "endfor", "if ", "endif", "|", "upper", ".__class__", "()", "[", "]", "'", "range(3)",
+         "macro m()", "endmacro", "set y = ", "*", "**", "9", "+", "self", "loop", "{#", "#}", "-"]  # fmt: skip
+
+PARSERS = (
+    Parser("yaml", texts([GOOD_INVENTORY, GOOD_CHECK], YAML), lambda text: parse_yaml(text, "f")),
+    Parser("inventory", texts([GOOD_INVENTORY], [*YAML, *INVENTORY]), inventory),
+    Parser("inventory-ini", texts([GOOD_INI], ["[", "]", ":", "=", "\n", " ", "'", '"', "#", ";", "vars", "children", *INVENTORY]), ini),
+    Parser("playbook", texts([GOOD_PLAYBOOK], YAML), playbook),
+    Parser("health-check", texts([GOOD_CHECK], YAML), health_check),
+    Parser("host-answer", st.binary(max_size=80) | objects([*HostState.__dataclass_fields__, "ok", "proto", "code", "error"], ANSWER), answer, (HostError,)),
+    Parser("known-hosts", texts(KNOWN, ["|1|", " ", ",", "@revoked", "@x", "=", "\n", "[", "]", "*", "!", "AAAA"]), known_hosts),
+    Parser("host-certificate", st.binary(max_size=200), lambda blob: objection(blob, frozenset(), "h", 0.0), ()),
+    Parser("ledger-record", objects(list(Entry.__dataclass_fields__), RECORD) | st.binary(max_size=60), record, (ValueError,)),
+    Parser("saved-plan", objects(list(PLAN), PLAN) | st.text(max_size=60), saved_plan),
+    Parser("ssh-G", texts([SSH], ["\n", " ", "proxyjump", "port"]), lambda text: _collect(text.splitlines()), ()),
+    Parser("proxy-jump", texts(["a@b:22", "[::1]:3"], ["@", ":", "[", "]", ",", "ssh://", "9"]), lambda text: _hop(text, str(FOLDER / "none"), 9)),
+    Parser("ssh-config", texts(["Host a\n  Port 77\n  ProxyJump b\n"], ["Host ", "\n", '"', "=", " ", "Match", "Include", "ForwardAgent yes"]),
+           lambda text: read_strictly("a", str(write("ssh_config", text)))),
+    Parser("allowed-signers", texts([f'alice valid-before="20200101" {ED}\n'], ['"', ",", " ", "\n", "AAAA", "#"]), lambda text: read_allowed(write("allowed", text))),
+    Parser("signed-commit", st.binary(max_size=120) | st.builds(lambda a, b: COMMIT[:a] + b + COMMIT[a:], st.integers(0, 99), st.binary(max_size=9)),
+           lambda raw: signing_key(split(raw)[1]), ()),
+    Parser("host-pattern", texts(["edge:!a", "~web.*", "edge[0:2]", "production:&edge"], [":", "!", "&", "~", "[", "]", "*", ",", "(", "+)", "-1", "all"]), pattern),
+    Parser("quantities", texts(["90s", "2m", "25%", "5/s", "5 points"], ["%", "/s", "ms", ".", " ", "9" * 400, "٣"]), quantities, ()),
+    Parser("template", texts(["{% for i in items %}{{ i }}{% endfor %}"], JINJA), template),
+    Parser("secrets", st.text(max_size=60), secrets, ()),
+    Parser("probe-answer", st.binary(max_size=200), lambda raw: read_probe(b"HTTP/1.1 200 OK\n" + raw, b"", PROBE, 1.0), ()),
+    Parser("cache-headers", st.dictionaries(st.sampled_from(["X-Cache", "Age", "X-Varnish", "Cache-Status", "X-Cache-Status"]), st.text(max_size=40)), cache_hit, ()),
+)  # fmt: skip
