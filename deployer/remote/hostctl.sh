@@ -128,7 +128,7 @@ loaded() { service service_loaded 2>/dev/null | head -n 1; }
 apply() { # TO FROM [MAY_RESTART]: make the process use what `current` points at, and prove it; why: the reason if not
   how=reload
   if ! service service_running >/dev/null 2>&1; then how=start
-  elif [ "${3:-0}" = 1 ]; then case $(service service_change "$ROOT/releases/$2" "$ROOT/releases/$1" 2>/dev/null) in restart*) how=restart ;; esac; fi
+  elif [ "${3:-0}" = 1 ]; then case $(service service_change "$ROOT/releases/$2" "$ROOT/releases/$1" 2>/dev/null) in restart*|lasting*) how=restart ;; esac; fi
   make_live "$1" "$how" && return 0
   first=$why # on the way back, a server that may ignore its next reload has a last resort of its own
   [ "${3:-0}" = 1 ] && [ "$how" = reload ] && make_live "$1" revive || { why=$first; return 1; }

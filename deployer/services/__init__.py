@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from deployer.model.errors import InputError
 from deployer.model.playbook import Playbook
+from deployer.services.apache import Apache
 from deployer.services.base import Service
 from deployer.services.custom import Custom
 from deployer.services.nginx import Nginx
 from deployer.services.varnish import Varnish
 
-SERVICES: dict[str, Service] = {service.name: service for service in (Nginx(), Varnish())}
+SERVICES: dict[str, Service] = {service.name: service for service in (Nginx(), Varnish(), Apache())}
 
 
 def service_for(playbook: Playbook) -> Service:

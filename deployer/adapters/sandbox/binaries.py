@@ -23,6 +23,9 @@ PACKAGES = {  # the servers' are in daemons/
 FOLDERS = ("/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/sbin", "/usr/local/bin")
 
 
+LIBRARIES = ("usr/lib/*-linux-gnu*", "lib/*-linux-gnu*", "usr/lib/*/varnish", "usr/lib/trafficserver")
+
+
 def cache_folder() -> Path:
     """DEPLOY_CACHE, else XDG_CACHE_HOME/deployer, else ~/.cache/deployer."""
     own = os.environ.get("DEPLOY_CACHE")
@@ -69,7 +72,7 @@ def _unpack(name: str, packages: Path, wrapper: Path) -> None:
         if len(wanted) == 1:  # needs nothing of its own; a shell must be itself, not a script that starts it
             wrapper.symlink_to(binary)
             return
-        libraries = ":".join(str(p) for p in (*root.glob("usr/lib/*-linux-gnu*"), *root.glob("usr/lib/*/varnish")))
+        libraries = ":".join(str(path) for pattern in LIBRARIES for path in root.glob(pattern))
         draft = wrapper.with_suffix(".tmp")
         draft.write_text(f'#!/bin/sh\nLD_LIBRARY_PATH={libraries} exec {binary} "$@"\n')
         draft.chmod(0o755)

@@ -1,4 +1,4 @@
-"""A fleet of "hosts" on loopback: per host one real sshd and one real nginx or varnishd, below a folder of its own.
+"""A fleet of "hosts" on loopback: per host one real sshd and one real cache server, below a folder of its own.
 
 Everything lies in one folder; every process has that folder in its command line and is ended by its pid. Works as an
 ordinary user and as root, without a container engine.
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from deployer.adapters.sandbox import binaries, servers
-from deployer.adapters.sandbox.daemons import daemon
+from deployer.adapters.sandbox.daemons import NAMES, daemon
 from deployer.model.errors import DeployError
 
 
@@ -223,7 +223,7 @@ def processes(folder: Path) -> list[int]:
             where = os.readlink(entry / "cwd")
         except OSError:
             continue
-        words_of_ours = ("sshd", "nginx", "varnish", "var/lib/deployer", "deployer.adapters.sandbox")
+        words_of_ours = ("sshd", *NAMES, "var/lib/deployer", "deployer.adapters.sandbox")
         daemon = any(word in words for word in words_of_ours)
         if daemon and (f"{folder}/" in words or words.rstrip().endswith(str(folder)) or where.startswith(f"{folder}/")):
             found.append(int(entry.name))

@@ -1,0 +1,49 @@
+"""Shell functions that several phrasebooks share. POSIX sh for dash, busybox ash, bash and mksh; needs /proc, no tool
+beyond what hostctl.sh needs. They read DEST and ROOT (see base.py).
+"""
+
+from __future__ import annotations
+
+# PROCESSES: what the kernel knows of a process: it cannot be misconfigured and needs no client on the host.
+PROCESSES = r"""
+pause() { sleep 0.1 2>/dev/null || sleep 1; }
+started() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; } # ticks since boot: with the pid it names a process for good
+children() { cat "/proc/$1/task/$1/children" 2>/dev/null; }
+words() { tr '\0' '\n' 2>/dev/null < "/proc/${1:-0}/cmdline"; } # of its command line, one a line
+listening() { # PID...: `inode address:port` (hexadecimal) of every TCP socket on which one of them accepts
+  for pid in "$@"; do
+    open=$(for table in tcp tcp6; do # listening sockets come first: busy servers have 100,000 others behind them
+      awk '$4 == "0A" { print $10, $2; next } NR > 1 { exit }' "/proc/$pid/net/$table" 2>/dev/null; done | tr '\n' ' ')
+    ls -l "/proc/$pid/fd" 2>/dev/null | sed -n 's/.*socket:\[\([0-9]*\)\]$/\1/p' | awk -v open="$open" '
+      BEGIN { n = split(open, word, " "); for (i = 1; i < n; i += 2) at[word[i]] = word[i + 1] } $1 in at { print $1, at[$1] }'
+  done | sort -u
+}
+"""
+
+# STAGED: absolute paths below DEST (includes, error files, lists) would read the live files, so that a broken release
+# passes. Where that is allowed the staged tree is bound over the live one where nobody else sees it; elsewhere a copy
+# is checked in which those paths point into the copy.
+STAGED = r"""
+as_if_live() { # DIR COMMAND...: COMMAND finds the tree DIR where the live one is; @/ in front of a word: its place
+  tree=$1; shift
+  if [ "$(id -u)" = 0 ] && [ -e "$ROOT/current" ] && unshare -m true 2>/dev/null; then
+    place=$DEST; set -- unshare -m sh -c 'mount --make-rprivate / 2>/dev/null; mount --bind "$1" "$2" && shift 2 && exec "$@"' sh \
+      "$tree" "$(readlink -f "$ROOT/current")" "$@"
+  else
+    copy=$(mktemp -d) && chmod 755 "$copy" && cp -R "$tree/." "$copy" || return 1
+    place=$copy
+    grep -rlF "$DEST/" "$copy" 2>/dev/null | while IFS= read -r file; do
+      sed "s|$DEST/|$copy/|g" "$file" > "$copy/.new" && cat "$copy/.new" > "$file"; done
+  fi
+  left=$#
+  while [ "$left" -gt 0 ]; do
+    word=$1; shift; left=$((left - 1))
+    case $word in @/*) word=$place/${word#@/} ;; esac
+    set -- "$@" "$word"
+  done
+  ( cd / && "$@" ) 2>&1; rc=$?
+  [ "$place" = "$DEST" ] || rm -rf "$copy"
+  return $rc
+}
+plainly() { sed "s|$DEST/||g; s|$1/||g; s|${copy:-$1}/||g"; } # DIR: paths as the user wrote them
+"""
