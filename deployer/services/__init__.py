@@ -8,9 +8,10 @@ from deployer.services.apache import Apache
 from deployer.services.base import Service
 from deployer.services.custom import Custom
 from deployer.services.nginx import Nginx
+from deployer.services.trafficserver import TrafficServer
 from deployer.services.varnish import Varnish
 
-SERVICES: dict[str, Service] = {service.name: service for service in (Nginx(), Varnish(), Apache())}
+SERVICES: dict[str, Service] = {service.name: service for service in (Nginx(), Varnish(), Apache(), TrafficServer())}
 
 
 def service_for(playbook: Playbook) -> Service:
