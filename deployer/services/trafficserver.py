@@ -68,7 +68,7 @@ templates() { # DIR: is the folder there without which the server does not start
   [ -d "$folder" ] || { echo "$folder is missing: Traffic Server does not start without it" | plainly "$1" >&2; return 1; }
 }
 service_check() {
-  for file in records.config remap.config storage.config; do
+  for file in records.config remap.config storage.config plugin.config; do
     [ -f "$1/$file" ] || { echo "$file is missing from the release" >&2; return 1; }
   done
   tree=$1 scratch=$(mktemp -d) && chmod 755 "$scratch" && mkdir -m 777 "$scratch/log" "$scratch/run" || return 1
@@ -84,7 +84,7 @@ service_check() {
     "$scratch" @/. "$SERVER") && { rm -rf "$scratch"; return 0; }
   why=$(sed -n 's/^\[[^]]*\] [^ ]* *\(ERROR\|FATAL\|EMERGENCY\|ALERT\): //p' "$scratch/log/diags.log" 2>/dev/null)
   printf '%s\n' "${why:-$(printf '%s\n' "$said" | grep -E '^(ERROR|Fatal)|failed')}" |
-    sed "s|${TMPDIR:-/tmp}/tmp\.[^/ ]*/||g; s|$DEST/\./||g; s| in file .*||; s|^\[ReverseProxy\] ||" | plainly "$tree" | head -n 6 >&2
+    sed "s|${TMPDIR:-/tmp}/tmp\.[^/ ]*/||g; s|$DEST/\./||g; s|^\[ReverseProxy\] ||; s|^failed to add remap rule at \([^ ]*\) line \([0-9]*\): |\1:\2: |; s| at line [0-9]*\$||" | plainly "$tree" | head -n 6 >&2
   rm -rf "$scratch"
   return 1
 }
@@ -112,27 +112,28 @@ refusal() { # what diags.log says against it
     sed 's/^\[[^]]*\] \(\[[^]]*\]\|[^ ]*\) *[A-Z]*: //' | sed "s|$DEST/||g" | head -n 4
 }
 mismatch() { # the first record of the live file that the server does not have
-  records "$DEST/records.config" > "$ROOT/wanted"
+  want=$(records "$DEST/records.config")
   # shellcheck disable=SC2046
-  ctl config get $(cut -d' ' -f1 "$ROOT/wanted") | awk -v wanted="$ROOT/wanted" '
+  { printf '%s\n--\n' "$want"; ctl config get $(printf '%s\n' "$want" | cut -d' ' -f1); } | awk '
     function number(text,  unit) { unit = toupper(substr(text, length(text)))
       return text * (unit == "K" ? 1024 : unit == "M" ? 1048576 : unit == "G" ? 1073741824 : unit == "T" ? 1099511627776 : 1) }
+    $1 == "--" { after = 1; next }
+    !after { name[++n] = $1; type[n] = $2; value[n] = substr($0, length($1) + length($2) + 3); next }
     { i = index($0, ": "); has[substr($0, 1, i - 1)] = substr($0, i + 2) }
-    END { while ((getline line < wanted) > 0) {
-      split(line, part, " "); value = substr(line, length(part[1]) + length(part[2]) + 3); is = has[part[1]]
-      if (part[1] in has) if (part[2] == "STRING" ? is == value || (value == "" && is == "NULL") : value ~ /^0x/ || number(value) == number(is)) continue
-      print part[1]; exit } }'
+    END { for (i = 1; i <= n; i++) { is = has[name[i]]
+      if (!(name[i] in has)) ok = 0
+      else if (type[i] == "STRING") ok = is == value[i] || (value[i] == "" && is == "NULL")
+      else ok = value[i] ~ /^0x/ || number(value[i]) == number(is)
+      if (!ok) { print name[i]; exit } } }'
 }
 defaults() { # records that some release here set and the live one does not name go back to their default
-  records "$ROOT"/releases/*/records.config | cut -d' ' -f1 | sort > "$ROOT/named"
-  records "$DEST/records.config" | cut -d' ' -f1 | sort > "$ROOT/wanted"
-  gone=$(awk 'NR == FNR { keep[$1] = 1; next } !($1 in keep)' "$ROOT/wanted" "$ROOT/named")
+  gone=$({ records "$DEST/records.config"; echo --; records "$ROOT"/releases/*/records.config; } |
+    awk '$1 == "--" { after = 1; next } !after { keep[$1] = 1; next } !($1 in keep) { print $1 }')
   [ -n "$gone" ] || return 0
   # shellcheck disable=SC2086
-  ctl config get $gone > "$ROOT/named"
-  ctl config defaults --records | sed 's/^[A-Z]* //' | awk -v has="$ROOT/named" '
-    BEGIN { while ((getline line < has) > 0) { i = index(line, ": "); is[substr(line, 1, i - 1)] = substr(line, i + 2) } }
-    { value = $0; sub(/^[^ ]+ [^ ]+ /, "", value) } ($1 in is) && is[$1] != value { print $1, value }' |
+  { ctl config get $gone; echo --; ctl config defaults --records; } | awk '$1 == "--" { after = 1; next }
+    !after { i = index($0, ": "); is[substr($0, 1, i - 1)] = substr($0, i + 2); next }
+    { value = $0; sub(/^[^ ]+ [^ ]+ [^ ]+ /, "", value) } ($2 in is) && is[$2] != value { print $2, value }' |
     while read -r name value; do ctl config set "$name" "$value" >/dev/null || exit 1; done
 }
 service_reload() {
