@@ -97,7 +97,7 @@ def test_no_value_escapes_its_quotes(value: str) -> None:
     script = assignments(NAME=value) + 'printf %s "$NAME"'
     assert subprocess.run(["sh", "-c", script], capture_output=True, check=True).stdout == value.encode()
     layout = layout_for(Host("w", vars={"deploy_prefix": f"/p{value}".rstrip("/")}), "nginx", "/etc/nginx")
-    line = verbs.survey(layout).line.replace("exec sh", "printf '%s|'").replace("if [ -f", "if [ x !=")
+    line = "printf '%s|'" + verbs.survey(layout).line.rpartition("exec sh")[2].removesuffix("; fi")
     words = subprocess.run(["sh", "-c", line], capture_output=True, check=True).stdout.decode().split("|")
     assert words[2] == layout.root
     Nginx().script(ServiceSettings(layout.dest, layout.root, layout.prefix, {"nginx_bin": value}))
