@@ -25,9 +25,9 @@ SUDO_SAID = re.compile(r"(?:^|\s)sudo: |is not (?:in the sudoers file|allowed to
 
 @dataclass(frozen=True, slots=True)
 class Elevated:
-    """What needs root. guard: sh that answers and exits where there is nothing to run. words: what sudo runs; for a verb
-    the agent itself, by its absolute path, so that a rule can allow just that. harmless: the same program changing
-    nothing and printing `{`."""
+    """What needs root. guard: sh that answers and exits where there is nothing to run. words: what sudo runs; for a
+    verb the agent itself, by its absolute path, so that a rule can allow just that. harmless: the same program
+    changing nothing and printing `{`."""
 
     guard: str
     words: str

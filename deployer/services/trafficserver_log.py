@@ -73,7 +73,9 @@ def entries(node: Any) -> list[Entry]:
     found: list[Entry] = []
     for item in getattr(node, "value", None) or []:
         pairs = [p for p in getattr(item, "value", []) if isinstance(p, tuple)]
-        found.append({str(k.value): (str(v.value), k.start_mark.line + 1) for k, v in pairs if isinstance(v.value, str)})
+        found.append(
+            {str(k.value): (str(v.value), k.start_mark.line + 1) for k, v in pairs if isinstance(v.value, str)}
+        )
     return found
 
 

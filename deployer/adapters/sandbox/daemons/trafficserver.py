@@ -12,9 +12,11 @@ NEEDED = (
     *("trafficserver", "libhwloc15", "libluajit-5.1-2", "libmaxminddb0", "libunwind8", "libyaml-cpp0.7"),
     *("libpcre3", "libcap2", "libbrotli1", "libcurl4"),
 )
-PACKAGES = {name: NEEDED for name in ("traffic_manager", "traffic_server", "traffic_ctl", "traffic_layout")}
+PACKAGES = dict.fromkeys(("traffic_manager", "traffic_server", "traffic_ctl", "traffic_layout"), NEEDED)
 EDITS = {
-    "good": Edit("records.config.j2", "heuristic_max_lifetime INT 86400", "heuristic_max_lifetime INT 172800", "longer"),
+    "good": Edit(
+        "records.config.j2", "heuristic_max_lifetime INT 86400", "heuristic_max_lifetime INT 172800", "longer"
+    ),
     "incident": Edit(
         "cache.config", "url_regex=/preview/ action", "url_regex=/ action", "previews in the app, too: never cached"
     ),
@@ -57,5 +59,5 @@ def places(prefix: Path) -> dict[str, str]:
         "runtimedir": f"{prefix}/run/trafficserver",
         "logdir": f"{prefix}/var/log/trafficserver",
         "localstatedir": f"{prefix}/var",
-        **{key: cache for key in ("cachedir", "datadir", "includedir", "mandir", "infodir")},
+        **dict.fromkeys(("cachedir", "datadir", "includedir", "mandir", "infodir"), cache),
     }
