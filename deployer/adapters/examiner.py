@@ -46,6 +46,7 @@ class Examiner:
             versions=versions,
             clock=round(float(found["clock"][0]) + 0.5 - middle, 1),  # it tells whole seconds
             free_kb=int(found["free"][0]),
+            real=not host.prefix,
         )
         return self._surveyed(host, layout, self._rooted(host, looked, uid == "0"))
 
@@ -56,7 +57,7 @@ class Examiner:
         if is_root:
             return replace(looked, how="root")
         if host.prefix and not host.become:
-            return replace(looked, how="prefix")
+            return replace(looked, how="an ordinary user")
         if not host.become:
             return replace(looked, root=f"{looked.user} is not root, and ansible_become is not set")
         return replace(looked, how="sudo with a password" if self._password else "sudo")

@@ -84,10 +84,10 @@ def layers(found: Examination) -> Point:
     """What reverts an unconfirmed release when the watchdog is killed, too."""
     if not found.adopted:
         return Point("layers", True, "come with deploy adopt")
-    without = [word.split(":")[0] for word in found.layers if word.endswith(":none")]
     text = ", ".join(found.layers) or "unknown"
-    if found.how == "prefix" or not without:
+    wanted = {"tick"} | ({"boot"} if "watchdog:systemd" in found.layers else set())
+    without = sorted(word for word in wanted if f"{word}:none" in found.layers)
+    if not found.real or not without:
         return Point("layers", True, text)
-    return Point(
-        "layers", False, f"no {' and no '.join(without)} ({text})", "run deploy adopt again as root; or install cron"
-    )
+    hint = "install cron and run deploy adopt again, as root"
+    return Point("layers", False, f"no {' and no '.join(without)} ({text})", hint)

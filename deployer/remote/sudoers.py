@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
+from deployer.model.errors import InputError
 from deployer.remote.layout import Layout
 
 SECURE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -20,21 +22,23 @@ HEAD = """\
 """
 
 
+PLAIN = re.compile(r"[A-Za-z0-9._@+/-]+")  # nothing that sudoers(5) gives a meaning to, no wildcard
+
+
 def rules(users: Iterable[str], layouts: Iterable[Layout]) -> str:
-    """A file for /etc/sudoers.d. users: who logs in. Every name and path is escaped as sudoers(5) demands."""
-    agents = sorted({layout.agent for layout in layouts})
-    alias = ", ".join(escaped(agent) for agent in agents)
-    who = sorted({escaped(user) for user in users})
+    """A file for /etc/sudoers.d. users: who logs in. Raises InputError for a name or path that would need escaping:
+    none may widen a rule."""
+    agents, who = sorted({layout.agent for layout in layouts}), sorted(set(users))
+    for word in (*agents, *who):
+        if not PLAIN.fullmatch(word):
+            raise InputError(
+                f"cannot write a sudo rule for {word!r}", hint="choose a plain name, without spaces or signs"
+            )
     lines = [
-        HEAD.replace("AGENT'", f"{agents[0]}'" if len(agents) == 1 else "AGENT'"),
-        f"Cmnd_Alias DEPLOYER = {alias}",
+        HEAD.replace("AGENT'", f"{agents[0]}'") if len(agents) == 1 else HEAD,
+        f"Cmnd_Alias DEPLOYER = {', '.join(agents)}",
         # no terminal is ever there; with use_pty the watchdog would lose its terminal with the command
         f'Defaults!DEPLOYER env_reset, !requiretty, !use_pty, secure_path="{SECURE_PATH}", umask=0022, umask_override',
         *(f"{user} ALL = (root:root) NOPASSWD: DEPLOYER" for user in who),
     ]
     return "\n".join(lines) + "\n"
-
-
-def escaped(word: str) -> str:
-    """sudoers(5), Other special characters and reserved words; wildcards are escaped, too: none of them may widen."""
-    return "".join(f"\\{c}" if c in "\\ ,:=!*?[]()@\"#%+&;<>|~^$`'" else c for c in word)

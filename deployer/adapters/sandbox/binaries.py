@@ -17,13 +17,21 @@ PACKAGES = {  # the servers' are in daemons/
     "ssh": ("openssh-client",),
     "ssh-keygen": ("openssh-client",),
     "sshd": ("openssh-server", "openssh-sftp-server", "libwrap0"),
+    "sudo": ("sudo", "libaudit1", "libselinux1"),
+    "visudo": ("sudo", "libaudit1", "libselinux1"),
     "busybox": ("busybox",),
     "mksh": ("mksh",),
 }
 FOLDERS = ("/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/sbin", "/usr/local/bin")
 
 
-LIBRARIES = ("usr/lib/*-linux-gnu*", "lib/*-linux-gnu*", "usr/lib/*/varnish", "usr/lib/trafficserver")
+LIBRARIES = (
+    "usr/lib/*-linux-gnu*",
+    "lib/*-linux-gnu*",
+    "usr/lib/*/varnish",
+    "usr/lib/trafficserver",
+    "usr/libexec/sudo",
+)
 
 
 def cache_folder() -> Path:
