@@ -33,6 +33,7 @@ COMMANDS = {
     "lock": "Show or release the lock.",
     "confirm": "Keep what is pending.",
     "abort": "Revert what is pending.",
+    "doctor": "Look at every host: connection, sudo, tools, binaries, clock; change nothing.",
     "completion": "Print shell completion for bash, zsh or fish.",
 }
 

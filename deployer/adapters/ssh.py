@@ -40,7 +40,8 @@ class Completed:
 class SshTransport:
     """Satisfies adapters.hosts.Transport. Thread safe: one lock per host, hosts never wait for each other."""
 
-    def __init__(self, config_file: str = "") -> None:
+    def __init__(self, config_file: str = "", become_password: str | None = None) -> None:
+        self._become_password = become_password
         self._config_file = config_file or os.environ.get("DEPLOY_SSH_CONFIG", "")
         self._connections: dict[str, Connection] = {}
         self._locks: dict[str, threading.Lock] = {}
@@ -51,7 +52,7 @@ class SshTransport:
         """Run `command.line` in the host's shell. Raises Unreachable; `sent` says whether anything may have run."""
         end = time.monotonic() + command.deadline
         if host.become and host.user != "root":
-            command = as_root(command)
+            command = as_root(command, self._become_password)
         channel = self._channel(host, fresh, end)
         try:
             return _exchange(channel, command, end)

@@ -92,7 +92,7 @@ class Context:
     @cached_property
     def transport(self) -> SshTransport:
         """One for the whole command."""
-        return SshTransport()
+        return SshTransport(become_password=self.options.become_password())
 
     def request(self, why: str = "", allow_quarantined: bool = False) -> Request:
         """What the engine is asked."""

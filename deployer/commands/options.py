@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,11 +29,24 @@ class Options:
     output: str
     yes: bool
     verbose: bool
+    ask_become_pass: bool = False
 
     @property
     def interactive(self) -> bool:
         """Is somebody there to be asked?"""
         return sys.stdin.isatty() and sys.stderr.isatty()
+
+    def become_password(self) -> str | None:
+        """For sudo: asked for with -K, else DEPLOY_BECOME_PASSWORD; None: sudo must not ask."""
+        if not self.ask_become_pass:
+            return os.environ.get("DEPLOY_BECOME_PASSWORD") or None
+        if not self.interactive:
+            raise UsageError(
+                "cannot ask for the become password without a terminal",
+                hint="set DEPLOY_BECOME_PASSWORD",
+                consequence="nothing was sent",
+            )
+        return str(click.prompt("become password", hide_input=True, err=True))
 
     def require_consent(self, what: str) -> None:
         """Without a terminal and without --yes: refuse before anything is contacted."""
@@ -53,6 +67,7 @@ SHARED: tuple[Callable[[Function], Function], ...] = (
         help="How progress looks.",
     ),
     click.option("-y", "--yes", is_flag=True, help="Do not ask."),
+    click.option("-K", "--ask-become-pass", is_flag=True, help="Ask for the password that sudo wants on the hosts."),
     click.option("-v", "--verbose", is_flag=True, help="Say more."),
 )  # fmt: skip
 NAMES = {"as_json": "DEPLOY_JSON"}
@@ -74,6 +89,7 @@ def shared(playbook: bool = True) -> Callable[[Function], Function]:
                 output=words.pop("output"),
                 yes=words.pop("yes"),
                 verbose=words.pop("verbose"),
+                ask_become_pass=words.pop("ask_become_pass"),
             )
             return function(options, **words)
 

@@ -128,7 +128,7 @@ loaded() { service service_loaded 2>/dev/null | head -n 1; }
 apply() { # TO FROM [MAY_RESTART]: make the process use what `current` points at, and prove it; why: the reason if not
   how=reload
   if ! service service_running >/dev/null 2>&1; then how=start
-  elif [ "${3:-0}" = 1 ]; then case $(service service_change "$ROOT/releases/$2" "$ROOT/releases/$1" 2>/dev/null) in restart*) how=restart ;; esac; fi
+  elif [ "${3:-0}" = 1 ]; then case $(service service_change "$ROOT/releases/$2" "$ROOT/releases/$1" 2>/dev/null) in restart*|lasting*) how=restart ;; esac; fi
   make_live "$1" "$how" && return 0
   first=$why # on the way back, a server that may ignore its next reload has a last resort of its own
   [ "${3:-0}" = 1 ] && [ "$how" = reload ] && make_live "$1" revive || { why=$first; return 1; }
@@ -162,7 +162,7 @@ stuck() { alarm=$1; note "REVERT-FAILED $1"; printf '%s\n' "$1" > ALARM 2>/dev/n
 unpack() { # DIR: files, .manifest and .service as one tar on stdin; nothing that the manifest does not name
   said=$(tar -xof - -C "$1" 2>&1) || discard disk "cannot unpack the release: $said"
   [ -f "$1/.manifest" ] && [ -f "$1/.service" ] || discard usage "the stream lacks its manifest"
-  [ -z "$(sed -n '/^[0-9a-f]\{64\}  [A-Za-z0-9_@+.][A-Za-z0-9._@+/-]*$/!p; /  .*\.\.\//p; /\/\.\.$/p' "$1/.manifest")" ] ||
+  [ -z "$(sed -n '/^[0-9a-f]\{64\}  [A-Za-z0-9_@+.][A-Za-z0-9._@+#/-]*$/!p; /  .*\.\.\//p; /\/\.\.$/p' "$1/.manifest")" ] ||
     discard usage "the manifest has a line that is not allowed"
   [ "$(cd "$1" && find . ! -type d | sed 's|^\./||' | sort)" = "$({ cut -c67- "$1/.manifest"; echo .manifest; echo .service; } | sort)" ] &&
     [ -z "$(find "$1" ! -type d ! -type f)" ] || discard usage "the stream has files that are not in its manifest"
@@ -343,7 +343,7 @@ take() { # take DIR: its regular files, links dereferenced, modes kept, as a rel
   odd=$(find "$1/" ! -type d ! -type f ! -type l | head -n 1); [ -z "$odd" ] || refuse usage "$odd is no regular file"
   said=$(cp -pRL "$1/." "$new" 2>&1) || { rm -rf "$new"; refuse usage "cannot copy $1: $said"; }
   rm -f "$new/.manifest"
-  odd=$(cd "$new" && { find . ! -type d ! -type f; find . -type f | sed -n '/^\.\/[A-Za-z0-9_@+.][A-Za-z0-9._@+/-]*$/!p'; } | head -n 1) # again: what is copied may have changed
+  odd=$(cd "$new" && { find . ! -type d ! -type f; find . -type f | sed -n '/^\.\/[A-Za-z0-9_@+.][A-Za-z0-9._@+#/-]*$/!p'; } | head -n 1) # again: what is copied may have changed
   [ -z "$odd" ] || { rm -rf "$new"; refuse usage "the file name $odd is not allowed, or it is no regular file"; }
   ( cd "$new" && find . -type f | sed 's|^\./||' | sort | xargs -r sha256sum ) > "releases/.manifest.adopt" || { rm -rf "$new"; refuse disk "cannot write the manifest"; }
   mv "releases/.manifest.adopt" "$new/.manifest"
@@ -366,7 +366,7 @@ drift() { # M, D, A lines of current against its manifest
       { path = substr($0, 67); if (!(path in want)) print "A " path; else { if (want[path] != substr($0, 1, 64)) print "M " path; seen[path] = 1 } }
       END { for (path in want) if (!(path in seen)) print "D " path }' | sort
 }
-json_list() { sed 's/[^A-Za-z0-9._@+\/ :-]/?/g' | awk 'NR > 1 { printf "," } { printf "\"%s\"", $0 }'; }
+json_list() { sed 's/[^A-Za-z0-9._@+#\/ :-]/?/g' | awk 'NR > 1 { printf "," } { printf "\"%s\"", $0 }'; }
 do_survey() { # DEST, as an absolute path
   SURVEY=1 dest=$1
   if ! cd "$ROOT" 2>/dev/null || { load; [ -z "$good" ]; }; then

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shlex
 import tarfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from deployer.model.errors import HostError, Refused, Unreachable
 from deployer.model.release import Package
@@ -25,15 +26,29 @@ UNSAFE = (
     "unsafe",
     "another user of this host could replace what runs there: a folder on the way to it is theirs or open to all",
 )
+SUDO_SAID = re.compile(r"(?:^|\s)sudo: |is not (?:in the sudoers file|allowed to execute)|Sorry, (?:user|try)")
+
+
+@dataclass(frozen=True, slots=True)
+class Elevated:
+    """What needs root. guard: sh that answers and exits where there is nothing to run. words: what sudo runs; for a
+    verb the agent itself, by its absolute path, so that a rule can allow just that. harmless: the same program
+    changing nothing and printing `{`."""
+
+    guard: str
+    words: str
+    harmless: str
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """line: for the remote shell. stdin: everything it reads. deadline: seconds for the whole exchange."""
+    """line: for the remote shell. stdin: everything it reads. deadline: seconds for the whole exchange. elevated: None
+    where the user who logs in may do it."""
 
     line: str
-    stdin: bytes = b""
+    stdin: bytes = field(default=b"", repr=False)  # may begin with a password
     deadline: float = QUICK
+    elevated: Elevated | None = None
 
 
 def _verb(
@@ -41,10 +56,12 @@ def _verb(
 ) -> Command:
     """The guard answers in the same language when the agent is not there, or may not be what we put there."""
     words = shlex.join([layout.agent, verb, layout.root, *map(str, args)])
-    agent, absent = shlex.quote(layout.agent), _no(ABSENT, "the host agent is not installed")
-    places = [layout.agent, layout.root, *([also] if also else [])]
-    line = f"if ! [ -f {agent} ]; then {absent}; elif {_unsafe(places)}; then {_no(*UNSAFE)}; else exec sh {words}; fi"
-    return Command(line, stdin, deadline)
+    agent, places = shlex.quote(layout.agent), [layout.agent, layout.root, *([also] if also else [])]
+    guard = (
+        f"if ! [ -f {agent} ]; then {_no(ABSENT, 'the host agent is not installed')}; exit; "
+        f"elif {_unsafe(places)}; then {_no(*UNSAFE)}; exit; fi; "
+    )
+    return Command(f"{guard}exec sh {words}", stdin, deadline, Elevated(guard, words, agent))
 
 
 def _no(code: str, error: str) -> str:
@@ -61,13 +78,25 @@ def _unsafe(paths: Sequence[str]) -> str:
     return f'[ -n "$(find -H {shlex.join(sorted(above))} -prune {rule} 2>/dev/null)" ]'
 
 
-def as_root(command: Command) -> Command:
-    """The same through sudo, which must not ask for a password."""
-    return Command(f"sudo -n -- sh -c {shlex.quote(command.line)}", command.stdin, command.deadline)
+def as_root(command: Command, password: str | None = None) -> Command:
+    """The same through sudo. A password goes before the rest of stdin, for sudo to read; where sudo asks for none the
+    shell reads it away, so that it never becomes part of what the agent gets. It is in no command line."""
+    need = command.elevated
+    if need is None:
+        return command
+    plain = f"exec sudo -n -- {need.words}"
+    if password is None:
+        return replace(command, line=need.guard + plain)
+    line = (
+        f"{need.guard}case $(sudo -k -n -- {need.harmless} </dev/null 2>/dev/null) in "
+        f"'{{'*) IFS= read -r given; {plain} ;; *) exec sudo -k -S -p '' -- {need.words} ;; esac"
+    )
+    return replace(command, line=line, stdin=password.encode() + b"\n" + command.stdin)
 
 
 def install(layout: Layout) -> Command:
-    """Put the agent there under its own hash: temporary file, sync, rename."""
+    """Put the agent there under its own hash: temporary file, sync, rename. With sudo this needs more than the agent's
+    own rule: the right to run sh, once."""
     agent = shlex.quote(layout.agent)
     unsafe = f"{_unsafe([layout.agent, layout.root])}"
     folder = shlex.quote(layout.agent.rsplit("/", 1)[0])
@@ -77,7 +106,8 @@ def install(layout: Layout) -> Command:
     )
     good = json.dumps({"ok": True, "proto": PROTOCOL})
     put = f"{steps} && echo {shlex.quote(good)} || {_no('disk', 'cannot install the host agent')}"
-    return Command(f"if {unsafe}; then {_no(*UNSAFE)}; else {put}; fi", agent_source(), QUICK)
+    line = f"if {unsafe}; then {_no(*UNSAFE)}; else {put}; fi"
+    return Command(line, agent_source(), QUICK, Elevated("", f"sh -c {shlex.quote(line)}", "sh -c 'echo {'"))
 
 
 def survey(layout: Layout) -> Command:
@@ -149,6 +179,8 @@ def parse(stdout: bytes, exit_status: int | None, stderr: bytes) -> HostState:
         body = None
     if not isinstance(body, dict) or "ok" not in body:
         said = _one_line(stderr.decode("utf-8", "replace")) or "nothing"
+        if SUDO_SAID.search(said):
+            raise Unreachable(f"sudo refuses: {said}; deploy doctor says what is needed", sent=False)
         raise Unreachable(f"no answer from the host agent (exit {exit_status}); it said: {said}")
     if body.get("proto") != PROTOCOL:
         raise Refused(f"the host speaks protocol {body.get('proto')!r}, this deployer {PROTOCOL}", "usage")

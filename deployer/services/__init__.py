@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from deployer.model.errors import InputError
 from deployer.model.playbook import Playbook
+from deployer.services.apache import Apache
 from deployer.services.base import Service
 from deployer.services.custom import Custom
 from deployer.services.haproxy import HAProxy
 from deployer.services.nginx import Nginx
 from deployer.services.squid import Squid
+from deployer.services.trafficserver import TrafficServer
 from deployer.services.varnish import Varnish
 
-SERVICES: dict[str, Service] = {service.name: service for service in (Nginx(), Varnish(), HAProxy(), Squid())}
+PHRASEBOOKS: tuple[Service, ...] = (Nginx(), Varnish(), HAProxy(), Squid(), Apache(), TrafficServer())
+SERVICES = {service.name: service for service in PHRASEBOOKS}
 
 
 def service_for(playbook: Playbook) -> Service:

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 
 # nginx's $upstream_cache_status, squid's and trafficserver's TCP_*, CDN words. REVALIDATED asked the origin: RFC 9211
 # (section 2.1) calls a hit only what was answered without going forward.
-HIT = frozenset({"HIT", "STALE", "UPDATING", "TCP_HIT", "TCP_MEM_HIT", "TCP_IMS_HIT", "HIT-STALE"})
-MISS = frozenset({"MISS", "BYPASS", "EXPIRED", "SCARCE", "REVALIDATED", "PASS", "HITPASS", "HITMISS", "SYNTH", "ERROR"})
+HIT = frozenset({"HIT", "STALE", "UPDATING", "TCP_HIT", "TCP_MEM_HIT", "TCP_IMS_HIT", "HIT-STALE", "HIT-FRESH"})
+MISS = frozenset(
+    {"MISS", "BYPASS", "EXPIRED", "SCARCE", "REVALIDATED", "PASS", "HITPASS", "HITMISS", "SYNTH", "ERROR", "SKIPPED"}
+)
 QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import tarfile
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -101,6 +103,43 @@ def test_no_value_escapes_its_quotes(value: str) -> None:
     words = subprocess.run(["sh", "-c", line], capture_output=True, check=True).stdout.decode().split("|")
     assert words[2] == layout.root
     Nginx().script(ServiceSettings(layout.dest, layout.root, layout.prefix, {"nginx_bin": value}))
+
+
+def test_sudo_runs_the_agent_itself() -> None:
+    """By its absolute path, so that a rule can allow it and nothing else; what needs no root goes without."""
+    command = verbs.activate(LAYOUT, ORDER)
+    assert f"exec sudo -n -- {LAYOUT.agent} activate {LAYOUT.root} 7-abcd" in verbs.as_root(command).line
+    plain = verbs.Command("id")
+    assert verbs.as_root(plain) is plain
+
+
+def test_a_become_password_is_in_no_command_line_and_in_no_repr() -> None:
+    """It is the first line of stdin; the payload follows unchanged."""
+    command = verbs.stage(LAYOUT, Package("r", {"a": (b"x", False)}), "service")
+    asked = verbs.as_root(command, "correct horse")
+    assert "correct horse" not in asked.line
+    assert "correct horse" not in repr(asked)
+    assert asked.stdin == b"correct horse\n" + command.stdin
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_the_password_line_never_reaches_the_agent(asks: bool, tmp_path: Path) -> None:
+    """Whether sudo asks or not: a sudo that reads one line with -S and refuses -n, and one that never asks."""
+    sudo = tmp_path / "sudo"
+    sudo.write_text(
+        '#!/bin/sh\nn=0 s=0; while [ "$1" != -- ]; do case $1 in -n) n=1 ;; -S) s=1 ;; esac; shift; done; shift\n'
+        f"asks={int(asks)}; [ $asks$n = 11 ] && exit 1; [ $asks$s = 11 ] && read -r given\n"
+        'exec "$@"\n'
+    )
+    sudo.chmod(0o755)
+    agent = tmp_path / "agent"
+    agent.write_text('#!/bin/sh\n[ $# -gt 0 ] || { echo "{"; exit 1; }\ncat\n')
+    agent.chmod(0o755)
+    need = verbs.Elevated("", f"{agent} stage", str(agent))
+    asked = verbs.as_root(verbs.Command("", b"payload\nmore", elevated=need), "secret")
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(["sh", "-c", asked.line], input=asked.stdin, capture_output=True, env=path, check=True)
+    assert done.stdout == b"payload\nmore"
 
 
 def test_the_agent_is_small() -> None:

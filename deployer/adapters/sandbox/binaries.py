@@ -17,10 +17,21 @@ PACKAGES = {  # the servers' are in daemons/
     "ssh": ("openssh-client",),
     "ssh-keygen": ("openssh-client",),
     "sshd": ("openssh-server", "openssh-sftp-server", "libwrap0"),
+    "sudo": ("sudo", "libaudit1", "libselinux1"),
+    "visudo": ("sudo", "libaudit1", "libselinux1"),
     "busybox": ("busybox",),
     "mksh": ("mksh",),
 }
 FOLDERS = ("/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/sbin", "/usr/local/bin")
+
+
+LIBRARIES = (
+    "usr/lib/*-linux-gnu*",
+    "lib/*-linux-gnu*",
+    "usr/lib/*/varnish",
+    "usr/lib/trafficserver",
+    "usr/libexec/sudo",
+)
 
 
 def cache_folder() -> Path:
@@ -69,7 +80,7 @@ def _unpack(name: str, packages: Path, wrapper: Path) -> None:
         if len(wanted) == 1:  # needs nothing of its own; a shell must be itself, not a script that starts it
             wrapper.symlink_to(binary)
             return
-        libraries = ":".join(str(p) for p in (*root.glob("usr/lib/*-linux-gnu*"), *root.glob("usr/lib/*/varnish")))
+        libraries = ":".join(str(path) for pattern in LIBRARIES for path in root.glob(pattern))
         draft = wrapper.with_suffix(".tmp")
         draft.write_text(f'#!/bin/sh\nLD_LIBRARY_PATH={libraries} exec {binary} "$@"\n')
         draft.chmod(0o755)

@@ -47,13 +47,20 @@ def read_files(service: str) -> tuple[SourceFile, ...]:
     )
 
 
+def dest(service: str) -> str:
+    """Where the example playbook's files go."""
+    text = (EXAMPLES / "playbooks" / service / "playbook.yml").read_text()
+    return next(line.split()[1] for line in text.splitlines() if line.startswith("dest:"))
+
+
 def start(service: str, prefix: Path, names: dict[str, object]) -> None:
     """Write the example configuration below `prefix` and start the server on it."""
-    for folder in ("run", f"var/log/{service}", f"var/cache/{service}", f"var/lib/{service}", f"etc/{service}"):
+    home = prefix / dest(service)[1:]
+    for folder in ("run", *(f"var/{kind}/{home.name}" for kind in ("log", "cache", "lib"))):
         (prefix / folder).mkdir(parents=True, exist_ok=True)
     host = Host(prefix.name, "127.0.0.1", vars=names)
     for source in read_files(service):
-        path = prefix / "etc" / service / source.path
+        path = home / source.path
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(render(source, template_variables(host)))
     words = daemon(service).command(prefix, names)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, cast
 
-NAMES = ("nginx", "varnish", "haproxy", "squid")
+NAMES = ("nginx", "varnish", "haproxy", "squid", "apache", "trafficserver")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,110 @@
+"""Where Traffic Server logs requests, from the files of a release: logging.yaml and two records."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from deployer.model.errors import InputError
+from deployer.services.base import AccessLog, ServiceSettings
+
+FIELD = re.compile(r"%<(?:\{([^}]*)\})?(\w+)>")  # logging.yaml: %<field>, %<{header}container>
+MEANS = {"pssc": "status", "crc": "cache", "ttms": "time", "shn": "upstream"}
+NEEDED = {"status": "%<pssc>", "cache": "%<crc>", "time": "%<ttms>", "upstream": "%<shn>"}
+# Words of %<crc>, from the server itself. A request that was not looked up is a TCP_MISS, too.
+HITS = frozenset({"TCP_HIT", "TCP_MEM_HIT", "TCP_DISK_HIT", "TCP_IMS_HIT", "TCP_CF_HIT", "TCP_REFRESH_FAIL_HIT"})
+MISSES = frozenset(
+    {
+        *("TCP_MISS", "TCP_EXPIRED_MISS", "TCP_REFRESH_HIT", "TCP_REFRESH_MISS", "TCP_CLIENT_REFRESH_MISS"),
+        *("TCP_IMS_MISS", "TCP_SWAPFAIL_MISS"),
+    }
+)
+RECORD = re.compile(r"^\s*CONFIG\s+(\S+)\s+(?:STRING|INT)\s+(.*?)\s*$", re.MULTILINE)
+FILE = "logging.yaml"
+
+
+def access_log(files: Mapping[str, bytes], settings: ServiceSettings) -> AccessLog | None:
+    """The first log whose format says enough; None where nothing is logged. Raises InputError, with file:line, for the
+    first one that does not."""
+    records = dict(RECORD.findall(files.get("records.config", b"").decode("utf-8", "replace")))
+    if records.get("proxy.config.log.logging_enabled", "3") not in ("2", "3") or FILE not in files:
+        return None
+    formats, logs = read(files[FILE])
+    folder = records.get("proxy.config.log.logfile_dir", "var/log/trafficserver")
+    folder = folder if folder.startswith("/") else f"{settings.prefix}/{folder}"
+    error: InputError | None = None
+    for log in logs:
+        try:
+            return described(log, formats, folder)
+        except InputError as problem:
+            error = error or problem
+    if error:
+        raise error
+    return None
+
+
+Entry = dict[str, tuple[str, int]]  # key -> value, line
+
+
+def read(text: bytes) -> tuple[dict[str, tuple[str, int]], list[Entry]]:
+    """Formats by name with their line, and logs. Raises InputError for a file of another shape."""
+    import yaml
+
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        raise InputError(f"{FILE}:{mark.line + 1 if mark else 1}: {getattr(error, 'problem', error)}") from None
+    top = children(root, "logging")
+    formats = {f["name"][0]: f["format"] for f in entries(children(top, "formats")) if {"name", "format"} <= set(f)}
+    return formats, entries(children(top, "logs"))
+
+
+def children(node: Any, key: str) -> Any:
+    """The value of `key` in a mapping node; None where there is none."""
+    if node is None or not hasattr(node, "value") or not isinstance(node.value, list):
+        return None
+    return next((v for k, v in (p for p in node.value if isinstance(p, tuple)) if k.value == key), None)
+
+
+def entries(node: Any) -> list[Entry]:
+    """A list of mappings of text."""
+    found: list[Entry] = []
+    for item in getattr(node, "value", None) or []:
+        pairs = [p for p in getattr(item, "value", []) if isinstance(p, tuple)]
+        found.append(
+            {str(k.value): (str(v.value), k.start_mark.line + 1) for k, v in pairs if isinstance(v.value, str)}
+        )
+    return found
+
+
+def described(log: Entry, formats: Mapping[str, tuple[str, int]], folder: str) -> AccessLog:
+    """One entry of `logs` as an AccessLog."""
+    line = min((line for _, line in log.values()), default=1)
+    if "filename" not in log or log.get("mode", ("binary", 0))[0] != "ascii":
+        raise InputError(f"{FILE}:{line}: this log is not written as text", hint="add mode: ascii to it")
+    name = log.get("format", ("", 0))[0]
+    if name not in formats:
+        raise InputError(f"{FILE}:{line}: the format {name or '(none)'} is not defined in formats")
+    path = log["filename"][0]
+    path = path if path.startswith("/") else f"{folder}/{path}"
+    return AccessLog(path if path.endswith(".log") else f"{path}.log", parsed(*formats[name]), 1.0, HITS, MISSES)
+
+
+def parsed(body: str, line: int) -> tuple[str, ...]:
+    """literal, field, ..., literal. Raises InputError for a format that says too little."""
+    found, end = [""], 0
+    for match in FIELD.finditer(body):
+        found[-1] += body[end : match.start()]
+        end = match.end()
+        agent = (match[1] or "").lower() == "user-agent" and match[2] == "cqh"
+        meaning = "agent" if agent else MEANS.get(match[2], match[0]) if match[1] is None else match[0]
+        found += [match[0] if meaning in found[1::2] else meaning, ""]
+    found[-1] += body[end:]
+    missing = [shown for meaning, shown in NEEDED.items() if meaning not in found[1::2]]
+    if missing:
+        raise InputError(
+            f"{FILE}:{line}: the format says too little to judge a release by", hint=f"add {' '.join(missing)} to it"
+        )
+    return tuple(found)
