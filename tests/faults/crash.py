@@ -93,6 +93,11 @@ class Tally:
     points: int = 0
     violations: list[str] = field(default_factory=list)
 
+    def note(self, where: str, bad: list[str]) -> None:
+        """One run's judgement: at most one violation."""
+        if bad:
+            self.violations.append(f"{where}: {'; '.join(bad)}")
+
     def add(self, other: Tally) -> None:
         self.runs += other.runs
         self.killed += other.killed
@@ -259,7 +264,7 @@ def one_run(host: HostFolder, case: Case, k: int) -> Tally:
     elif case.victim == "watchdog":
         tally.ticked = int(not healed(host))
     recover(host, case)
-    tally.violations += [f"{where}: {why}" for why in judge(host, case, died)]
+    tally.note(where, judge(host, case, died))
     return tally
 
 
@@ -272,7 +277,8 @@ def dies_again(host: HostFolder, case: Case, died: Died, where: str) -> Tally:
         if not second.killed:
             return tally
         recover(host, case)
-        tally.add(Tally(1, 1, violations=[f"{where}, then {j}: {why}" for why in judge(host, case, died)]))
+        tally.add(Tally(1, 1))
+        tally.note(f"{where}, then {j}", judge(host, case, died))
     return tally
 
 
