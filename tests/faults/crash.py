@@ -255,7 +255,7 @@ def one_run(host: HostFolder, case: Case, k: int) -> Tally:
     host.restore(host.fresh)
     torn = ("-t",) if case.torn else ()
     died = host.deploy(TWO, 3, case, "-k", str(k), "-d", case.victim, *torn)
-    where = f"[{case}] at change {k} of {died.points}"
+    where = f"[{case}] at change {k}"
     if case.again and died.killed:
         return dies_again(host, case, died, where)
     tally = Tally(1, int(died.killed), points=died.points)

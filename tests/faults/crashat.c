@@ -143,6 +143,25 @@ static void born(struct process *parent) {
   child->waiting = 0;
 }
 
+/* A victim may die before the event that tells of its child: the child then belongs to nobody that lives, and dies too. */
+static int orphan(pid_t pid) {
+  char path[64], line[256];
+  int parent = 0;
+  snprintf(path, sizeof path, "/proc/%d/status", pid);
+  FILE *file = fopen(path, "re");
+  if (!file) return 0;
+  while (fgets(line, sizeof line, file) && sscanf(line, "PPid: %d", &parent) != 1) continue;
+  fclose(file);
+  for (int i = used - 1; i >= 0; i--)
+    if (table[i].pid == parent && table[i].alive && table[i].known) return hit(&table[i]);
+  return 1;
+}
+
+static void bury(void) {
+  for (int i = 0; killed && i < used; i++)
+    if (table[i].alive && table[i].waiting && orphan(table[i].pid)) kill(table[i].pid, SIGKILL);
+}
+
 static void child(char **words) {
   struct sock_filter code[N_CALLS + 3];
   code[0] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
@@ -166,11 +185,12 @@ static int run(pid_t root) {
     struct process *p = entry(pid);
     if (WIFEXITED(status) || WIFSIGNALED(status)) {
       p->alive = 0;
+      bury();
       if (pid == root) ended = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
       continue;
     }
     int signal = WSTOPSIG(status), event = status >> 16;
-    if (!p->known) { p->waiting = 1; continue; }
+    if (!p->known) { p->waiting = 1; bury(); continue; }
     if (event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_VFORK || event == PTRACE_EVENT_CLONE) born(p);
     else if (event == PTRACE_EVENT_SECCOMP) at_call(p);
     if (killed && hit(p)) kill(pid, SIGKILL);
