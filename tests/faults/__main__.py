@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
-from pathlib import Path
 
 from tests.faults.fleet import fault_fleet
 from tests.faults.injections import FAULTS

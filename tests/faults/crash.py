@@ -10,7 +10,6 @@ import io
 import re
 import shutil
 import subprocess
-import sys
 import tarfile
 import tempfile
 import time
@@ -236,7 +235,10 @@ def judge(host: HostFolder, case: Case, died: Died) -> list[str]:
     elif not died.promised.get("activate") or case.ending != "confirm":
         allowed = {ONE.release}
     bad = unsound(host.root, loaded(host), allowed)
-    if look(host.root).state.get("outcome") == "confirmed" and look(host.root).state.get("target") != look(host.root).good:
+    if (
+        look(host.root).state.get("outcome") == "confirmed"
+        and look(host.root).state.get("target") != look(host.root).good
+    ):
         bad.append("the record says confirmed and good is something else")
     before = fingerprint(host.root)
     host.verb("tick")

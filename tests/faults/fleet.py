@@ -69,7 +69,9 @@ class FaultFleet:
             if code in (0, 1, 64):
                 break
         if code != 0:
-            raise SystemExit(f"error: the fleet of the fault matrix does not come up: deploy {words}: {code} {body}\n{err}")
+            raise SystemExit(
+                f"error: the fleet of the fault matrix does not come up: deploy {words}: {code} {body}\n{err}"
+            )
         return body
 
     def _rewire(self, host: SandboxHost) -> None:

@@ -133,7 +133,9 @@ def with_sshd(line: str) -> Action:
     def before(cell: Cell) -> None:
         for name in cell.fleet.names:
             config = cell.fleet.fleet.host(name).prefix / "ssh/sshd_config"
-            kept = [one for one in config.read_text().splitlines() if not one.startswith(("MaxStartups", "MaxSessions"))]
+            kept = [
+                one for one in config.read_text().splitlines() if not one.startswith(("MaxStartups", "MaxSessions"))
+            ]
             config.write_text("\n".join([line.strip(), *kept]) + "\n")
             cell.fleet.restart_sshd(name)
 
@@ -393,5 +395,11 @@ FAULTS = (
     Fault("lock released by hand", steal_lock, steps=(*GIT_STEPS, "check", "activate"), commands=("push",)),
     Fault("abort from another terminal", abort_elsewhere, steps=("activated", "watch", "activate 2")),
     Fault("a second push", second_deployer, lift=join_others, steps=("stage", *PENDING), commands=("push",)),
-    Fault("a rollback beside it", rollback_beside, lift=join_others, steps=("activated", "watch", "confirm"), commands=("push",)),
+    Fault(
+        "a rollback beside it",
+        rollback_beside,
+        lift=join_others,
+        steps=("activated", "watch", "confirm"),
+        commands=("push",),
+    ),
 )

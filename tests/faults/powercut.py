@@ -32,7 +32,9 @@ class Cut:
     synced: bool = True
 
     def __str__(self) -> str:
-        return f"power cut {self.delay:.0f} s after, ext4 {self.options or 'defaults'}" + ", sync stubbed" * (not self.synced)
+        return f"power cut {self.delay:.0f} s after, ext4 {self.options or 'defaults'}" + ", sync stubbed" * (
+            not self.synced
+        )
 
 
 HARSH = "noauto_da_alloc,data=writeback,commit=1"  # file contents may reach the disk long after their names
@@ -84,7 +86,7 @@ def mounted(image: Path, there: Path, options: str = "") -> Iterator[None]:
 def one_cut(host: HostFolder, base: Path, cut: Cut, k: int) -> Tally:
     """Cut the power at change K of a deploy that starts from the disk `base`."""
     case = Case("dash")
-    running, left = base.with_name("running"), base.with_name("left")
+    running, left = base.with_name(f"running.{k}"), base.with_name(f"left.{k}")  # a loop device may remember a name
     shutil.copyfile(base, running)
     with mounted(running, host.prefix, cut.options):
         died = host.deploy(TWO, 3, case, "-k", str(k))
@@ -94,6 +96,8 @@ def one_cut(host: HostFolder, base: Path, cut: Cut, k: int) -> Tally:
         recover(host, case)
         tally = Tally(1, int(died.killed), points=died.points)
         tally.note(f"[{cut}] at change {k}", judge(host, case, died))
+    running.unlink()
+    left.unlink()
     return tally
 
 
