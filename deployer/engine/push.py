@@ -200,7 +200,7 @@ def outcome(plan: Plan, deploy: str, ending: Ending) -> Outcome:
 def hint(ending: Ending) -> str:
     """One thing to do now."""
     if ending.result == "stranded":
-        return "run deploy status; hosts that did not answer settle by themselves within confirm_timeout"
+        return "hosts that did not answer settle by themselves within confirm_timeout; then run deploy status --repair"
     if ending.result == "reverted" and ending.fault:
         return "mend the release and push again; it is quarantined until --allow-quarantined"
     return ""

@@ -150,7 +150,8 @@ go_back() { # idempotent; renames only once armed
   said=$(service service_check "$ROOT/releases/$good" 2>&1) ||
     { stuck "the good release $good no longer validates ($said); the service is left as it is"; return 1; }
   [ "$current" = "$good" ] || point current "$good" current.rvt || { stuck "cannot move the link back"; return 1; }
-  if [ "${BOOTING:-0}" != 1 ] && [ "$(loaded)" != "$good" ]; then
+  if [ "${BOOTING:-0}" = 1 ]; then service service_adopted "$good" >/dev/null 2>&1 || : # what starts next reads it from the disk
+  elif [ "$(loaded)" != "$good" ]; then
     apply "$good" "$current" 1 || { stuck "the service does not come back with $good: $why"; return 1; }
   fi
   settle rvt reverted; rm -f ALARM; sync_it "$ROOT"; note "reverted deploy=$deploy to=$good"

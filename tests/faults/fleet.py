@@ -132,7 +132,7 @@ class FaultFleet:
         return unsound(self.root(name), self.serves(name), {self.old, self.new})
 
     def at_rest(self) -> bool:
-        return not any(self.unsound(name) for name in self.names)
+        return not any(busy(host.prefix) for host in self.sandbox.hosts) and not any(map(self.unsound, self.names))
 
     def start_deploy(self, *words: str, name: str = "") -> subprocess.Popen[bytes]:
         """`deploy WORDS`, running, its words in the files NAMEout and NAMEerr."""
@@ -253,6 +253,13 @@ def command_of(pid: int) -> str:
 def agents(prefix: Path) -> list[int]:
     """Verbs and watchdogs of a host, and hooks that stand in a trap."""
     return [p for p in processes(prefix) if "hostctl-" in command_of(p)]
+
+
+def busy(prefix: Path) -> bool:
+    """Does a verb, a watchdog or a command in a trap still run there?"""
+    words = (f"{prefix}/hook.sh", f"{prefix}/var/lib/deployer/bin/hostctl-")
+    pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    return any(word in command_of(pid) for pid in pids for word in words)
 
 
 def masters(prefix: Path) -> list[int]:

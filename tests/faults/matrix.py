@@ -241,6 +241,8 @@ def judge(cell: Cell) -> tuple[list[str], bool]:
     odd = set(ill) | ({n for n in on if on[n] != majority(on, cell)} if len(set(on.values())) > 1 else set())
     bad = [f"{name} is not at rest: {'; '.join(why)}" for name, why in ill.items()]
     bad += judge_status(status[0], odd)
+    if odd and not ill:
+        bad += brought_along(cell)
     if code is not None and code < 0:
         return bad, bool(odd)
     wanted = {0: cell.goal, 3: cell.start, 130: cell.start, 1: cell.start, 5: cell.start}.get(code or 0)
@@ -252,6 +254,17 @@ def judge(cell: Cell) -> tuple[list[str], bool]:
         bad += [f"exit {code}, but {name} is on {release}" for name, release in on.items() if release != wanted]
         return bad, False
     return bad + judge_named(body, on), bool(odd)
+
+
+def brought_along(cell: Cell) -> list[str]:
+    """Hosts that ended apart are brought together by one command, once a dead deployer's lock is released."""
+    fleet = cell.fleet.fleet
+    fleet.deploy("lock", "release", "--yes")
+    code, body, err = fleet.deploy("status", "--repair", "--yes")
+    on = {name: look(cell.fleet.root(name)).current for name in cell.fleet.names}
+    if code != 0 or len(set(on.values())) > 1 or not wait(cell.fleet.at_rest, 10):
+        return [f"status --repair exits {code} and leaves {on}: {body.get('error', '')} {err[-300:]}"]
+    return []
 
 
 def majority(on: dict[str, str], cell: Cell) -> str:
