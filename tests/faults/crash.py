@@ -70,6 +70,7 @@ class Case:
     torn: bool = False
     heal: str = "boot"
     again: bool = False
+    every: int = 1  # of a sample
 
     @property
     def lease(self) -> int:
@@ -348,3 +349,18 @@ def everything() -> list[Case]:
     cases += [Case("dash", "revert"), Case("dash", "revert", heal="tick")]
     cases += [Case("dash", "revert", "agent", heal="alone")]
     return [*cases, Case("dash", again=True), Case("dash", heal="tick", again=True)]
+
+
+def sample() -> list[Case]:
+    """About 150 kills of every kind: what runs with the tests."""
+    return [
+        Case("dash", every=3),
+        Case("dash", torn=True, every=4),
+        Case("busybox", every=6),
+        Case("bash", every=14),
+        Case("mksh", every=14),
+        Case("dash", heal="tick", every=8),
+        Case("dash", "revert", every=8),
+        Case("dash", victim="agent", heal="alone", every=16),
+        Case("dash", "silence", "watchdog", heal="tick", every=9),
+    ]

@@ -354,7 +354,7 @@ HOST_STEPS = ("survey", "stage", "check", "activate", "activated", "activate 2",
 GIT_STEPS = ("survey", "stage", "watch", "activate 2", "confirm", "read back")
 
 FAULTS = (
-    Fault("none", nothing),
+    Fault("none", nothing, steps=("watch",)),
     Fault("deployer SIGKILL", to_deployer(signal.SIGKILL)),
     Fault("deployer SIGTERM", to_deployer(signal.SIGTERM)),
     Fault("deployer SIGHUP", to_deployer(signal.SIGHUP)),
@@ -402,4 +402,11 @@ FAULTS = (
         steps=("activated", "watch", "confirm"),
         commands=("push",),
     ),
+)
+SAMPLE = (  # command, fault, step: what runs with the tests
+    ("push", "deployer SIGKILL", "watch"),
+    ("push", "connection reset", "activate 2"),
+    ("push", "git remote gone", "decision"),
+    ("push", "answer lost, then reset", "confirm"),
+    ("rollback", "deployer SIGTERM", "activate"),
 )
