@@ -12,6 +12,7 @@ stand() {
 }
 stand "$verb"
 if [ -e "$dir/denied" ]; then echo "sudo: a password is required" >&2; exit 1; fi
+# shellcheck disable=SC1091
 [ ! -e "$dir/env" ] || . "$dir/env"
 [ -e "$dir/trap.$verb.after" ] || exec sh -c "$line"
 said=$(sh -c "$line"); rc=$?
