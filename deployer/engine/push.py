@@ -78,6 +78,8 @@ def prepare(
             ledger.append(intent(request, plan, order.deploy, ports, hosts), len(chain))
         except LedgerMoved:
             continue
+        except KeyboardInterrupt as interrupt:  # it may have been written, and would be a lock that nobody holds
+            return refused(request, plan, order, ports, ledger, interrupt)
         return plan, order
     raise LedgerMoved("cannot take the lock: the ledger keeps moving", hint="try again in a moment")
 

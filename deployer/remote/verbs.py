@@ -124,7 +124,8 @@ def parse(stdout: bytes, exit_status: int | None, stderr: bytes) -> HostState:
         body = None
     if not isinstance(body, dict) or "ok" not in body:
         said = _one_line(stderr.decode("utf-8", "replace")) or "nothing"
-        raise Unreachable(f"no answer from the host agent (exit {exit_status}); it said: {said}")
+        cut = exit_status is None
+        raise Unreachable(f"no answer from the host agent (exit {exit_status}); it said: {said}", cut=cut)
     if body.get("proto") != PROTOCOL:
         raise Refused(f"the host speaks protocol {body.get('proto')!r}, this deployer {PROTOCOL}", "usage")
     if body["ok"] is not True:

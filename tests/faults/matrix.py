@@ -241,6 +241,8 @@ def judge(cell: Cell) -> tuple[list[str], bool]:
     odd = set(ill) | ({n for n in on if on[n] != majority(on, cell)} if len(set(on.values())) > 1 else set())
     bad = [f"{name} is not at rest: {'; '.join(why)}" for name, why in ill.items()]
     bad += judge_status(status[0], odd)
+    if code is not None and code >= 0 and str(status[1].get("lock", "")).startswith("lock: deploy"):
+        bad.append(f"exit {code}, and {status[1]['lock']}")
     if odd and not ill:
         bad += brought_along(cell)
     if code is not None and code < 0:

@@ -290,3 +290,15 @@ def test_the_decision_stands_on_leases_renewed_just_now(failures: int, result: s
     assert outcome.result == result
     assert any(entry.record == "DECISION" for entry in world.ledger.chain) == (result == "deployed")
     assert len(set(world.running().values())) == 1
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_interrupted_while_taking_the_lock(when: str) -> None:
+    """Written or not, it is no lock afterwards: exit 130, nothing changed, and the next push begins."""
+    world = World()
+    world.ledger.fault = lambda verb, w: KeyboardInterrupt() if (verb, w) == ("INTENT", when) else None
+    outcome = go(world)
+    assert (outcome.result, outcome.exit_code) == ("interrupted", 130)
+    assert set(world.running().values()) == {ADOPTED}
+    world.ledger.fault = lambda verb, w: None
+    assert go(world).result == "deployed"
