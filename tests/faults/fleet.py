@@ -214,14 +214,15 @@ class FaultFleet:
         subprocess.run([*servers.privilege_separation(home), *words], check=True, stdin=subprocess.DEVNULL)
         wait_for(lambda: listening(self.real_ports[name]), f"sshd of {name}")
 
-    def reboot(self, name: str) -> None:
+    def reboot(self, name: str, boot_unit: bool = True) -> None:
         """Every process of the host dies at once; then what an init does: the boot unit, the server, sshd."""
         host = self.fleet.host(name)
         end(*processes(host.prefix))
         self.relays[name].cut()
         wait_for(lambda: not listening(self.real_ports[name]), "the host is down")
         agent = next(self.root(name).parent.glob("bin/hostctl-*"))
-        subprocess.run(["sh", str(agent), "boot", str(self.root(name))], check=False, capture_output=True)
+        if boot_unit:
+            subprocess.run(["sh", str(agent), "boot", str(self.root(name))], check=False, capture_output=True)
         words = daemon("nginx").command(host.prefix, self.sandbox.variables(host))
         done = subprocess.run(words, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL)
         if done.returncode != 0:

@@ -258,6 +258,11 @@ def reboot(cell: Cell) -> None:
     cell.fleet.reboot(cell.host)
 
 
+def reboot_bare(cell: Cell) -> None:
+    """The host has no boot unit: it starts on the unconfirmed release, until the minute tick comes."""
+    cell.fleet.reboot(cell.host, boot_unit=False)
+
+
 # --- git
 
 
@@ -383,6 +388,7 @@ FAULTS = (
     Fault("reload lies", nothing, before=lying_reload, steps=("activate",), commands=("push",)),
     Fault("server killed", kill_server),
     Fault("host reboots", reboot),
+    Fault("host reboots, no boot unit", reboot_bare, lift=tick, steps=PENDING),
     Fault("host clock +1 year", clock("+1y"), lift=clock_back, missing=no_faketime, steps=ACTIVE),
     Fault("host clock -1 hour", clock("-1h"), lift=clock_back, missing=no_faketime, steps=ACTIVE),
     Fault("git remote gone", remote_gone, lift=remote_back),

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from deployer.engine.undo import GRACE
+from deployer.remote.verbs import SLOW
 from tests.faults.crash import wait
 from tests.faults.fleet import LEASE, FaultFleet
 from tests.faults.oracle import look, text
@@ -196,6 +198,7 @@ def try_cell(fleet: FaultFleet, fault: Fault, command: str, step: str) -> Result
         result.code, result.seconds = cell.child.returncode, cell.seconds
         result.because = reason(cell.out)
         result.violations, result.named = judge(cell)
+        result.violations += late(result)
     finally:
         finish(cell)
     return result
@@ -208,14 +211,30 @@ def reason(out: str) -> str:
 
 
 def until_end(cell: Cell) -> None:
-    """It is killed when it does not end."""
+    """Killed when it does not end. On the way: when were the hosts that were not struck at rest?"""
     assert cell.child is not None
-    try:
-        cell.child.wait(LIMIT)
-    except subprocess.TimeoutExpired:
-        os.killpg(cell.child.pid, signal.SIGKILL)
-        cell.child.wait()
-        cell.endless = True
+    fleet, others = cell.fleet, [name for name in cell.fleet.names if name != cell.host]
+    end = time.monotonic() + LIMIT
+    while cell.child.poll() is None:
+        if "others" not in cell.seconds and not any(fleet.unsound(name) for name in others):
+            cell.seconds["others"] = time.monotonic() - cell.struck
+        if time.monotonic() > end:
+            os.killpg(cell.child.pid, signal.SIGKILL)
+            cell.child.wait()
+            cell.endless = True
+        time.sleep(0.1)
+
+
+def late(result: Result) -> list[str]:
+    """The stated deadlines (DESIGN 5, HOST_PROTOCOL 8): a dead deployer's hosts are back within confirm_timeout + 5 s; a
+    silent network holds a command for two verbs (one on its way, one to revert) and the lease at most."""
+    seconds = result.seconds
+    if result.fault == "deployer SIGKILL" and seconds["rest"] > LEASE + 5:
+        return [f"at rest after {seconds['rest']:.1f} s, stated: {LEASE + 5} s"]
+    bound = 2 * SLOW + LEASE + GRACE
+    if result.fault.startswith(("network silent", "answers lost", "firewall")) and seconds["ended"] > bound:
+        return [f"ended after {seconds['ended']:.1f} s, stated: {bound:.0f} s"]
+    return []
 
 
 def finish(cell: Cell) -> None:

@@ -116,7 +116,7 @@ def reset(rival: Rival) -> None:
 
 
 def reboot(rival: Rival) -> None:
-    rival.fleet.reboot("web1")
+    rival.fleet.reboot("web1", boot_unit=False)
 
 
 def server_dead(rival: Rival) -> None:

@@ -41,6 +41,9 @@ def summary(results: list[Result]) -> str:
         took = [r.seconds["ended"] for r in ran if word in r.fault and "ended" in r.seconds]
         if took:
             lines.append(f"{word}: the command ended within {max(took):.1f} s, of {len(took)} cells")
+    waited = [r.seconds["others"] for r in ran if r.fault == "network silent, one host" and "others" in r.seconds]
+    if waited:
+        lines.append(f"a silent host: the others were at rest {max(waited):.1f} s after it fell silent at the latest")
     lines += [f"VIOLATION {r.command} / {r.fault} / {r.step}: {'; '.join(r.violations)}" for r in bad]
     return "\n".join(lines)
 
