@@ -23,6 +23,18 @@ from tests.fleet.conftest import DEPLOY, Fleet
 
 LEASE, BAKE = 8, 2  # seconds
 HERE = Path(__file__).parent
+NOTES = """service: custom
+hosts: edge
+dest: /etc/notes
+serial: [100%]
+bake: 1s
+confirm_timeout: 20s
+health_checks: [storefront]
+custom:
+  check: test -s "$1/note.txt"
+  activate: cp "$DEST/note.txt" "$PREFIX/run/note.txt"
+  verify: cmp -s "$ROOT/releases/$1/note.txt" "$PREFIX/run/note.txt"
+"""
 DISK = "size=6m,nr_inodes=1500"
 
 
@@ -49,18 +61,32 @@ class FaultFleet:
         self.sandbox._write_ssh_files()
         repository.make_repository(self.sandbox, f"{BAKE}s", f"{LEASE}s", "[1, 100%]")
         self._git_hooks()
-        self.must("adopt", "--yes")
+        self._second_playbook()
+        self.must("adopt", "nginx", "--yes")
+        self.must("adopt", "notes", "--yes")
         self.old = self._push("old")
         self.fleet.mark("new")
-        self.new = str(self.must("plan")["release"])
+        self.new = str(self.must("plan", "nginx")["release"])
         self.marks = {"old": self.old, "new": self.new}
         self.save("before")
-        self.must("push", "--yes", "--allow-quarantined")
+        self.must("push", "nginx", "--yes", "--allow-quarantined")
         self.save("after")
+
+    def _second_playbook(self) -> None:
+        """`notes`: another service on the same hosts, in the same ledger, always one release behind its files."""
+        folder = self.sandbox.config / "playbooks/notes"
+        (folder / "files").mkdir(parents=True)
+        (folder / "files/note.txt").write_text("a note\n")
+        (folder / "playbook.yml").write_text(NOTES)
+        repository.commit(self.sandbox, "notes")
+        for host in self.sandbox.hosts:
+            for path in ("etc/notes/note.txt", "run/note.txt"):
+                (host.prefix / path).parent.mkdir(parents=True, exist_ok=True)
+                (host.prefix / path).write_text("as it was\n")
 
     def _push(self, mark: str) -> str:
         self.fleet.mark(mark)
-        return str(self.must("push", "--yes", "--allow-quarantined")["release"])
+        return str(self.must("push", "nginx", "--yes", "--allow-quarantined")["release"])
 
     def must(self, *words: str) -> dict[str, object]:
         """A command that has to succeed, or the matrix cannot begin."""
@@ -190,6 +216,7 @@ class FaultFleet:
                     if member.islnk():
                         member.linkname = member.linkname.removeprefix("state/")
                     tar.extract(member, base, filter="fully_trusted")
+        (host.prefix / "run/note.txt").write_text(text(host.prefix / "etc/notes/note.txt"))  # the "process" of notes
         root = self.root(host.name)
         for pid in masters(host.prefix):
             subprocess.run(["kill", "-CONT", str(pid)], check=False)

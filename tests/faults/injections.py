@@ -47,7 +47,7 @@ def wake_after_another(cell: Cell) -> None:
     fleet = cell.fleet
     time.sleep(1)
     wait(fleet.at_rest, LEASE + 8)
-    fleet.fleet.deploy("lock", "release", "--yes")
+    fleet.fleet.deploy("lock", "release", "nginx", "--yes")
     os.killpg(cell.pid, signal.SIGCONT)
 
 
@@ -305,22 +305,34 @@ def forward_again(cell: Cell) -> None:
 
 
 def steal_lock(cell: Cell) -> None:
-    cell.fleet.fleet.deploy("lock", "release", "--yes")
+    cell.fleet.fleet.deploy("lock", "release", "nginx", "--yes")
 
 
 def abort_elsewhere(cell: Cell) -> None:
-    cell.fleet.fleet.deploy("abort", "--yes")
+    cell.fleet.fleet.deploy("abort", "nginx", "--yes")
 
 
 def second_deployer(cell: Cell) -> None:
     """The same push from another terminal, at once."""
-    cell.others.append(cell.fleet.start_deploy("push", "--yes", "--json", name="second."))
+    cell.others.append(cell.fleet.start_deploy("push", "nginx", "--yes", "--json", name="second."))
     cell.others[-1].wait(timeout=60)
+
+
+def other_playbook(cell: Cell) -> None:
+    """Another service of the same hosts, in the same ledger: neither waits for the other, and both must end well."""
+    cell.others.append(cell.fleet.start_deploy("push", "notes", "--yes", "--json", name="second."))
+
+
+def join_other_playbook(cell: Cell) -> None:
+    join_others(cell)
+    code = cell.others[-1].returncode
+    if code != 0:
+        raise AssertionError(f"push notes exits {code}: {text(cell.fleet.folder / 'second.err')[-500:]}")
 
 
 def rollback_beside(cell: Cell) -> None:
     """Somebody on call loses patience and rolls back while the push runs."""
-    cell.others.append(cell.fleet.start_deploy("rollback", "--yes", "--json", name="second."))
+    cell.others.append(cell.fleet.start_deploy("rollback", "nginx", "--yes", "--json", name="second."))
 
 
 def join_others(cell: Cell) -> None:
@@ -400,6 +412,7 @@ FAULTS = (
     Fault("lock released by hand", steal_lock, steps=(*GIT_STEPS, "check", "activate"), commands=("push",)),
     Fault("abort from another terminal", abort_elsewhere, steps=("activated", "watch", "activate 2")),
     Fault("a second push", second_deployer, lift=join_others, steps=("stage", *PENDING), commands=("push",)),
+    Fault("a push of another playbook", other_playbook, lift=join_other_playbook, steps=("survey", *PENDING)),
     Fault(
         "a rollback beside it",
         rollback_beside,

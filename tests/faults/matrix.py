@@ -151,7 +151,7 @@ def reach(cell: Cell) -> bool:
         (fleet.traps(place) / f"trap.{trap}").touch()
     if late:
         (fleet.traps("web2") / "trap.confirm").touch()
-    cell.child = fleet.start_deploy(cell.command, "--yes", "--json", "--output", "plain", "-v")
+    cell.child = fleet.start_deploy(cell.command, "nginx", "--yes", "--json", "--output", "plain", "-v")
     ended = lambda: cell.child is not None and cell.child.poll() is not None  # noqa: E731
     if not trap:
         wait(lambda: ended() or f"  {place} pending" in cell.err, 60)
@@ -199,6 +199,13 @@ def try_cell(fleet: FaultFleet, fault: Fault, command: str, step: str) -> Result
         result.because = reason(cell.out)
         result.violations, result.named = judge(cell)
         result.violations += late(result)
+    except (
+        AssertionError,
+        RuntimeError,
+        OSError,
+        subprocess.SubprocessError,
+    ) as error:  # one cell never ends the others
+        result.violations.append(f"the cell itself failed: {type(error).__name__}: {error}")
     finally:
         finish(cell)
     return result
@@ -256,10 +263,11 @@ def judge(cell: Cell) -> tuple[list[str], bool]:
     body = json.loads(out) if out.strip() else {}
     on = {name: look(fleet.root(name)).current for name in fleet.names}
     ill = {name: why for name in fleet.names if (why := fleet.unsound(name))}
-    status = fleet.fleet.deploy("status")
+    status = fleet.fleet.deploy("status", "nginx")
     odd = set(ill) | ({n for n in on if on[n] != majority(on, cell)} if len(set(on.values())) > 1 else set())
     bad = [f"{name} is not at rest: {'; '.join(why)}" for name, why in ill.items()]
     bad += judge_status(status[0], odd)
+    bad += [f"the other command exits {c.returncode}" for c in cell.others if c.returncode not in (0, 1, 3, 4, 5)]
     if code is not None and code >= 0 and str(status[1].get("lock", "")).startswith("lock: deploy"):
         bad.append(f"exit {code}, and {status[1]['lock']}")
     if odd and not ill:
@@ -280,8 +288,8 @@ def judge(cell: Cell) -> tuple[list[str], bool]:
 def brought_along(cell: Cell) -> list[str]:
     """Hosts that ended apart are brought together by one command, once a dead deployer's lock is released."""
     fleet = cell.fleet.fleet
-    fleet.deploy("lock", "release", "--yes")
-    code, body, err = fleet.deploy("status", "--repair", "--yes")
+    fleet.deploy("lock", "release", "nginx", "--yes")
+    code, body, err = fleet.deploy("status", "nginx", "--repair", "--yes")
     on = {name: look(cell.fleet.root(name)).current for name in cell.fleet.names}
     if code != 0 or len(set(on.values())) > 1 or not wait(cell.fleet.at_rest, 10):
         return [f"status --repair exits {code} and leaves {on}: {body.get('error', '')} {err[-300:]}"]

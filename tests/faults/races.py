@@ -34,7 +34,7 @@ def confirm_or_expiry(host: HostFolder, seed: int) -> Tally:
     """The confirmation is sent up to 1.5 s before the deadline or just after it: the host decides."""
     prepare(host)
     ask(host, "activate", "3-abcd", "3", "push", TWO.release, str(LEASE), "600")
-    moment = random.Random(seed).uniform(-1.5, 0.2)  # noqa: S311
+    moment = random.Random(seed).uniform(-1.5, 0.2)
     wait(lambda: host.left() + moment < 0, LEASE + 5)
     confirmed = ask(host, "confirm", "3-abcd")
     wait(lambda: not unsound(host.root, loaded(host), {ONE.release, TWO.release}), LEASE + 20)
@@ -49,7 +49,7 @@ def two_deployers(host: HostFolder, seed: int) -> Tally:
     """Two activations of different deploys at the same moment; then each confirms what it thinks it has."""
     prepare(host)
     orders = [("3-aaaa", "3", TWO.release), ("4-bbbb", "4", THREE.release)]
-    random.Random(seed).shuffle(orders)  # noqa: S311
+    random.Random(seed).shuffle(orders)
     env = {"PATH": f"{host.path}:/usr/sbin:/usr/bin:/sbin:/bin"}
     children = [
         subprocess.Popen(
