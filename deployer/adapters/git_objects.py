@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tempfile
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,8 +49,16 @@ def open_repository(root: Path) -> Repo:
 
 
 def run_git(repo: Repo, *words: str, **options: Any) -> Any:
-    """One git call in a session of its own: a Ctrl-C in the terminal is meant for us and must not kill git halfway."""
-    return repo.git.execute(["git", *words], start_new_session=True, **options)
+    """One git call in a session of its own: a Ctrl-C in the terminal is meant for us and must not kill git halfway.
+    GitPython leaves its timer running then, and a command that was interrupted would end only with it."""
+    before = set(threading.enumerate())
+    try:
+        return repo.git.execute(["git", *words], start_new_session=True, **options)
+    except KeyboardInterrupt:
+        for thread in set(threading.enumerate()) - before:
+            if isinstance(thread, threading.Timer):
+                thread.cancel()
+        raise
 
 
 def read_blobs(repo: Repo, shas: Sequence[str]) -> list[bytes]:

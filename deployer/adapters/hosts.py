@@ -52,9 +52,14 @@ class SshHosts:
         return layout_for(host, self._playbook, self._dest)
 
     def _ask(self, host: Host, command: Command, fresh: bool = False) -> HostState:
-        """Run and read; an absent agent is installed beside older ones and asked again."""
+        """Run and read; an absent agent is installed beside older ones and asked again. A connection that broke is
+        replaced once."""
         try:
             return self._once(host, command, fresh)
+        except Unreachable as broken:
+            if not broken.cut:
+                raise
+            return self._once(host, command, fresh=True)
         except Refused as refused:
             if refused.code != verbs.ABSENT:
                 raise

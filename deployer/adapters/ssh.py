@@ -59,7 +59,7 @@ class SshTransport:
         except TimeoutError:
             raise Unreachable(f"no answer within {command.deadline:.0f} s") from None
         except (OSError, EOFError) as error:
-            raise Unreachable(f"the connection broke: {error or type(error).__name__}") from None
+            raise Unreachable(f"the connection broke: {error or type(error).__name__}", cut=True) from None
         finally:
             channel.close()
 

@@ -53,7 +53,7 @@ def ask(options: Options, plan: Plan) -> bool:
     """One question, unless --yes."""
     if options.yes:
         return True
-    change = f"from {plan.previous or 'different releases'} to {plan.release}"
+    change = f"from {plan.previous or 'different releases'} to {plan.release or 'what the ledger says'}"
     question = f"Roll back {plan.playbook} on {len(plan.hosts)} hosts in {plan.environment.upper()} {change}?"
     return click.confirm(question, default=False, err=True)
 

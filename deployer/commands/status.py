@@ -13,39 +13,76 @@ from deployer.model.errors import EXIT_HUMAN, DeployError, HostError
 
 if TYPE_CHECKING:
     from deployer.commands.context import Context
+    from deployer.model.ledger import Entry
     from deployer.model.state import HostState
 
 
 @click.command()
 @shared()
-def status(options: Options) -> int:
+@click.option("--repair", is_flag=True, help="Bring hosts that missed a deploy to the release the ledger says.")
+def status(options: Options, repair: bool) -> int:
     """Show the hosts as they are now, and the lock. Exit 0 when every host is verified on one release, else 4.
 
     \b
     Examples:
       deploy status
-      deploy status nginx -e production
-      deploy status --json
+      deploy status nginx -e production --json
+      deploy status --repair      # a host was unreachable in a push or rollback, and is back
     """
     from deployer.commands.context import build
+    from deployer.engine.repair import lagging
     from deployer.engine.survey import survey
+    from deployer.model.desired import desired
 
+    if repair:
+        return mend(options)
     context = build(options)
     with context.ports(plain=True) as ports:
         states = survey(ports, [host for host in context.hosts if host.name in context.limit])
-    lock = ledger_line(context)
-    releases = {s.current for s in states.values() if not isinstance(s, HostError)}
-    good = all(not isinstance(s, HostError) and verified(s) for s in states.values())
+    lock, chain = ledger_line(context)
+    behind = lagging(desired(chain, context.playbook.name), states)
+    releases = {one_name(s.current) for s in states.values() if not isinstance(s, HostError)}
+    good = len(releases) == 1 and all(not isinstance(s, HostError) and verified(s) for s in states.values())
     if options.json:
         hosts = {n: {"error": str(s)} if isinstance(s, HostError) else asdict(s) for n, s in states.items()}
         words = {"environment": context.environment, "playbook": context.playbook.name, "verified": good, "lock": lock}
-        click.echo(json.dumps({**words, "hosts": hosts}))
+        click.echo(json.dumps({**words, "lagging": behind, "hosts": hosts}))
     else:
         click.echo(f"{context.environment}  {context.playbook.name}  {', '.join(sorted(releases)) or 'no release'}")
         for name, state in states.items():
-            click.echo(f"  {name:<24} {line(state)}")
+            click.echo(f"  {name:<24} {line(state)}" + (f"  should run {behind[name]}" if name in behind else ""))
         click.echo(lock)
+        if behind:
+            click.echo(f"hint: deploy status --repair brings {', '.join(behind)} there")
     return 0 if good else EXIT_HUMAN
+
+
+def mend(options: Options) -> int:
+    """`--repair`: the walk, its record, the closing sentence."""
+    from deployer.commands.context import build
+    from deployer.commands.report import report
+    from deployer.commands.rollback import ask, package
+    from deployer.engine.repair import repair
+
+    options.require_consent("repair")
+    context = build(options)
+    with context.ports(plain=True) as ports:
+        context.ledger.back_fill()
+        outcome = repair(
+            context.request(),
+            ports,
+            context.ledger,
+            lambda plan: ask(options, plan),
+            lambda r, h: package(context, r, h),
+        )
+    return report(options, context.runs, outcome)
+
+
+def one_name(release: str) -> str:
+    """What was adopted differs from host to host and counts as one release."""
+    from deployer.engine.target import ADOPTED
+
+    return ADOPTED if release.startswith(ADOPTED) else release
 
 
 def verified(state: HostState) -> bool:
@@ -76,20 +113,21 @@ def line(state: HostState | HostError) -> str:
     return "  ".join(words)
 
 
-def ledger_line(context: Context) -> str:
-    """Who holds the lock, or that git cannot say; what was put aside is written on the way."""
+def ledger_line(context: Context) -> tuple[str, tuple[Entry, ...]]:
+    """Who holds the lock, or that git cannot say; and the chain. What was put aside is written on the way."""
     import time
 
     from deployer.model.ledger import lock_holder
 
     try:
         written = context.ledger.back_fill()
-        holder = lock_holder(context.ledger.read(), context.playbook.name, time.time())
+        chain = context.ledger.read()
     except DeployError as error:
         pending = len(context.runs.pending(context.environment))
         wait = f"; {pending} record(s) wait to be written" if pending else ""
-        return f"lock: unknown: {error.message}{wait}"
+        return f"lock: unknown: {error.message}{wait}", ()
+    holder = lock_holder(chain, context.playbook.name, time.time())
     late = f"; recorded late: {', '.join(e.deploy for e in written)}" if written else ""
     if holder is None:
-        return f"lock: none{late}"
-    return f"lock: deploy {holder.deploy} by {holder.who}, {int(holder.expires - time.time())} s left{late}"
+        return f"lock: none{late}", chain
+    return f"lock: deploy {holder.deploy} by {holder.who}, {int(holder.expires - time.time())} s left{late}", chain

@@ -44,6 +44,19 @@ class Leases:
                 elif not isinstance(result, HostError) and host.name in self._renewed:
                     self._renewed[host.name] = (host, now)
 
+    def fresh(self) -> str:
+        """Ask until every held lease was renewed just now; why that cannot be, or "". The decision stands on this: a
+        host that does not hear it would go back alone."""
+        began = self._ports.clock.monotonic()
+        while True:
+            self.renew()
+            if reason := self.lost():
+                return reason
+            with self._guard:
+                if all(at >= began for _, at in self._renewed.values()):
+                    return ""
+            self._ports.clock.sleep(0.5)
+
     def lost(self) -> str:
         """Why the deploy cannot go on: hosts that reverted themselves or no longer answer; "" if none."""
         limit = self._ports.clock.monotonic() - self._order.lease * 2 / 3

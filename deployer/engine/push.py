@@ -81,6 +81,8 @@ def prepare(
             ledger.append(intent(request, plan, order.deploy, ports, hosts), len(chain))
         except LedgerMoved:
             continue
+        except KeyboardInterrupt as interrupt:  # it may have been written, and would be a lock that nobody holds
+            return refused(request, plan, order, ports, ledger, interrupt)
         ports.emit(Numbered(order.deploy))
         return plan, order
     raise LedgerMoved("cannot take the lock: the ledger keeps moving", hint="try again in a moment")
@@ -229,7 +231,7 @@ def outcome(plan: Plan, deploy: str, ending: Ending) -> Outcome:
 def hint(ending: Ending) -> str:
     """One thing to do now."""
     if ending.result == "stranded":
-        return "run deploy status; hosts that did not answer settle by themselves within confirm_timeout"
+        return "hosts that did not answer settle by themselves within confirm_timeout; then run deploy status --repair"
     if ending.result == "reverted" and ending.fault:
         return "mend the release and push again; it is quarantined until --allow-quarantined"
     return ""

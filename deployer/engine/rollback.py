@@ -50,6 +50,16 @@ def rollback(
     if plan.hosts and not approve(plan):
         raise DeployError("not approved", hint="answer y, or pass --yes")
     order = Order(deploy_id(states), max(s.fence for s in states.values()) + 1, "rollback", release, plan.lease)
+    ending = walk_back(ports, plan, order, states, package_for)
+    ending.hosts |= bystanders(plan, surveyed)
+    settle(ending, plan)
+    ending.seconds["total"] = ports.clock.monotonic() - began
+    entry = outcome_entry(request, plan, order.deploy, ending, ports.clock.now())
+    return outcome(plan, order.deploy, ending), entry
+
+
+def walk_back(ports: Ports, plan: Plan, order: Order, states: dict[str, HostState], package_for: PackageFor) -> Ending:
+    """What is pending goes back first, what is missing is staged, and every host that can be walked is."""
     aborted = abort_pending(ports, plan, states, order)
     missing = stage_missing(ports, plan, states, package_for)
     walkable = without(plan, {**aborted, **missing})
@@ -57,11 +67,7 @@ def rollback(
     ending.hosts |= {
         n: HostOutcome("failed", states[n].current, error=str(e)) for n, e in {**missing, **aborted}.items()
     }
-    ending.hosts |= bystanders(plan, surveyed)
-    settle(ending, plan)
-    ending.seconds["total"] = ports.clock.monotonic() - began
-    entry = outcome_entry(request, plan, order.deploy, ending, ports.clock.now())
-    return outcome(plan, order.deploy, ending), entry
+    return ending
 
 
 def deploy_id(states: dict[str, HostState]) -> str:

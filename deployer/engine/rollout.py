@@ -103,6 +103,8 @@ def forward(walk: Walk, judge: Judge, commit: Callable[[], None]) -> None:
             watch_wave(walk, judge, number)
         decided = "recording it: every wave is healthy" if plan.command == "push" else "keeping it: every proof stands"
         ports.emit(Phase("decision", decided))
+        if plan.command == "push" and (silent := walk.leases.fresh()):
+            raise Regressed(silent)
         commit()
         walk.decided = True
     except Regressed as why:

@@ -82,6 +82,8 @@ class Refused(HostError):
 
 @dataclass
 class Unreachable(HostError):
-    """No answer: whether the verb took effect is unknown unless `sent` is False (nothing left this machine)."""
+    """No answer: whether the verb took effect is unknown unless `sent` is False (nothing left this machine). cut: the
+    connection broke, so that asking again costs no waiting; every verb may be repeated."""
 
     sent: bool = True
+    cut: bool = False

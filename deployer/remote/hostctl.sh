@@ -150,9 +150,8 @@ go_back() { # idempotent; renames only once armed
   said=$(service service_check "$ROOT/releases/$good" 2>&1) ||
     { stuck "the good release $good no longer validates ($said); the service is left as it is"; return 1; }
   [ "$current" = "$good" ] || point current "$good" current.rvt || { stuck "cannot move the link back"; return 1; }
-  if [ "${BOOTING:-0}" != 1 ] && [ "$(loaded)" != "$good" ]; then
-    apply "$good" "$current" 1 || { stuck "the service does not come back with $good: $why"; return 1; }
-  fi
+  if [ "${BOOTING:-0}" = 1 ]; then service service_adopted "$good" >/dev/null 2>&1 || : # what starts next reads it from the disk
+  elif [ "$(loaded)" != "$good" ] && ! apply "$good" "$current" 1; then stuck "the service does not come back with $good: $why"; return 1; fi
   settle rvt reverted; rm -f ALARM; sync_it "$ROOT"; note "reverted deploy=$deploy to=$good"
 }
 stuck() { alarm=$1; note "REVERT-FAILED $1"; printf '%s\n' "$1" > ALARM 2>/dev/null || :
@@ -308,9 +307,9 @@ do_tick() { # recover whatever is there: called by the watchdog, the minute tick
   if [ "$phase" != idle ] && [ "${BOOTING:-0}" != 1 ] && [ "$boot" = "$boot_now" ] && [ "$up" -lt "$deadline" ]; then return 0; fi
   go_back "not confirmed in time" || refuse stuck "$alarm"
 }
-do_prune() { # never current, good, the deploy's target, or the newest confirmed ones
+do_prune() { # never current, good, the deploy's target, or the newest confirmed ones; and what a run that was cut off left
   load; adopted; ! in_flight || refuse busy "deploy $deploy is in flight here"
-  keep=" $current $good $target $(tail -n "$1" history 2>/dev/null | awk '{printf "%s ", $3}') "
+  rm -rf releases/.trash releases/.tmp.*; keep=" $current $good $target $(tail -n "$1" history 2>/dev/null | awk '{printf "%s ", $3}') "
   for old in releases/*; do
     case $keep in *" ${old#releases/} "*) ;; *) mv -T "$old" "releases/.trash" && rm -rf releases/.trash ;; esac
   done

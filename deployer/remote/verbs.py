@@ -181,7 +181,8 @@ def parse(stdout: bytes, exit_status: int | None, stderr: bytes) -> HostState:
         said = _one_line(stderr.decode("utf-8", "replace")) or "nothing"
         if SUDO_SAID.search(said):
             raise Unreachable(f"sudo refuses: {said}; deploy doctor says what is needed", sent=False)
-        raise Unreachable(f"no answer from the host agent (exit {exit_status}); it said: {said}")
+        cut = exit_status is None
+        raise Unreachable(f"no answer from the host agent (exit {exit_status}); it said: {said}", cut=cut)
     if body.get("proto") != PROTOCOL:
         raise Refused(f"the host speaks protocol {body.get('proto')!r}, this deployer {PROTOCOL}", "usage")
     if body["ok"] is not True:

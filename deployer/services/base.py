@@ -7,7 +7,8 @@
   service_reload RELEASE  make the running process use what DEST holds now; the reason on stderr when it did not
   service_start RELEASE   the same for a dead service
   service_loaded          print the release that the running process is proven to have; nothing when unproven
-  service_adopted RELEASE remember that the running process has RELEASE (adopt; the process is not touched)
+  service_adopted RELEASE remember that the running process has RELEASE (adopt), or, with no process there, that the
+                          next one reads it from DEST (a host that boots); no process is touched
   service_change FROM TO  print what taking TO costs a process that has FROM (directories): `reload`, `restart: WHY`
                           where a reload would not make all of it live, `lasting: WHY` where going back would not
                           bring back what the change destroys (a cache that is rebuilt)

@@ -86,7 +86,7 @@ service_loaded() { # the same master has what was proven; another one was starte
   if [ "$boss" = "$pid" ] && [ "$(started "$pid")" = "$since" ]; then echo "$release"
   elif [ "$(readlink "$ROOT/current")" = "releases/$release" ]; then echo "$release"; fi
 }
-service_adopted() { boss=$(master) && remember "$1" "$boss"; }
+service_adopted() { boss=$(master) || boss=0; remember "$1" "$boss"; }
 zones() { # name, path and levels of every cache zone below $1
   cat "$1/nginx.conf" $(find "$1" -name '*.conf' ! -path "$1/nginx.conf" | sort) | sed 's/#.*//' | tr '\n' ' ' | tr ';' '\n' |
     sed -n 's/.*proxy_cache_path[[:space:]]\{1,\}//p' | awk '{ zone = levels = ""

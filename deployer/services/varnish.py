@@ -81,11 +81,12 @@ service_loaded() { # the name is the release; another name counts only as long a
   case $now in
     '') return 1 ;;
     dep_*) now=${now#dep_}; echo "${now%_*}-${now##*_}" ;;
-    *) read -r name release pid < "$ROOT/loaded" && [ "$name" = "$now" ] || return 1
-       if [ "$pid" = "$(boss)" ] || [ "$(readlink "$ROOT/current")" = "releases/$release" ]; then echo "$release"; fi ;;
+    *) read -r name release pid < "$ROOT/loaded" || return 1 # `boot` of another process is what lay on disk when it started
+       if [ "$name $pid" = "$now $(boss)" ]; then echo "$release"
+       elif [ "$now" = boot ] && [ "$pid" != "$(boss)" ] && [ "$(readlink "$ROOT/current")" = "releases/$release" ]; then echo "$release"; fi ;;
   esac
 }
-service_adopted() { now=$(active) && [ -n "$now" ] && remember "$now" "$1"; }
+service_adopted() { now=$(active); remember "${now:-boot}" "$1"; }
 service_change() { echo reload; } # every VCL can be loaded; what needs a restart (storage, ports) is no file of a release
 service_restart() { service_reload "$1"; }
 service_counters() { # names as in 7.1; cache_miss counts hits for miss, too

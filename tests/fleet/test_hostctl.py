@@ -73,6 +73,25 @@ def test_a_reboot_is_a_revert(rig: RealRig) -> None:
     assert (state.current, state.good, state.in_flight) == (ONE.release, ONE.release, False)
 
 
+def test_a_host_that_booted_can_prove_what_starts_next(rig: RealRig) -> None:
+    """The phrasebook hears which release the next process reads: it is not unproven for ever."""
+    rig.hosts.activate(rig.host, order(TWO, 3, lease=300))
+    os.kill(watchdog(rig, "3-abcd"), signal.SIGKILL)
+    tick(rig, "boot")
+    assert rig.hosts.survey(rig.host).verified_on(ONE.release)
+
+
+def test_what_a_prune_that_was_cut_off_left_goes_with_the_next(rig: RealRig) -> None:
+    """Neither half a stage nor half a prune stays, and the prune after it works."""
+    for name in (".trash/old", ".tmp.dddddddddd-dddddddd"):
+        (root(rig) / "releases" / name).mkdir(parents=True)
+    (root(rig) / "releases/.trash/file").write_text("x")
+    old = rig.hosts.survey(rig.host).history[0].release
+    state = rig.hosts.prune(rig.host, 1)
+    assert old not in state.releases
+    assert not list((root(rig) / "releases").glob(".t*"))
+
+
 def test_links_that_disagree_without_a_record_go_back(rig: RealRig) -> None:
     """A torn or missing record: the two links decide."""
     for torn in ("", "phase=pen"):

@@ -8,7 +8,9 @@ import subprocess
 import pytest
 
 from deployer.adapters.sandbox import binaries, repository
-from tests.fleet.conftest import Fleet
+from deployer.adapters.sandbox.daemons import daemon
+from deployer.adapters.sandbox.fleet import reap
+from tests.fleet.conftest import Fleet, eventually
 
 pytestmark = [
     pytest.mark.xdist_group("varnish"),
@@ -51,3 +53,19 @@ def test_good_bad_and_back(varnish: Fleet) -> None:
     assert body["release"].startswith("0000000000-")
     assert active(varnish, "web1") != f"dep_{good.replace('-', '_')}"
     assert varnish.deploy("status")[0] == 0
+
+
+def test_a_varnish_that_was_restarted_proves_what_it_read(varnish: Fleet) -> None:
+    """Another process whose VCL is called `boot` has what lay on the disk: a reboot is no riddle."""
+    host = varnish.host("web2")
+    repository.git(varnish.sandbox.config, "revert", "--no-edit", "HEAD")  # the incident of the test before
+    repository.change(
+        varnish.sandbox, "default.vcl.j2", "beresp.ttl = ", "beresp.grace = 5s; set beresp.ttl = ", "grace"
+    )
+    assert varnish.deploy("push", "--yes", "--allow-quarantined")[0] == 0
+    reap(host.prefix / "var/lib/varnish")
+    names = varnish.sandbox.variables(host)
+    subprocess.run(daemon("varnish").command(host.prefix, names), check=True, capture_output=True)
+    eventually(lambda: active(varnish, "web2") == "boot", 10, "varnishd is back")
+    code, body, _ = varnish.deploy("status")
+    assert (code, body["hosts"]["web2"]["loaded"]) == (0, varnish.current("web2"))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deployer.adapters.git import Repository, unified_diff
+from deployer.adapters.git_objects import open_repository, run_git
 from deployer.adapters.ledger import GitLedger
 from deployer.adapters.runs import Runs, entry_from_json, entry_to_json
 from deployer.model.errors import DeployError, InputError, LedgerMoved, LedgerUnavailable
@@ -344,3 +347,20 @@ def test_a_read_only_folder_is_a_warning(tmp_path: Path) -> None:
     runs.write_run("1-abcd", {})
     assert "cannot write" in runs.warning
     assert sys.platform
+
+
+def test_an_interrupted_git_leaves_no_timer(checkout: Path) -> None:
+    """A command that was interrupted ends now, not when the time that git was given is over."""
+    before = threading.active_count()
+    main = threading.main_thread().ident
+    assert main is not None
+    strike = threading.Timer(0.5, lambda: signal.pthread_kill(main, signal.SIGINT))
+    strike.start()
+    repo = open_repository(checkout)
+    with pytest.raises(KeyboardInterrupt):
+        run_git(repo, "-c", "alias.wait=!sleep 5", "wait", kill_after_timeout=60)
+    strike.join()
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer):
+            thread.join(5)
+    assert threading.active_count() == before

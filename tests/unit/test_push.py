@@ -9,7 +9,7 @@ import pytest
 from deployer.engine.adopt import adopt
 from deployer.engine.plan import plan_push
 from deployer.engine.push import push
-from deployer.model.errors import DeployError, LockedError
+from deployer.model.errors import DeployError, LockedError, Unreachable
 from deployer.model.events import Notice
 from deployer.model.ledger import Entry
 from deployer.model.outcome import Outcome
@@ -272,3 +272,33 @@ def test_a_rollback_that_only_the_hosts_remember_is_recorded() -> None:
     records = len(world.ledger.chain)
     assert go_with(world, "0000000003-00000003").deploy.startswith("10-")
     assert [e.record for e in world.ledger.chain[records:]] == ["INTENT", "DECISION", "OUTCOME"]
+
+
+@pytest.mark.parametrize(("failures", "result"), [(1, "deployed"), (10**6, "reverted")])
+def test_the_decision_stands_on_leases_renewed_just_now(failures: int, result: str) -> None:
+    """A host that has fallen silent by then would go back alone: it is asked again, and without it nothing is decided."""
+    world, left = World(), [failures]
+
+    def deaf(verb: str, host: str, when: str) -> BaseException | None:
+        if (verb, host, when) != ("extend", "web3", "before") or not left[0]:
+            return None
+        left[0] -= 1
+        return Unreachable("no answer within 5 s")
+
+    world.hosts.fault = deaf
+    outcome = go(world)
+    assert outcome.result == result
+    assert any(entry.record == "DECISION" for entry in world.ledger.chain) == (result == "deployed")
+    assert len(set(world.running().values())) == 1
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_interrupted_while_taking_the_lock(when: str) -> None:
+    """Written or not, it is no lock afterwards: exit 130, nothing changed, and the next push begins."""
+    world = World()
+    world.ledger.fault = lambda verb, w: KeyboardInterrupt() if (verb, w) == ("INTENT", when) else None
+    outcome = go(world)
+    assert (outcome.result, outcome.exit_code) == ("interrupted", 130)
+    assert set(world.running().values()) == {ADOPTED}
+    world.ledger.fault = lambda verb, w: None
+    assert go(world).result == "deployed"

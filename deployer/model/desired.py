@@ -1,0 +1,35 @@
+"""What each host should run, from the ledger: hosts that missed a deploy are found by it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from deployer.model.ledger import Entry
+
+
+def desired(chain: tuple[Entry, ...], playbook: str) -> dict[str, str]:
+    """Host -> the release that the newest decision about it said. A deploy counts from its DECISION on (an INTENT is a
+    wish), a rollback and an adoption from their OUTCOME; with `--limit` the other hosts keep what was said before.
+
+    A rollback to what was adopted names one host's release; `0000000000-` stands for each host's own."""
+    wishes: dict[str, Mapping[str, str]] = {}
+    said: dict[str, str] = {}
+    for entry in chain:
+        if entry.playbook != playbook:
+            continue
+        if entry.record == "INTENT":
+            wishes[entry.deploy] = entry.hosts
+        elif entry.record == "DECISION" and entry.result == "commit":
+            said |= wishes.get(entry.deploy, {})
+        elif entry.record == "OUTCOME":
+            said |= outcome_says(entry)
+    return said
+
+
+def outcome_says(entry: Entry) -> dict[str, str]:
+    """A push said it all in its decision, unless a person confirmed it by hand."""
+    if entry.command == "rollback" and entry.result in ("deployed", "stranded") and entry.release:
+        return dict.fromkeys(entry.hosts, entry.release)
+    if entry.result == "deployed":
+        return {host: release for host, release in entry.hosts.items() if release}
+    return {}

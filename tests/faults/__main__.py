@@ -1,0 +1,136 @@
+"""script/faults: every fault at every step, and a kill at every change to a file.
+
+  script/faults                                   everything; hours. Lines go to stdout as they come, tables at the end
+  script/faults sample                            about 150 kills and a handful of cells
+  script/faults crash  [--shell dash] [--every 5] the crash harness
+  script/faults cuts   [--every 5]                power cuts (root), with the control that must lose something
+  script/faults matrix [--command push] [--fault SIGKILL] [--step watch]
+  script/faults table FILE...                     the tables of lines saved earlier
+
+Exit 0: no violation. --fault matches a part of the name; --command, --fault, --step and --shell may be repeated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from tests.faults.crash import SHELLS, Tally, bench, everything, sample
+from tests.faults.fleet import fault_fleet
+from tests.faults.injections import FAULTS, SAMPLE
+from tests.faults.matrix import STEPS, Result, try_cell
+from tests.faults.powercut import CONTROL, CUTS, campaign, why_not
+from tests.faults.table import crash_table, matrix_table, summary
+
+Line = dict[str, Any]
+
+
+def crash_line(case: str, tally: Tally) -> Line:
+    return {"kind": "crash", "case": case, **asdict(tally)}
+
+
+def crash(options: argparse.Namespace) -> Iterator[Line]:
+    """Every case of the chosen shells."""
+    with bench(options.workers) as tools:
+        for case in sample() if options.what == "sample" else everything():
+            if case.shell in (options.shell or SHELLS):
+                every = case.every if options.what == "sample" else options.every
+                yield crash_line(str(case), tools.run(case, every=every))
+
+
+def cuts(options: argparse.Namespace) -> Iterator[Line]:
+    """Power cuts. The control counts the other way round: losing nothing is its violation."""
+    if reason := why_not():
+        sys.stderr.write(f"power cuts are skipped: {reason}\n")
+        return
+    with bench(1) as tools:
+        for cut in CUTS:
+            yield crash_line(str(cut), campaign(tools, cut, options.every))
+        control = campaign(tools, CONTROL, options.every)
+        lost, control.violations = len(control.violations), [] if control.violations else ["the control lost nothing"]
+        yield crash_line(f"{CONTROL}: control, {lost} runs lost something", control)
+
+
+def cells(options: argparse.Namespace) -> Iterator[tuple[str, str, str]]:
+    """Command, name of the fault, step."""
+    if options.what == "sample":
+        yield from SAMPLE
+        return
+    for command in [c for c in STEPS if not options.command or c in options.command]:
+        for fault in [f for f in FAULTS if not options.fault or any(word in f.name for word in options.fault)]:
+            for step in [s for s in STEPS[command] if not options.step or s in options.step]:
+                yield command, fault.name, step
+
+
+def matrix(options: argparse.Namespace) -> Iterator[Line]:
+    """The chosen cells, one after the other on one fleet."""
+    by_name = {fault.name: fault for fault in FAULTS}
+    with fault_fleet() as fleet:
+        for command, name, step in cells(options):
+            result = try_cell(fleet, by_name[name], command, step)
+            if not result.skipped.startswith("makes"):
+                yield {"kind": "cell", **asdict(result)}
+
+
+def saved(options: argparse.Namespace) -> Iterator[Line]:
+    """Lines of earlier runs; the last one of a cell counts."""
+    for name in options.files:
+        for line in Path(name).read_text().splitlines():
+            if line.startswith("{"):
+                yield {"kind": "cell", **json.loads(line)}
+
+
+def tables(lines: list[Line]) -> int:
+    """Print them; the number of violations."""
+    results = [Result(**{k: v for k, v in line.items() if k != "kind"}) for line in lines if line["kind"] == "cell"]
+    kills = [line for line in lines if line["kind"] == "crash"]
+    if kills:
+        sys.stdout.write(f"\n{crash_table(kills)}\n")
+    for command in STEPS:
+        if any(r.command == command for r in results):
+            sys.stdout.write(f"\n{matrix_table(results, command)}\n")
+    if results:
+        sys.stdout.write(f"\n{summary(results)}\n")
+    bad = [violation for line in kills for violation in line["violations"]]
+    sys.stdout.write("".join(f"VIOLATION {violation}\n" for violation in bad))
+    return len(bad) + sum(bool(r.violations) for r in results)
+
+
+WORK = {"crash": (crash,), "cuts": (cuts,), "matrix": (matrix,), "table": (saved,), "sample": (crash, matrix)}
+
+
+def stop(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
+
+
+def main() -> int:
+    """Run, print, count."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background would hand on "ignored"
+    signal.signal(signal.SIGTERM, stop)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", nargs="?", default="all", choices=[*WORK, "all"])
+    parser.add_argument("files", nargs="*")
+    for name in ("--fault", "--step", "--command", "--shell"):
+        parser.add_argument(name, action="append", default=[])
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="only every n-th change")
+    parser.add_argument("--workers", type=int, default=6, help="host folders of the crash harness side by side")
+    options = parser.parse_args()
+    lines = []
+    for work in WORK.get(options.what, (crash, cuts, matrix)):
+        for line in work(options):
+            lines.append(line)
+            if options.what != "table":
+                sys.stdout.write(f"{json.dumps(line)}\n")
+                sys.stdout.flush()
+    return 1 if tables(lines) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,120 @@
+"""Power cuts: the deploy runs on a small ext4 of its own; at change K everything dies and the image is copied as the
+disk has it, without what was never synced. The copy is mounted (journal replay), boots, and must be sound.
+
+The negative control stubs `sync`: it must lose something, or this test proves nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from deployer.adapters.sandbox.fleet import reap
+from tests.faults.crash import TWO, Bench, Case, HostFolder, Tally, judge, recover, wait
+
+MEGABYTES = 16
+
+
+@dataclass(frozen=True)
+class Cut:
+    """options: of the mount. delay: seconds from the last change to the cut, in which the kernel may write back a part.
+    synced: False stubs `sync`."""
+
+    options: str = ""
+    delay: float = 0.0
+    synced: bool = True
+
+    def __str__(self) -> str:
+        return f"power cut {self.delay:.0f} s after, ext4 {self.options or 'defaults'}" + ", sync stubbed" * (
+            not self.synced
+        )
+
+
+HARSH = "noauto_da_alloc,data=writeback,commit=1"  # file contents may reach the disk long after their names
+CUTS = (Cut(), Cut(HARSH), Cut(HARSH, 2.0))
+CONTROL = Cut(HARSH, 2.0, synced=False)
+
+
+def why_not() -> str:
+    """What is missing for power cuts on this machine; "" when they can be made."""
+    if os.geteuid() != 0:
+        return "mounting an image needs root"
+    if shutil.which("mkfs.ext4") is None:
+        return "mkfs.ext4 is missing (package e2fsprogs)"
+    with tempfile.TemporaryDirectory(prefix="cut-") as name:
+        image, there = Path(name, "image"), Path(name, "there")
+        there.mkdir()
+        blank(image)
+        if run("mount", "-o", "loop", str(image), str(there)).returncode != 0:
+            return "loop mounts are not allowed here"
+        run("umount", "-l", str(there))
+    return ""
+
+
+def run(*words: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(words, check=False, capture_output=True)
+
+
+def blank(image: Path) -> None:
+    """An empty ext4."""
+    with image.open("wb") as file:
+        file.truncate(MEGABYTES << 20)
+    subprocess.run(["mkfs.ext4", "-q", "-F", str(image)], check=True, capture_output=True)
+
+
+@contextmanager
+def mounted(image: Path, there: Path, options: str = "") -> Iterator[None]:
+    """`image` on `there`; whatever still runs on it ends first."""
+    words = f"loop,{options}" if options else "loop"
+    subprocess.run(["mount", "-t", "ext4", "-o", words, str(image), str(there)], check=True, capture_output=True)
+    try:
+        yield
+    finally:
+        reap(there)
+        if not wait(lambda: run("umount", str(there)).returncode == 0, 10):  # the `sleep` of a dead watchdog sits there
+            run("umount", "-l", str(there))
+            raise RuntimeError(f"{there} is still in use: the image cannot be trusted any more")
+
+
+def one_cut(host: HostFolder, base: Path, cut: Cut, k: int) -> Tally:
+    """Cut the power at change K of a deploy that starts from the disk `base`."""
+    case = Case("dash")
+    running, left = base.with_name(f"running.{k}"), base.with_name(f"left.{k}")  # a loop device may remember a name
+    shutil.copyfile(base, running)
+    with mounted(running, host.prefix, cut.options):
+        died = host.deploy(TWO, 3, case, "-k", str(k))
+        time.sleep(cut.delay)
+        shutil.copyfile(running, left)
+    with mounted(left, host.prefix, cut.options):
+        recover(host, case)
+        tally = Tally(1, int(died.killed), points=died.points)
+        tally.note(f"[{cut}] at change {k}", judge(host, case, died))
+    running.unlink()
+    left.unlink()
+    return tally
+
+
+def campaign(bench: Bench, cut: Cut, every: int = 1) -> Tally:
+    """Every n-th change, and the cut after the last one."""
+    folder = Path(tempfile.mkdtemp(prefix="cut", dir=bench.folder))
+    base, there, shims = folder / "base", folder / "host", folder / "shims"
+    there.mkdir()
+    shutil.copytree(bench.shims, shims)
+    if not cut.synced:
+        (shims / "sync").write_text("#!/bin/sh\nexit 0\n")
+        (shims / "sync").chmod(0o755)
+    blank(base)
+    with mounted(base, there):
+        host = HostFolder(there, "dash", bench.tracer, shims)
+        os.sync()
+    total = one_cut(host, base, cut, 0)
+    for k in range(1, total.points + 1, every):
+        total.add(one_cut(host, base, cut, k))
+    return total
