@@ -23,6 +23,7 @@ SCRIPT = r"""
 entry() { for file in apache2.conf httpd.conf; do [ ! -f "$1/$file" ] || { echo "$file"; return 0; }; done; return 1; } # DIR
 with_env() { # DIR COMMAND...: as Debian's apachectl runs it, with the variables of envvars
   envvars=$1/envvars; shift
+  # shellcheck disable=SC1090
   ( cd /; [ ! -f "$envvars" ] || { APACHE_CONFDIR=$DEST; export APACHE_CONFDIR; . "$envvars"; }; "$@" )
 }
 apache() { with_env "$DEST" "$APACHE" -d "$DEST" -f "$DEST/$(entry "$DEST")" "$@"; }

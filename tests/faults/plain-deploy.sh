@@ -12,4 +12,4 @@ for host in "$@"; do
   echo "switched $host"
   read -r _
 done
-echo done
+echo "done"

@@ -105,7 +105,8 @@ def test_arguments_arrive_as_they_are(bench: Bench) -> None:
     base = bench.folder / "base"
     (base / "bin").mkdir(parents=True)
     layout = replace(layout_for(Host("web1", vars={"deploy_root": str(base)}), "app", "/etc/app"))
-    Path(layout.agent).write_text('for word; do printf "%s\\0" "$word"; done\n')
+    Path(layout.agent).write_text('#!/bin/sh\nfor word; do printf "%s\\0" "$word"; done\n')
+    Path(layout.agent).chmod(0o755)  # sudo runs the agent itself
 
     @FUZZ
     @given(hostile(bench), hostile(bench))

@@ -111,7 +111,7 @@ def site(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Path:  # noqa: F811
 class Chatty:
     """A host whose every answer repeats what was sent to it, as `nginx -t` repeats a bad line."""
 
-    def __init__(self, *_: object) -> None:
+    def __init__(self, *_: object, **__: object) -> None:
         self.lines: list[str] = []
 
     def run(self, host: Host, command: verbs.Command, fresh: bool = False) -> object:

@@ -121,8 +121,10 @@ def test_baseline_has_negative_times_and_feeds_suspicion() -> None:
     ports, probes, _ = world(lambda name, t: DOWN)
     before = make_gate(CHECK, ("web1",), ("web2",), 10.0)
     later = make_gate(CHECK, ("web1", "web2"), (), 10.0)
-    baseline([before, later], ports, [WEB1, WEB2], 3)
-    assert [t for _, t in probes.asked] == [-3.0, -2.0, -1.0]
+    for sample in baseline(ports, [WEB1, WEB2], 3.0):
+        before.pre(sample)
+        later.pre(sample)
+    assert [t for _, t in probes.asked] == [float(t) for t in range(-10, 0)]
     assert "error_rate" in before.suspicion()
     assert "error_rate" in later.suspicion()
-    assert [window(bake) for bake in (1.0, 5.0, 120.0, 3600.0)] == [3, 8, 180, 180]
+    assert [window(bake) for bake in (1.0, 5.0, 120.0, 3600.0)] == [10, 10, 180, 180]
