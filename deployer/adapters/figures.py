@@ -40,7 +40,7 @@ class HereReader:
 
     command: str
     follows: bool = False
-    keeps_on: bool = False
+    slow: bool = False
 
     def read(self) -> float:
         """Its number. Raises HostError."""
@@ -70,7 +70,7 @@ class ThereReader:
     host: Host
     command: str
     follows: bool = False
-    keeps_on: bool = False
+    slow: bool = False
 
     def read(self) -> float:
         """Its number. Raises HostError."""

@@ -22,7 +22,7 @@ from deployer.adapters.sources import Traffic
 from deployer.model.fleet import Host
 from deployer.model.sample import HostSample, Sample
 
-TICK, LEAD, PATIENCE = 1.0, 0.7, 0.25  # seconds; when in a tick the hosts are asked, how long after it is waited
+TICK, LEAD, PATIENCE = 1.0, 0.6, 2.0  # seconds; when in a tick the hosts are asked, how long after it is waited
 LATENCIES = 200  # of one host and tick; more are thinned out
 IDLE = 5  # ticks without any request after which a host that should have traffic counts as silent
 
@@ -71,10 +71,11 @@ class Measure:
 
     def sample(self, hosts: Sequence[Host], t: float) -> Sample:
         """One tick; never raises. A new watch (time began again) forgets what lies between."""
-        began, watching = time.monotonic(), self._watching
-        names = [host.name for host in hosts]
-        if t < watching.t or watching.t < 0 <= t:
+        began, names = time.monotonic(), [host.name for host in hosts]
+        if t < self._watching.t or self._watching.t < 0 <= t:
             self._begin(names, began)
+        watching = self._watching
+        self._traffic.ask(names, slow=True)
         timer = threading.Timer(LEAD * TICK, self._traffic.ask, [names])
         timer.daemon = True
         timer.start()

@@ -14,28 +14,31 @@ from deployer.model.errors import HostError
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
-FRESH = 3.0  # seconds in which a place that keeps talking need not be asked again
+FRESH = 6.0  # seconds without an answer, after which a place is not merely late
 
 
 class Reader(Protocol[T_co]):
     """One place. read: blocks, bounded in time; raises HostError with one named state. follows: the first answer only
-    finds where to begin, and counts for nothing. keeps_on: read again at once (an answer takes as long as a tick)."""
+    finds where to begin, and counts for nothing. slow: an answer takes as long as a tick, so it is asked early."""
 
     @property
     def follows(self) -> bool: ...
 
     @property
-    def keeps_on(self) -> bool: ...
+    def slow(self) -> bool: ...
 
     def read(self) -> T_co: ...
 
 
 @dataclass(slots=True)
 class Place(Generic[T]):
-    """What is known of one place since it was last taken from. heard: when it last answered well."""
+    """What is known of one place since it was last taken from. heard: when it last answered well. again: it was asked
+    while it was being asked. late: it was waited for in vain, and is not waited for before it has answered."""
 
     reader: Reader[T]
     busy: bool = False
+    again: bool = False
+    late: bool = False
     placed: bool = False
     value: T | None = None
     reason: str = ""
@@ -49,7 +52,7 @@ class Poll(Generic[T]):
         self._executor, self._add = executor, add
         self._places = {name: Place(reader) for name, reader in readers.items()}
         self._turn = 0  # answers to questions of an earlier turn are about another time
-        self._until, self._stopped = 0.0, False
+        self._stopped = False
         self._news = threading.Condition()
 
     def restart(self) -> None:
@@ -63,12 +66,14 @@ class Poll(Generic[T]):
         """No place is read again."""
         self._stopped = True
 
-    def ask(self, names: Iterable[str]) -> None:
-        """Every one of these that is not being asked already. Never blocks."""
+    def ask(self, names: Iterable[str], slow: bool = False) -> None:
+        """Every one of these that is as slow; one that is being asked already is asked again after that. Never
+        blocks."""
         with self._news:
-            self._until = time.monotonic() + FRESH
-            idle = [place for name in names if (place := self._places.get(name)) and not place.busy]
-            for place in idle:
+            asked = [p for name in names if (p := self._places.get(name)) and p.reader.slow == slow]
+            idle = [place for place in asked if not place.busy]
+            for place in asked:
+                place.again = place.busy
                 place.busy = True
         for place in idle:
             try:
@@ -83,7 +88,9 @@ class Poll(Generic[T]):
             with self._news:
                 if turn == self._turn:
                     self._note(place, value, reason)
-                if not place.reader.keeps_on or reason or self._stopped or time.monotonic() > self._until:
+                place.late = False
+                more, place.again = place.again, False
+                if self._stopped or not more:
                     place.busy = False
                     self._news.notify_all()
                     return
@@ -108,15 +115,18 @@ class Poll(Generic[T]):
 
     def take(self, names: Iterable[str], patience: float) -> dict[str, tuple[T | None, str]]:
         """name -> (what came in since the last take, "") or (None, why nothing did). Waits `patience` seconds at most
-        for answers that are under way. "" without a value: it is merely late."""
-        wanted = [name for name in names if name in self._places]
+        for answers that are under way, so that all that is compared is of the same tick. "" without a value: it is
+        merely late."""
+        wanted = {name: self._places[name] for name in names if name in self._places}
 
-        def settled() -> bool:
-            return not any(self._places[name].busy and not self._places[name].reader.keeps_on for name in wanted)
+        def awaited() -> list[Place[T]]:
+            return [p for p in wanted.values() if p.busy and not p.late]
 
         with self._news:
-            self._news.wait_for(settled, patience)
-            return {name: self._taken(self._places[name]) for name in wanted}
+            self._news.wait_for(lambda: not awaited(), patience)
+            for place in awaited():
+                place.late = True
+            return {name: self._taken(place) for name, place in wanted.items()}
 
     def _taken(self, place: Place[T]) -> tuple[T | None, str]:
         value, place.value = place.value, None

@@ -19,7 +19,7 @@ class QueryReader:
     url: str
     query: str
     follows: bool = False
-    keeps_on: bool = False
+    slow: bool = False
 
     def read(self) -> float:
         """The value now. Raises HostError: nobody answers, the query is refused, it gives nothing, NaN or too much."""

@@ -43,15 +43,15 @@ class LogReader:
     release: str
     describe: Callable[[Mapping[str, bytes]], AccessLog | None]
     follows: bool = field(init=False)
-    keeps_on: bool = field(init=False)
+    slow: bool = field(init=False)
     _old: AccessLog | None = None
     _fetched: bool = False
     _current: str = ""
     _cursors: dict[str, Cursor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.keeps_on = self.new.path.startswith("|")
-        self.follows = not self.keeps_on
+        self.slow = self.new.path.startswith("|")
+        self.follows = not self.slow
 
     def read(self) -> Traffic:
         """What was logged since the last read. Raises HostError with the state of the log."""
@@ -114,7 +114,7 @@ class CounterReader:
     host: Host
     layout: Layout
     follows: bool = True
-    keeps_on: bool = False
+    slow: bool = False
     _before: Counters | None = None
 
     def read(self) -> Traffic:
