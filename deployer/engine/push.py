@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from deployer.engine.fanout import each, failures, successes
 from deployer.engine.plan import push_plan
@@ -15,7 +16,7 @@ from deployer.engine.survey import survey
 from deployer.engine.watch import baseline, longest, watch, window
 from deployer.gate import Gate
 from deployer.model.errors import DeployError, HostError, LedgerMoved
-from deployer.model.events import Notice, Planned
+from deployer.model.events import Event, Notice, Planned, Watched
 from deployer.model.ledger import Entry, next_number, quarantined, unrecorded
 from deployer.model.outcome import Outcome
 from deployer.model.plan import Plan
@@ -157,13 +158,27 @@ def make_judge(plan: Plan, ports: Ports, policy: Policy) -> Judge:
     def judge(touched: tuple[str, ...], lost: Callable[[], str]) -> Verdict:
         canary = [everyone[name] for name in touched]
         rest = [host for name, host in everyone.items() if name not in touched]
-        verdict = watch(gates[touched], ports, canary, rest, plan.bake, lost)
+        verdict = watch(gates[touched], teaching(ports, gates, touched), canary, rest, plan.bake, lost)
         if verdict.ruling == "inconclusive" and policy.go_on(verdict):
             ports.emit(Notice("warning", f"going on without a verdict: {verdict.because}"))
             return Verdict("healthy", f"overlooked: {verdict.because}", verdict.evidence)
         return verdict
 
     return judge
+
+
+def teaching(ports: Ports, gates: Mapping[tuple[str, ...], Gate], touched: tuple[str, ...]) -> Ports:
+    """The gates of later waves learn what the old release does from the hosts that still have it, up to their turn."""
+    later = [gate for names, gate in gates.items() if len(names) > len(touched)]
+
+    def emit(event: Event) -> None:
+        ports.emit(event)
+        if isinstance(event, Watched):
+            old = {name: one for name, one in event.sample.hosts.items() if name not in touched}
+            for gate in later:
+                gate.pre(replace(event.sample, hosts=old, fleet={}))
+
+    return replace(ports, emit=emit)
 
 
 def refused(request: Request, plan: Plan, order: Order, ports: Ports, ledger: Ledger, error: BaseException) -> Outcome:
