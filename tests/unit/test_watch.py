@@ -31,6 +31,9 @@ class Scripted:
         self.clock, self.give, self.seconds = clock, give, seconds
         self.asked: list[tuple[tuple[str, ...], float]] = []
 
+    def settle(self, before: Sequence[Sample]) -> Sequence[Sample]:
+        return before
+
     def sample(self, hosts: Sequence[Host], t: float) -> Sample:
         self.asked.append((tuple(host.name for host in hosts), t))
         if self.seconds:
