@@ -59,6 +59,8 @@ def harm(rate: bool, n_c: float, n_k: float, k1: float, line: Line) -> Table:
 @lru_cache(maxsize=2048)
 def over(rate: bool, n_c: float, bound: float) -> Table:
     """One sample: rows for every alternative above the fixed bound."""
+    if not math.isfinite(bound):
+        return ()
     edge = max(TINY, bound)
     start = max(edge, 0.001)  # a bound of nothing at all has odds of nothing at all: begin where harm begins
     if rate:

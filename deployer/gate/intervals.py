@@ -92,6 +92,8 @@ def rate_low(exposure: float, count: float, alpha: float = TAIL) -> float:
 
 def rate_high(exposure: float, count: float, alpha: float = TAIL) -> float:
     """Garwood: the true rate per exposure is above this with probability alpha at most."""
+    if exposure <= 0.0:
+        return math.inf  # nothing was seen, so nothing is ruled out
     if count > MANY:
         return (count + 4.0 * math.sqrt(count)) / exposure
     top = count + 10.0 * math.sqrt(count + 1.0) + 30.0
