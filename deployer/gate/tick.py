@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from deployer.model.sample import HostSample, Sample
 
+LEAST = 1e-3  # seconds or requests; over less, a rate is no figure
 MOST = 10**9  # a source that counts more than this in a tick is broken; arithmetic must still hold
 KEPT = 100  # latencies of one host and tick; more are thinned out evenly
 FLEET = ""  # the name under which the counts of the whole fleet are kept; no host is called so
@@ -46,7 +47,7 @@ def rate(count: float | None, exposure: float | None) -> Count | None:
     if count is None or exposure is None:
         return None
     exposure = _finite(exposure)
-    return (exposure, _finite(count)) if exposure > 0 else None
+    return (exposure, _finite(count)) if exposure >= LEAST else None
 
 
 def _finite(value: float) -> float:
