@@ -5,7 +5,7 @@ Base level of every host: 0.1 % errors (a failed request counts with its time-ou
 
 iid      nothing else
 ar       log odds (errors, misses), log rate (origin) and log latency waver: each host by itself (AR(1), time constant
-         10 s; standard deviation 0.40, 0.25, 0.25, 0.15) and all together (100 s; 0.50, 0.30, 0.30, 0.15)
+         10 s; standard deviation 0.40, 0.25, 0.25, 0.12) and all together (100 s; 0.50, 0.30, 0.30, 0.15)
 hosts    ar, and every host differs for good by 5 to 10 % in each of them, up or down
 bursts   ar, and every host has about every 10 minutes 1 to 5 s with 30 % errors and fivefold latency
 ramp     ar, and within 10 minutes latency rises by 65 % and the origin's load doubles, on all hosts
@@ -21,7 +21,7 @@ from deployer.model.sample import HostSample, Sample
 
 MODELS = ("iid", "ar", "hosts", "bursts", "ramp")
 ERR, REFETCH, MISS, ORIG, MEDIAN, SIGMA, TIMEOUT = 0.001, 0.005, 0.05, 5.0, 18.0, 0.63, 2000.0
-OWN = {"err": 0.40, "miss": 0.25, "orig": 0.25, "lat": 0.15}
+OWN = {"err": 0.40, "miss": 0.25, "orig": 0.25, "lat": 0.12}
 COMMON = {"err": 0.50, "miss": 0.30, "orig": 0.30, "lat": 0.15}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from deployer.engine.fanout import each, failures, successes
@@ -16,7 +16,7 @@ from deployer.engine.survey import survey
 from deployer.engine.watch import baseline, longest, watch
 from deployer.gate import Gate
 from deployer.model.errors import DeployError, HostError, LedgerMoved
-from deployer.model.events import Notice, Numbered, Planned
+from deployer.model.events import Event, Notice, Numbered, Planned, Watched
 from deployer.model.ledger import Entry, above_chain, next_number, quarantined, unrecorded
 from deployer.model.outcome import Outcome
 from deployer.model.plan import Plan
@@ -187,7 +187,7 @@ def make_judge(plan: Plan, ports: Ports, policy: Policy) -> Judge:
         policy.warm([host for host in new if policy.loses_cache(host)], lost)
         canary = [everyone[name] for name in touched]
         rest = [host for name, host in everyone.items() if name not in touched]
-        verdict = watch(gates[touched], ports, canary, rest, plan.bake, lost)
+        verdict = watch(gates[touched], teaching(ports, gates, touched), canary, rest, plan.bake, lost)
         if said := policy.judged_by():
             verdict = replace(verdict, because=f"{verdict.because}; {said}")
         if verdict.ruling == "inconclusive" and policy.go_on(verdict):
@@ -196,6 +196,20 @@ def make_judge(plan: Plan, ports: Ports, policy: Policy) -> Judge:
         return verdict
 
     return judge
+
+
+def teaching(ports: Ports, gates: Mapping[tuple[str, ...], Gate], touched: tuple[str, ...]) -> Ports:
+    """The gates of later waves learn what the old release does from the hosts that still have it, up to their turn."""
+    later = [gate for names, gate in gates.items() if len(names) > len(touched)]
+
+    def emit(event: Event) -> None:
+        ports.emit(event)
+        if isinstance(event, Watched):
+            old = {name: one for name, one in event.sample.hosts.items() if name not in touched}
+            for gate in later:
+                gate.pre(replace(event.sample, hosts=old, fleet={}))
+
+    return replace(ports, emit=emit)
 
 
 def refused(request: Request, plan: Plan, order: Order, ports: Ports, ledger: Ledger, error: BaseException) -> Outcome:

@@ -12,8 +12,9 @@ from deployer.model.verdict import Reading, Verdict
 
 
 class Gate(Protocol):
-    """pre: one tick before activation. observe: one tick after it; terminal states are healthy, regressed and
-    inconclusive. verdict: the ruling with its evidence; valid at any time (inconclusive while undecided)."""
+    """pre: one tick, a second long, of hosts that have the old release. observe: one tick after activation; terminal
+    states are healthy, regressed and inconclusive. verdict: the ruling with its evidence; valid at any time
+    (inconclusive while undecided)."""
 
     def pre(self, sample: Sample) -> None: ...
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from deployer.gate import intervals, say
 from deployer.gate.arm import count
 from deployer.gate.config import GateConfig
+from deployer.gate.learn import earlier
 from deployer.gate.presence import STREAK, Roll
 from deployer.gate.tick import Tick
 from deployer.gate.track import Track
@@ -75,7 +76,7 @@ def differs(tracks: Sequence[Track], ticks: Sequence[Tick]) -> str:
         for arm in track.arms:
             if not arm.weight:
                 continue
-            share = arm.weight * track.earlier(arm, ticks)
+            share = arm.weight * earlier(track, arm, ticks)
             total += share
             arm.ill = share >= DIFFERS / 10.0
             if share > worst:

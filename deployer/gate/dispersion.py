@@ -29,11 +29,13 @@ class Noise:
     rho: float = 1.0
 
 
-def noise(pairs: Sequence[Pair], even: Sequence[Pair], rate: bool) -> Noise:
-    """pairs: counted as the margin is tested. even: counted alike on both arms."""
+def noise(pairs: Sequence[Pair], even: Sequence[Pair], rate: bool, others: Sequence[Sequence[Pair]] = ()) -> Noise:
+    """pairs: counted as the margin is tested. even: counted alike on both arms. others: the same of every control host
+    beside the rest of them: they waver as much as the canary and tell it better, because they are several."""
     if not pairs:
         return Noise()
-    phi, still = spread(even, rate), spread(even, rate, still=True)
+    still = max(spread([even], rate, still=True), spread(others, rate, still=True))
+    phi = max(spread([even], rate), still)
     n_c, x_c, n_k, x_k = (sum(column) for column in zip(*pairs, strict=True))
     if x_c < 5 or x_k < 5:
         return Noise(phi, still)
@@ -42,17 +44,17 @@ def noise(pairs: Sequence[Pair], even: Sequence[Pair], rate: bool) -> Noise:
     return Noise(phi, still, min(OFFSET, max(1.0, ratio - error)))
 
 
-def spread(pairs: Sequence[Pair], rate: bool, still: bool = False) -> float:
-    """phi of the differences canary - control; still: around their mean, else around zero."""
-    both = [pair for pair in pairs if pair[0] > 0 and pair[2] > 0]
-    events, exposure = sum(p[1] + p[3] for p in both), sum(p[0] + p[2] for p in both)
-    if events < ENOUGH or exposure <= 0:
-        return 1.0
-    level = events / exposure
-    unit = level if rate else level * (1.0 - level)
-    differences = [x_c / n_c - x_k / n_k for n_c, x_c, n_k, x_k in both]
-    model = unit * sum(1.0 / n_c + 1.0 / n_k for n_c, _, n_k, _ in both) / len(both)
-    return _largest(differences, model, still)
+def spread(series: Sequence[Sequence[Pair]], rate: bool, still: bool = False) -> float:
+    """phi of the differences canary - control of each series; still: around their mean, else around zero."""
+    found = []
+    for pairs in series:
+        both = [pair for pair in pairs if pair[0] > 0 and pair[2] > 0]
+        events, exposure = sum(p[1] + p[3] for p in both), sum(p[0] + p[2] for p in both)
+        if events < ENOUGH:
+            continue
+        model = _unit(events / exposure, rate) * sum(1.0 / n_c + 1.0 / n_k for n_c, _, n_k, _ in both) / len(both)
+        found.append(([x_c / n_c - x_k / n_k for n_c, x_c, n_k, x_k in both], model))
+    return _largest(found, still)
 
 
 def alone(counts: Sequence[tuple[float, float]], rate: bool) -> float:
@@ -61,22 +63,29 @@ def alone(counts: Sequence[tuple[float, float]], rate: bool) -> float:
     events, exposure = sum(x for _, x in some), sum(n for n, _ in some)
     if events < ENOUGH:
         return 1.0
-    level = events / exposure
-    unit = level if rate else level * (1.0 - level)
-    return _largest([x / n for n, x in some], unit * sum(1.0 / n for n, _ in some) / len(some), True)
+    model = _unit(events / exposure, rate) * sum(1.0 / n for n, _ in some) / len(some)
+    return _largest([([x / n for n, x in some], model)], True)
 
 
-def _largest(values: Sequence[float], model: float, still: bool) -> float:
-    """Over the block lengths, each pulled towards 1 by PULL blocks; 1 at least."""
-    if model <= 0.0:
-        return 1.0
-    centre = sum(values) / len(values) if still else 0.0
-    found = 1.0
+def _unit(level: float, rate: bool) -> float:
+    """Variance of one event."""
+    return level if rate else level * (1.0 - level)
+
+
+def _largest(series: Sequence[tuple[Sequence[float], float]], still: bool) -> float:
+    """Over the block lengths, each pulled towards 1 by PULL blocks; 1 at least. series: values and the variance that
+    independent events would have. Series of hosts that are held against each other share one of them."""
+    found, known = 1.0, [(values, model) for values, model in series if model > 0.0]
+    shared = (len(known) - 1) / len(known) if len(known) > 1 else 1.0
     for length in BLOCKS:
-        count = len(values) // length
-        if not count:
-            continue
-        means = [sum(values[i * length : (i + 1) * length]) / length - centre for i in range(count)]
-        factor = length * sum(mean * mean for mean in means) / count / model
-        found = max(found, (PULL + count * factor) / (PULL + count))
+        total, blocks = 0.0, 0
+        for values, model in known:
+            centre = sum(values) / len(values) if still else 0.0
+            count = len(values) // length
+            means = [sum(values[i * length : (i + 1) * length]) / length - centre for i in range(count)]
+            total += length * sum(mean * mean for mean in means) / model
+            blocks += count
+        if blocks:
+            weight = blocks * shared
+            found = max(found, (PULL + weight * total / blocks) / (PULL + weight))
     return found

@@ -123,5 +123,5 @@ def ruling(track: Track, arm: Arm, n: float) -> Ruling:
     if arm.odds.value >= track.config.limit or over >= track.config.limit:
         return "regressed" if not arm.ill else "inconclusive"
     doubtful = n < ENOUGH or arm.odds.value >= DOUBT or over >= DOUBT
-    unproven = arm.proof is not None and track.metric.required and not arm.proven
+    unproven = arm.proof is not None and track.metric.required and track.decidable and not arm.proven
     return "inconclusive" if doubtful or unproven else "healthy"

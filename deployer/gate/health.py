@@ -62,10 +62,10 @@ def above(track: Track, over: float, n: float) -> bool:
 
 
 def needed(case: Case, track: Track) -> bool:
-    """Health needs proof of this metric: it is required, and measured or asked for."""
+    """Health needs proof of this metric: it is required, measured or asked for, and there is a line of harm."""
     metric = track.metric
     asked = metric.name == "error_rate" or metric.fleet or (metric.name == "refetch_miss" and case.config.refetch)
-    return metric.required and not metric.shadow and (asked or track.measured)
+    return metric.required and not metric.shadow and (asked or track.measured) and track.decidable
 
 
 def sentence(case: Case, t: float) -> str:

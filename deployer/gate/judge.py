@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from deployer.gate import evidence, harm, health
 from deployer.gate.before import suspicion
 from deployer.gate.case import Case, Finding, Suspect
 from deployer.gate.config import GateConfig, make_gate_config
+from deployer.gate.learn import prepare
 from deployer.gate.presence import Roll
 from deployer.gate.tick import Clock
 from deployer.gate.track import Track
@@ -42,7 +44,7 @@ class Gate:
         self._reading = Reading("continue")
 
     def pre(self, sample: Sample) -> None:
-        """One tick before any change; not heard once there was one after it."""
+        """One tick, a second long, of hosts with the old release; not heard once there was one after the change."""
         if not self._case.roll.ticks:
             self._early.append(sample)
             self._ready = False
@@ -58,11 +60,12 @@ class Gate:
             return
         self._ready = True
         clock, roll, config = Clock(), Roll(self.config), self.config
-        ticks = [clock.tick(sample) for sample in self._early]
+        started = -float(len(self._early))  # they follow one another, whenever they were taken
+        ticks = [clock.tick(replace(sample, t=started + i)) for i, sample in enumerate(self._early)]
         tracks = [Track(metric, config) for metric in config.metrics] if config.canary else []
         self._case.tracks = tracks
         for track in tracks:
-            track.prepare(ticks)
+            prepare(track, ticks)
         for sample, tick in zip(self._early, ticks, strict=True):
             roll.add(sample, tick)
         if ticks:

@@ -6,9 +6,8 @@ import math
 from collections.abc import Sequence
 
 from deployer.gate import evalue
-from deployer.gate.arm import Arm, Past, Total, arms, count, past
+from deployer.gate.arm import Arm, Past, Total, arms, count
 from deployer.gate.config import GateConfig
-from deployer.gate.dispersion import noise
 from deployer.gate.evalue import Line
 from deployer.gate.level import PRIOR, Level, Quantile
 from deployer.gate.metrics import Metric
@@ -24,7 +23,8 @@ Both = tuple[float, list[float], float, list[float]]  # canary, control: exposur
 
 
 class Track:
-    """tick: one tick after activation. The same object serves the ticks before it (`prepare`)."""
+    """tick: one tick after activation. `learn.prepare` teaches it the ticks before. level, base, late: of the
+    control's events above the quantile, not below it, and beyond the line of harm."""
 
     def __init__(self, metric: Metric, config: GateConfig) -> None:
         self.metric, self.config = metric, config
@@ -36,17 +36,17 @@ class Track:
         self.others = Total()  # the control, since activation
         self.others_over = Odds(config.max_bake)  # the control against the ceiling
         self.guard = Odds(config.max_bake)  # the control against its own past
-        self.control_past: Past | None = None
+        self.control_past: Past | None = None  # in the ticks before the change
         self.measured = False  # by the control, or by anyone before the change
         prior = 1.0 - metric.level if metric.level else PRIOR.get(metric.name, 0.05)
-        self._level, self._base, self._late = Level(prior), Level(prior), Level(0.3 * prior)
-        self._quantile = Quantile(metric.level)
-        self._first_q = math.nan
+        self.level, self.base, self.late = Level(prior), Level(prior), Level(0.3 * prior)
+        self.quantile = Quantile(metric.level)
+        self.first_q = math.nan
 
     @property
     def quantile_before(self) -> float | None:
         """Milliseconds: of the control (of the hosts themselves where there is none) before the change."""
-        return None if math.isnan(self._first_q) else self._first_q
+        return None if math.isnan(self.first_q) else self.first_q
 
     @property
     def bound(self) -> float | None:
@@ -54,57 +54,11 @@ class Track:
         metric = self.metric
         return round(1.0 - metric.level, 9) if metric.level and metric.ceiling is not None else metric.ceiling
 
-    # -- before the change ------------------------------------------------------------------------------------------
-
-    def prepare(self, ticks: Sequence[Tick]) -> None:
-        """Learn levels, noise and standing differences; and what the odds would have been of a change that was none."""
-        reference = self.control or self.arms[0].names
-        if self.metric.level:
-            for tick in ticks:
-                self._quantile.keep(tick.t, _values(tick, reference))
-            if ticks:
-                self._quantile.read(ticks[-1].t)
-            self._first_q = self._quantile.value
-        marks, q = self._marks(), self._first_q
-        theirs = [count(self.metric, tick, reference, (q, marks[1], below(q))) for tick in ticks]
-        self.measured = any(n > 0 for n, _ in theirs)
-        for arm in self.arms:
-            ours = [count(self.metric, tick, arm.names, (marks[0], q, below(q))) for tick in ticks]
-            self.measured = self.measured or any(n > 0 for n, _ in ours)
-            if self.beside:
-                pairs = [(n, bad[0], m, other[0]) for (n, bad), (m, other) in zip(ours, theirs, strict=True)]
-                even = [(n, bad[1], m, other[0]) for (n, bad), (m, other) in zip(ours, theirs, strict=True)]
-                arm.noise = noise(pairs, even, self.rate)
-            else:
-                arm.past = past(self.metric, [(n, bad[1]) for n, bad in ours])
-                arm.base = past(self.metric, [(n, bad[2]) for n, bad in ours])
-        if self.beside:
-            self.control_past = past(self.metric, [(n, bad[0]) for n, bad in theirs])
-        for tick, (n, bad) in zip(ticks, theirs, strict=True):
-            self._level.learn((n, bad[0]), tick.dt)
-            self._late.learn((n, bad[1]), tick.dt)
-            self._base.learn((n, bad[2]), tick.dt)
-
-    def earlier(self, arm: Arm, ticks: Sequence[Tick]) -> float:
-        """The odds before any change, as if a release had come with the first tick; standing differences count."""
-        if not self.beside or (self.metric.level and math.isnan(self._first_q)):
-            return 1.0
-        odds, line, k1 = Odds(self.config.max_bake), self._allowed(1.0), self._level.predict(self.rate)
-        marks, phi = self._marks(), arm.noise.phi_still
-        for tick in ticks:
-            n_k, bad_k = count(self.metric, tick, self.control, (self._first_q,))
-            n_c, bad_c = count(self.metric, tick, arm.names, marks[:1])
-            table = evalue.harm(self.rate, n_c, n_k, k1, line) if n_c > 0 and n_k > 0 else ()
-            odds.update(table, bad_c[0], bad_k[0], phi, tick.dt)
-        return odds.value
-
-    # -- after it ---------------------------------------------------------------------------------------------------
-
     def tick(self, tick: Tick) -> None:
         """Judge first, learn afterwards."""
-        metric, q = self.metric, self._quantile.value
-        marks = self._marks()
-        n_k, bad_k = count(metric, tick, self.control, (q, marks[1], marks[2], self._first_q, below(q)))
+        metric, q = self.metric, self.quantile.value
+        marks = self.marks()
+        n_k, bad_k = count(metric, tick, self.control, (q, marks[1], marks[2], self.first_q, below(q)))
         self.measured = self.measured or n_k > 0
         for arm in self.arms:
             n_c, bad_c = count(metric, tick, arm.names, marks)
@@ -126,13 +80,13 @@ class Track:
             arm.odds.update((), 0.0, 0.0, 1.0, tick.dt)
             return
         n_c, bad_c, n_k, bad_k = counts
-        k1, phi = self._level.predict(self.rate), arm.noise.phi
+        k1, phi = self.level.predict(self.rate), arm.noise.phi
         extra = self._extra(tick, arm, n_c, k1)
-        table = evalue.harm(self.rate, n_c, n_k, k1, self._allowed(arm.noise.rho, extra))
+        table = evalue.harm(self.rate, n_c, n_k, k1, self.allowed(arm.noise.rho, extra))
         arm.odds.update(table, bad_c[0], bad_k[0], phi, tick.dt)
         if arm.proof and extra < WARM:
-            base = self._base.predict(self.rate)
-            same = self._late.predict(self.rate) if self.metric.level else base
+            base = self.base.predict(self.rate)
+            same = self.late.predict(self.rate) if self.metric.level else base
             row = evalue.safety(self.rate, n_c, n_k, same, base, self._harm())
             arm.proof.update(row, bad_c[1], bad_k[4], phi)
 
@@ -143,16 +97,22 @@ class Track:
             arm.odds.update((), 0.0, 0.0, 1.0, tick.dt)
             return
         n_c, bad_c = counts
-        level, phi = (was.level, was.phi) if was else (self._level.predict(self.rate), 1.0)
+        level, phi = (was.level, was.phi) if was else (self.level.predict(self.rate), 1.0)
         extra = self._extra(tick, arm, n_c, level)
         table: evalue.Table = ()
         if was:
-            table = evalue.over(self.rate, n_c, self._allowed(1.0, extra).at(self.config.drift * was.high))
+            table = evalue.over(self.rate, n_c, self.allowed(1.0, extra).at(self.config.drift * was.high))
         arm.odds.update(table, bad_c[0], 0.0, phi, tick.dt)
         if arm.proof and extra < WARM:
-            same = self._late.predict(self.rate) if self.metric.level else max(level, 1e-4)
+            same = self.late.predict(self.rate) if self.metric.level else max(level, 1e-4)
             low = arm.base.low if arm.base else 0.0
             arm.proof.update(evalue.safety(self.rate, n_c, 0.0, same, low, self._harm()), bad_c[1], 0.0, phi)
+
+    @property
+    def decidable(self) -> bool:
+        """Could health be proven at all? Without a control the median may move to anything by itself."""
+        base = self.arms[0].base
+        return self.beside or self.rate or base is None or self._harm().at(base.low) < 1.0
 
     def _ceiling(self, odds: Odds | None, n: float, over: float, phi: float, dt: float) -> None:
         """Against the user's limit."""
@@ -170,29 +130,29 @@ class Track:
 
     def _learn(self, tick: Tick, n_k: float, bad_k: list[float]) -> None:
         """What the control did, for the ticks to come."""
-        self._level.learn((n_k, bad_k[0]), tick.dt)
-        self._late.learn((n_k, bad_k[1]), tick.dt)
-        self._base.learn((n_k, bad_k[4]), tick.dt)
-        if self.metric.level and self._quantile.learn(tick.t, _values(tick, self.control)):
-            self._level.bad = self._quantile.above * self._level.n
-            self._base.bad = self._quantile.reached * self._base.n
+        self.level.learn((n_k, bad_k[0]), tick.dt)
+        self.late.learn((n_k, bad_k[1]), tick.dt)
+        self.base.learn((n_k, bad_k[4]), tick.dt)
+        if self.metric.level and self.quantile.learn(tick.t, values(tick, self.control)):
+            self.level.bad = self.quantile.above * self.level.n
+            self.base.bad = self.quantile.reached * self.base.n
 
-    # -- lines and marks --------------------------------------------------------------------------------------------
-
-    def _marks(self) -> tuple[float, float, float]:
+    def marks(self) -> tuple[float, float, float]:
         """Milliseconds above which a canary's answer is bad, harmful, above the ceiling."""
-        metric, q = self.metric, self._quantile.value
+        metric, q = self.metric, self.quantile.value
         ceiling = math.inf if metric.ceiling is None else metric.ceiling
         return metric.allowed.at(q), metric.harm.at(q), ceiling
 
-    def _allowed(self, rho: float, extra: float = 0.0) -> Line:
+    def allowed(self, rho: float, extra: float = 0.0) -> Line:
         """Of bad events; the margin of a latency lies in its marks."""
         if self.metric.level:
             return Line(rho, 0.0)
         return Line(self.metric.allowed.r * rho, self.metric.allowed.a + extra)
 
     def _harm(self) -> Line:
-        return Line(1.0, 0.0) if self.metric.level else self.metric.harm
+        """Without a control what the level may do by itself is no harm."""
+        line = Line(1.0, 0.0) if self.metric.level else self.metric.harm
+        return line if self.beside else Line(max(line.r, self.config.drift), line.a)
 
     def _extra(self, tick: Tick, arm: Arm, exposure: float, level: float) -> float:
         """What an emptied cache may still add."""
@@ -210,6 +170,6 @@ def below(q: float) -> float:
     return math.nextafter(q, -math.inf)
 
 
-def _values(tick: Tick, names: Sequence[str]) -> list[float]:
+def values(tick: Tick, names: Sequence[str]) -> list[float]:
     """All latencies of these hosts in one tick."""
     return [ms for name in names if (seen := tick.hosts.get(name)) for ms in seen.lat]

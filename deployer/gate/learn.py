@@ -1,0 +1,70 @@
+"""What the ticks before the change teach about one metric: levels, noise, standing differences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from deployer.gate import evalue
+from deployer.gate.arm import Arm, count, past
+from deployer.gate.dispersion import Pair, noise
+from deployer.gate.process import Odds
+from deployer.gate.tick import Count, Tick
+from deployer.gate.track import Track, below, values
+
+ENOUGH = 8  # control hosts that tell how much hosts waver
+
+
+def prepare(track: Track, ticks: Sequence[Tick]) -> None:
+    """Levels and noise. The reference is the control; the hosts themselves where there is none."""
+    metric, reference = track.metric, track.control or track.arms[0].names
+    if metric.level and ticks:
+        for tick in ticks:
+            track.quantile.keep(tick.t, values(tick, reference))
+        track.quantile.read(ticks[-1].t)
+        track.first_q = track.quantile.value
+    marks, q = track.marks(), track.first_q
+    theirs = [count(metric, tick, reference, (q, marks[1], below(q))) for tick in ticks]
+    others = apart(track, ticks, [(n, bad[0]) for n, bad in theirs])
+    track.measured = any(n > 0 for n, _ in theirs)
+    for arm in track.arms:
+        ours = [count(metric, tick, arm.names, (marks[0], q, below(q))) for tick in ticks]
+        track.measured = track.measured or any(n > 0 for n, _ in ours)
+        if track.beside:
+            pairs = [(n, bad[0], m, other[0]) for (n, bad), (m, other) in zip(ours, theirs, strict=True)]
+            even = [(n, bad[1], m, other[0]) for (n, bad), (m, other) in zip(ours, theirs, strict=True)]
+            arm.noise = noise(pairs, even, track.rate, others)
+        else:
+            arm.past = past(metric, [(n, bad[1]) for n, bad in ours])
+            arm.base = past(metric, [(n, bad[2]) for n, bad in ours])
+    if track.beside:
+        track.control_past = past(metric, [(n, bad[0]) for n, bad in theirs])
+    for tick, (n, bad) in zip(ticks, theirs, strict=True):
+        track.level.learn((n, bad[0]), tick.dt)
+        track.late.learn((n, bad[1]), tick.dt)
+        track.base.learn((n, bad[2]), tick.dt)
+
+
+def apart(track: Track, ticks: Sequence[Tick], theirs: Sequence[Count]) -> list[list[Pair]]:
+    """Every control host (a few, where there are many) beside the rest of the control, tick by tick."""
+    if len(track.control) < 2:
+        return []
+    found = []
+    for name in track.control[:ENOUGH]:
+        own = [count(track.metric, tick, (name,), (track.first_q,)) for tick in ticks]
+        found.append([(n, bad[0], m - n, x - bad[0]) for (n, bad), (m, x) in zip(own, theirs, strict=True)])
+    return found
+
+
+def earlier(track: Track, arm: Arm, ticks: Sequence[Tick]) -> float:
+    """The odds before any change, as if a release had come with the first tick; standing differences count."""
+    if not track.beside or (track.metric.level and math.isnan(track.first_q)):
+        return 1.0
+    odds, line, k1 = Odds(track.config.max_bake), track.allowed(1.0), track.level.predict(track.rate)
+    marks, phi = track.marks(), arm.noise.phi_still
+    for tick in ticks:
+        n_k, bad_k = count(track.metric, tick, track.control, (track.first_q,))
+        n_c, bad_c = count(track.metric, tick, arm.names, marks[:1])
+        table = evalue.harm(track.rate, n_c, n_k, k1, line) if n_c > 0 and n_k > 0 else ()
+        odds.update(table, bad_c[0], bad_k[0], phi, tick.dt)
+    return odds.value
