@@ -10,7 +10,7 @@ from deployer.engine.fanout import each, failures, successes
 from deployer.engine.plan import costs, push_plan
 from deployer.engine.ports import Ledger, Ports
 from deployer.engine.record import append, close, decision, intent, outcome_entry, refuse_locked
-from deployer.engine.request import Policy, Request
+from deployer.engine.request import Policy, Request, Turn
 from deployer.engine.rollout import Ending, Judge, rollout, stage_and_check
 from deployer.engine.survey import survey
 from deployer.engine.watch import baseline, longest, watch
@@ -166,11 +166,13 @@ def make_judge(plan: Plan, ports: Ports, policy: Policy) -> Judge:
     the same measurement, and share the false alarms that a deploy may have."""
     everyone, share = {name: p.host for name, p in plan.hosts.items()}, 1.0 / len(plan.waves)
     gates: dict[tuple[str, ...], Gate] = {}
-    touched: tuple[str, ...] = ()
+    judged: tuple[str, ...] = ()
     for wave in plan.waves:
-        touched += wave
-        rest = tuple(name for name in everyone if name not in touched)
-        gates[touched] = policy.gate(touched, rest, share, any(policy.loses_cache(plan.hosts[n]) for n in touched))
+        touched = judged + wave
+        control = tuple(name for name in everyone if name not in touched)
+        cold = any(policy.loses_cache(plan.hosts[name]) for name in touched)
+        gates[touched] = policy.gate(Turn(touched, judged, control, share, cold))
+        judged = touched
     for sample in baseline(ports, list(everyone.values()), plan.bake):
         for gate in gates.values():
             gate.pre(sample)
@@ -205,9 +207,8 @@ def teaching(ports: Ports, gates: Mapping[tuple[str, ...], Gate], touched: tuple
     def emit(event: Event) -> None:
         ports.emit(event)
         if isinstance(event, Watched):
-            old = {name: one for name, one in event.sample.hosts.items() if name not in touched}
             for gate in later:
-                gate.pre(replace(event.sample, hosts=old, fleet={}))
+                gate.pre(event.sample.without(touched))
 
     return replace(ports, emit=emit)
 
