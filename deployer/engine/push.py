@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from deployer.engine.fanout import each, failures, successes
+from deployer.engine.judge import make_judge
 from deployer.engine.plan import costs, push_plan
 from deployer.engine.ports import Ledger, Ports
 from deployer.engine.record import append, close, decision, intent, outcome_entry, refuse_locked
-from deployer.engine.request import Policy, Request, Turn
-from deployer.engine.rollout import Ending, Judge, rollout, stage_and_check
+from deployer.engine.request import Policy, Request
+from deployer.engine.rollout import Ending, rollout, stage_and_check
 from deployer.engine.survey import survey
-from deployer.engine.watch import baseline, longest, watch
-from deployer.gate import Gate
+from deployer.engine.watch import longest
 from deployer.model.errors import DeployError, HostError, LedgerMoved
-from deployer.model.events import Event, Notice, Numbered, Planned, Watched
+from deployer.model.events import Notice, Numbered, Planned
 from deployer.model.ledger import Entry, above_chain, next_number, quarantined, unrecorded
 from deployer.model.outcome import Outcome
 from deployer.model.plan import Plan
 from deployer.model.release import Release
 from deployer.model.state import HostState, Order
-from deployer.model.verdict import Verdict
 
 
 def push(request: Request, release: Release, ports: Ports, ledger: Ledger, policy: Policy) -> Outcome:
@@ -158,59 +155,6 @@ def refuse_other_plan(plan: Plan, expected: Plan | None) -> None:
         raise DeployError(
             "cannot apply the saved plan: hosts or files have changed since", hint="run deploy plan -o again"
         )
-
-
-def make_judge(plan: Plan, ports: Ports, policy: Policy) -> Judge:
-    """Measure before any change (an illness that is already there is not blamed on the push), then per wave:
-    everything activated so far against everything that still runs the old release. The gates of all waves learn from
-    the same measurement, and share the false alarms that a deploy may have."""
-    everyone, share = {name: p.host for name, p in plan.hosts.items()}, 1.0 / len(plan.waves)
-    gates: dict[tuple[str, ...], Gate] = {}
-    judged: tuple[str, ...] = ()
-    for wave in plan.waves:
-        touched = judged + wave
-        control = tuple(name for name in everyone if name not in touched)
-        cold = any(policy.loses_cache(plan.hosts[name]) for name in touched)
-        gates[touched] = policy.gate(Turn(touched, judged, control, share, cold))
-        judged = touched
-    for sample in baseline(ports, list(everyone.values()), plan.bake):
-        for gate in gates.values():
-            gate.pre(sample)
-    if said := policy.judged_by():
-        ports.emit(Notice("info", said))
-    if reason := next((reason for gate in gates.values() if (reason := gate.suspicion())), ""):
-        raise DeployError(f"ill before any change: {reason}", hint="mend that first; deploy check shows it")
-
-    watched: set[str] = set()
-
-    def judge(touched: tuple[str, ...], lost: Callable[[], str]) -> Verdict:
-        new = [plan.hosts[name] for name in touched if name not in watched]
-        watched.update(touched)
-        policy.warm([host for host in new if policy.loses_cache(host)], lost)
-        canary = [everyone[name] for name in touched]
-        rest = [host for name, host in everyone.items() if name not in touched]
-        verdict = watch(gates[touched], teaching(ports, gates, touched), canary, rest, plan.bake, lost)
-        if said := policy.judged_by():
-            verdict = replace(verdict, because=f"{verdict.because}; {said}")
-        if verdict.ruling == "inconclusive" and policy.go_on(verdict):
-            ports.emit(Notice("warning", f"going on without a verdict: {verdict.because}"))
-            return replace(verdict, ruling="healthy", because=f"overlooked: {verdict.because}")
-        return verdict
-
-    return judge
-
-
-def teaching(ports: Ports, gates: Mapping[tuple[str, ...], Gate], touched: tuple[str, ...]) -> Ports:
-    """The gates of later waves learn what the old release does from the hosts that still have it, up to their turn."""
-    later = [gate for names, gate in gates.items() if len(names) > len(touched)]
-
-    def emit(event: Event) -> None:
-        ports.emit(event)
-        if isinstance(event, Watched):
-            for gate in later:
-                gate.pre(event.sample.without(touched))
-
-    return replace(ports, emit=emit)
 
 
 def refused(request: Request, plan: Plan, order: Order, ports: Ports, ledger: Ledger, error: BaseException) -> Outcome:

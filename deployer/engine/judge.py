@@ -1,0 +1,69 @@
+"""Who judges each wave: gates that learn before any change, and go on learning from hosts whose turn has not come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from deployer.engine.ports import Ports
+from deployer.engine.request import Policy, Turn
+from deployer.engine.rollout import Judge
+from deployer.engine.watch import baseline, watch
+from deployer.gate import Gate
+from deployer.model.errors import DeployError
+from deployer.model.events import Event, Notice, Watched
+from deployer.model.plan import Plan
+from deployer.model.verdict import Verdict
+
+
+def make_judge(plan: Plan, ports: Ports, policy: Policy) -> Judge:
+    """Measure before any change (an illness that is already there is not blamed on the push), then per wave:
+    everything activated so far against everything that still runs the old release. The gates of all waves learn from
+    the same measurement, and share the false alarms that a deploy may have."""
+    everyone, share = {name: p.host for name, p in plan.hosts.items()}, 1.0 / len(plan.waves)
+    gates: dict[tuple[str, ...], Gate] = {}
+    judged: tuple[str, ...] = ()
+    for wave in plan.waves:
+        touched = judged + wave
+        control = tuple(name for name in everyone if name not in touched)
+        cold = any(policy.loses_cache(plan.hosts[name]) for name in touched)
+        gates[touched] = policy.gate(Turn(touched, judged, control, share, cold))
+        judged = touched
+    for sample in baseline(ports, list(everyone.values()), plan.bake):
+        for gate in gates.values():
+            gate.pre(sample)
+    if said := policy.judged_by():
+        ports.emit(Notice("info", said))
+    if reason := next((reason for gate in gates.values() if (reason := gate.suspicion())), ""):
+        raise DeployError(f"ill before any change: {reason}", hint="mend that first; deploy check shows it")
+
+    watched: set[str] = set()
+
+    def judge(touched: tuple[str, ...], lost: Callable[[], str]) -> Verdict:
+        new = [plan.hosts[name] for name in touched if name not in watched]
+        watched.update(touched)
+        policy.warm([host for host in new if policy.loses_cache(host)], lost)
+        canary = [everyone[name] for name in touched]
+        rest = [host for name, host in everyone.items() if name not in touched]
+        verdict = watch(gates[touched], teaching(ports, gates, touched), canary, rest, plan.bake, lost)
+        if said := policy.judged_by():
+            verdict = replace(verdict, because=f"{verdict.because}; {said}")
+        if verdict.ruling == "inconclusive" and policy.go_on(verdict):
+            ports.emit(Notice("warning", f"going on without a verdict: {verdict.because}"))
+            return replace(verdict, ruling="healthy", because=f"overlooked: {verdict.because}")
+        return verdict
+
+    return judge
+
+
+def teaching(ports: Ports, gates: Mapping[tuple[str, ...], Gate], touched: tuple[str, ...]) -> Ports:
+    """The gates of later waves learn what the old release does from the hosts that still have it, up to their turn."""
+    later = [gate for names, gate in gates.items() if len(names) > len(touched)]
+
+    def emit(event: Event) -> None:
+        ports.emit(event)
+        if isinstance(event, Watched):
+            for gate in later:
+                gate.pre(event.sample.without(touched))
+
+    return replace(ports, emit=emit)
