@@ -10,20 +10,26 @@ import click
 from deployer.adapters.recorder import Recorder
 from deployer.commands.context import Context
 from deployer.engine.ports import Ports
-from deployer.engine.request import Policy
+from deployer.engine.request import Policy, Turn
 from deployer.gate import Gate
-from deployer.gate.config import GateConfig, config_from_json, config_to_json, make_gate_config, with_fleet
+from deployer.gate.config import (
+    GateConfig,
+    config_from_json,
+    config_to_json,
+    make_gate_config,
+    with_fleet,
+    with_judged,
+)
 from deployer.gate.judge import Gate as SequentialGate
 from deployer.model.health import HealthCheck
 from deployer.model.plan import Plan
 from deployer.model.verdict import Verdict
 
 
-def gate_config(
-    check: HealthCheck, canary: tuple[str, ...], control: tuple[str, ...], bake: float, share: float, cold: bool
-) -> GateConfig:
+def gate_config(check: HealthCheck, turn: Turn, bake: float) -> GateConfig:
     """The gate of one wave, with what the sources count for the whole fleet."""
-    config = make_gate_config(check, canary, control, bake, share, warm=1.0 if cold else 0.0)
+    warm = 1.0 if turn.cold else 0.0
+    config = with_judged(make_gate_config(check, turn.touched, turn.control, bake, turn.share, warm), turn.judged)
     figures = check.sources.figures
     shadow = frozenset(name for name, figure in figures.items() if figure.shadow)
     return with_fleet(config, {name: figure.max_increase for name, figure in figures.items()}, shadow)
@@ -42,8 +48,8 @@ def policy_for(
 
     check, playbook = context.check, context.playbook
 
-    def gate(canary: tuple[str, ...], control: tuple[str, ...], share: float, cold: bool) -> Gate:
-        config = gate_config(check, canary, control, playbook.bake, share, cold)
+    def gate(turn: Turn) -> Gate:
+        config = gate_config(check, turn, playbook.bake)
         recorder.gate(config_to_json(config))
         return SequentialGate(config)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from deployer.engine.ports import Ports
-from deployer.engine.request import Policy
+from deployer.engine.request import Policy, Turn
 from deployer.engine.rollout import Judge
 from deployer.engine.watch import baseline, watch
 from deployer.gate import Gate
@@ -22,11 +22,13 @@ def make_judge(plan: Plan, ports: Ports, policy: Policy) -> Judge:
     the same measurement, and share the false alarms that a deploy may have."""
     everyone, share = {name: p.host for name, p in plan.hosts.items()}, 1.0 / len(plan.waves)
     gates: dict[tuple[str, ...], Gate] = {}
-    touched: tuple[str, ...] = ()
+    judged: tuple[str, ...] = ()
     for wave in plan.waves:
-        touched += wave
-        rest = tuple(name for name in everyone if name not in touched)
-        gates[touched] = policy.gate(touched, rest, share, any(policy.loses_cache(plan.hosts[n]) for n in touched))
+        touched = judged + wave
+        control = tuple(name for name in everyone if name not in touched)
+        cold = any(policy.loses_cache(plan.hosts[name]) for name in touched)
+        gates[touched] = policy.gate(Turn(touched, judged, control, share, cold))
+        judged = touched
     for sample in baseline(ports, list(everyone.values()), plan.bake):
         for gate in gates.values():
             gate.pre(sample)
@@ -61,8 +63,7 @@ def teaching(ports: Ports, gates: Mapping[tuple[str, ...], Gate], touched: tuple
     def emit(event: Event) -> None:
         ports.emit(event)
         if isinstance(event, Watched):
-            old = {name: one for name, one in event.sample.hosts.items() if name not in touched}
             for gate in later:
-                gate.pre(replace(event.sample, hosts=old, fleet={}))
+                gate.pre(event.sample.without(touched))
 
     return replace(ports, emit=emit)

@@ -39,14 +39,26 @@ def _never(_: object) -> bool:
 
 
 @dataclass(frozen=True)
+class Turn:
+    """One wave as its gate sees it. touched: every host that has the new release then; judged: those of them that an
+    earlier wave found healthy; control: hosts that still have the old one. share: of the false alarms of a deploy.
+    cold: the activation empties the cache of a touched host."""
+
+    touched: tuple[str, ...]
+    judged: tuple[str, ...]
+    control: tuple[str, ...]
+    share: float
+    cold: bool = False
+
+
+@dataclass(frozen=True)
 class Policy:
-    """gate: makes the gate of one wave from canary names, control names, its share of the deploy's false alarms and
-    whether the activation empties the canary's cache (loses_cache of any of its hosts). approve: may this plan start?
+    """gate: makes the gate of one wave. approve: may this plan start?
     warm: after hosts were activated, before they are watched (what a cache lost is asked for first).
     go_on: is an inconclusive verdict to be overlooked (`inconclusive: pause` asks; default no)?
     expected: a saved plan that must be what would be done now. judged_by: what is measured, in a sentence."""
 
-    gate: Callable[[tuple[str, ...], tuple[str, ...], float, bool], Gate]
+    gate: Callable[[Turn], Gate]
     approve: Callable[[Plan], bool] = _always
     go_on: Callable[[Verdict], bool] = _never
     warm: Callable[[Sequence[HostPlan], Callable[[], str]], None] = _cold

@@ -15,7 +15,8 @@ ALPHA = 1e-3  # false regressions of a deploy
 
 @dataclass(frozen=True)
 class GateConfig:
-    """alpha: chance at most that this gate calls a harmless release regressed. share: of the deploy's alpha.
+    """judged: of the canary hosts those that an earlier wave found healthy; they stand in for a control where none is
+    left. alpha: chance at most that this gate calls a harmless release regressed. share: of the deploy's alpha.
     beta: chance at most that a metric at its line of harm is called healthy. min_bake, max_bake: seconds.
     warm_extra, warm_half_life: what an emptied cache may add to misses (a share, or requests for each request), halved
     every so many seconds. drift: factor by which a level may move by itself where there is no control.
@@ -25,6 +26,7 @@ class GateConfig:
 
     canary: tuple[str, ...]
     control: tuple[str, ...] = ()
+    judged: tuple[str, ...] = ()
     metrics: tuple[Metric, ...] = tuple(TABLE.values())
     alpha: float = ALPHA
     share: float = 1.0
@@ -103,6 +105,11 @@ def with_fleet(config: GateConfig, fleet: Mapping[str, str | None], shadow: froz
     found = [*config.metrics, *(replace(fleet_metric(n, margin), shadow=n in shadow) for n, margin in fleet.items())]
     total = max(1.0, sum(metric.weight for metric in found))
     return replace(config, metrics=tuple(replace(metric, weight=metric.weight / total) for metric in found))
+
+
+def with_judged(config: GateConfig, hosts: Sequence[str]) -> GateConfig:
+    """The gate of a later wave. hosts: those that an earlier wave found healthy."""
+    return replace(config, judged=tuple(name for name in config.canary if name in hosts))
 
 
 def config_to_json(config: GateConfig) -> dict[str, Any]:

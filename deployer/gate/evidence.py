@@ -76,7 +76,7 @@ def clause(track: Track, arm: Arm, latencies: Latencies) -> str:
     value, other = observed(track, arm, latencies)[0], beside(track, arm, latencies)
     against = f"{say.written(metric, other)} "
     if track.beside:
-        against += f"on {say.unchanged(track.control)} in the same {total.seconds:.0f} s"
+        against += f"on {track.them} in the same {total.seconds:.0f} s"
     else:
         against += f"before the change, in {total.seconds:.0f} s"
     counts = ""

@@ -27,8 +27,8 @@ def suspects(tracks: Sequence[Track]) -> list[Suspect]:
 
 
 def harm(case: Case, found: Sequence[Suspect]) -> Finding | None:
-    """Regressed when the odds reach the limit; the largest part gives the name. Inconclusive when they do so only
-    with what the release is not to blame for."""
+    """Regressed when the odds reach the limit; the largest part gives the name. Inconclusive when that
+    does so for which the release is not to blame."""
     limit = case.config.limit
     ours = [s for s in found if not s.excuse]
     odds = sum(s.part for s in ours)
@@ -36,7 +36,7 @@ def harm(case: Case, found: Sequence[Suspect]) -> Finding | None:
         top = max(ours, key=lambda s: s.part)
         reason = f"{figures(case, top)}; {say.accident(odds, case.config.share, limit)}"
         return Finding("regressed", top.track.metric.name, reason, top.arm)
-    if sum(s.part for s in found) >= limit:
+    if sum(s.part for s in found if s.excuse) >= limit:
         top = max((s for s in found if s.excuse), key=lambda s: s.part)
         return Finding("inconclusive", top.track.metric.name, f"{figures(case, top)}: {top.excuse}", top.arm)
     return None
@@ -81,5 +81,5 @@ def guard(case: Case) -> Finding | None:
     now = evidence.beside(worst, worst.arms[0], case.latencies)
     then = evidence.control_before(worst)
     change = f"{metric.name} {say.written(metric, now)} vs {say.written(metric, then)} before"
-    where = f"on {say.unchanged(case.config.control)}, which still have the old release"
+    where = f"on {worst.them}, which still have the old release"
     return Finding("inconclusive", metric.name, f"fleet degraded since activation: {change} {where}")

@@ -12,7 +12,7 @@ from deployer.gate.config import GateConfig, make_gate_config
 from deployer.gate.learn import prepare
 from deployer.gate.presence import Roll
 from deployer.gate.tick import Clock
-from deployer.gate.track import Track
+from deployer.gate.track import tracks
 from deployer.model.health import HealthCheck
 from deployer.model.sample import Sample
 from deployer.model.verdict import NO_DATA, Reading, Ruling, Verdict
@@ -62,15 +62,15 @@ class Gate:
         clock, roll, config = Clock(), Roll(self.config), self.config
         started = -float(len(self._early))  # they follow one another, whenever they were taken
         ticks = [clock.tick(replace(sample, t=started + i)) for i, sample in enumerate(self._early)]
-        tracks = [Track(metric, config) for metric in config.metrics] if config.canary else []
-        self._case.tracks = tracks
-        for track in tracks:
+        found = tracks(config)
+        self._case.tracks = found
+        for track in found:
             prepare(track, ticks)
         for sample, tick in zip(self._early, ticks, strict=True):
             roll.add(sample, tick)
         if ticks:
             unmeasured = any(not sample.hosts for sample in self._early)
-            self._suspicion = NO_DATA if unmeasured else suspicion(config, roll, ticks, tracks)
+            self._suspicion = NO_DATA if unmeasured else suspicion(config, roll, ticks, found)
 
     def observe(self, sample: Sample) -> Reading:
         """One tick after activation."""

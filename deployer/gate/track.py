@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
-from deployer.gate import evalue
+from deployer.gate import evalue, say
 from deployer.gate.arm import Arm, Past, Total, arms, count
 from deployer.gate.config import GateConfig
 from deployer.gate.evalue import Line
@@ -31,6 +32,7 @@ class Track:
         self.rate = metric.kind == "rate"
         self.control = () if metric.fleet else config.control
         self.beside = bool(self.control)
+        self.them = say.unchanged(self.control) if not config.judged else f"{say.listed(self.control)}, judged before,"
         names = (FLEET,) if metric.fleet else config.canary
         self.arms: list[Arm] = arms(metric, names, config.max_bake, config.beta)
         self.others = Total()  # the control, since activation
@@ -124,7 +126,7 @@ class Track:
         self.others.add(n_k, bad_k[0], bad_k[2], dt)
         was = self.control_past
         self._ceiling(self.others_over, n_k, bad_k[2], was.phi if was else 1.0, dt)
-        if was:
+        if was and not self.config.judged:  # hosts that were judged before are held against their past themselves
             table = evalue.over(self.rate, n_k, GUARD.at(was.high)) if n_k > 0 else ()
             self.guard.update(table, bad_k[3], 0.0, was.phi, dt)
 
@@ -163,6 +165,26 @@ class Track:
             seen = [tick.hosts[name].counts.get("error_rate", (0.0, 0.0)) for name in arm.names if name in tick.hosts]
             extra *= max(1.0, sum(n for n, _ in seen) / exposure, COLD * level)
         return round(extra, 2)
+
+
+def tracks(config: GateConfig) -> list[Track]:
+    """One for each metric. In the last of several waves no control is left: then every host is held against its own
+    past, and the new ones beside those that were judged before (half of the weight each). Health is proven beside
+    them, because a level that moved by itself since the past says nothing."""
+    if not config.canary:
+        return []
+    new = tuple(name for name in config.canary if name not in config.judged)
+    if config.control or not config.judged or not new:
+        return [Track(metric, config) for metric in config.metrics]
+    alone, beside = replace(config, judged=()), replace(config, canary=new, control=config.judged)
+    found = []
+    for metric in config.metrics:
+        if metric.fleet:
+            found.append(Track(metric, alone))
+            continue
+        half = replace(metric, weight=metric.weight / 2.0)
+        found += [Track(replace(half, required=False), alone), Track(replace(half, ceiling=None), beside)]
+    return found
 
 
 def below(q: float) -> float:

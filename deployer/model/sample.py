@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 
@@ -40,3 +40,7 @@ class Sample:
     hosts: Mapping[str, HostSample | None]
     fleet: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     reasons: Mapping[str, str] = field(default_factory=dict)
+
+    def without(self, names: Collection[str]) -> Sample:
+        """Of the other hosts only; what only the whole fleet has is left out."""
+        return Sample(self.t, {name: one for name, one in self.hosts.items() if name not in names})

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from deployer.engine.ports import Ports
-from deployer.engine.request import Policy, Request
+from deployer.engine.request import Policy, Request, Turn
 from deployer.model.errors import LedgerMoved
 from deployer.model.events import Event
 from deployer.model.fleet import Host
@@ -89,10 +89,7 @@ class FakeProbes:
 class ThreeTicks:
     """A gate that decides after three ticks: regressed if any canary host fails, inconclusive without data."""
 
-    canary: tuple[str, ...]
-    control: tuple[str, ...] = ()
-    share: float = 1.0
-    cold: bool = False
+    turn: Turn
     ticks: int = 0
     ruling: Verdict = field(default_factory=lambda: Verdict("inconclusive", "not watched"))
 
@@ -106,11 +103,11 @@ class ThreeTicks:
         self.ticks += 1
         if self.ticks < 3:
             return Reading("continue", seconds=sample.t)
-        seen = [sample.hosts.get(name) for name in self.canary]
+        seen = [sample.hosts.get(name) for name in self.turn.touched]
         if any(s is None for s in seen):
             self.ruling = Verdict("inconclusive", "no data from the canary")
         elif any(s is not None and s.err for s in seen):
-            self.ruling = Verdict("regressed", f"error rate 100 % on {', '.join(self.canary)}")
+            self.ruling = Verdict("regressed", f"error rate 100 % on {', '.join(self.turn.touched)}")
         else:
             self.ruling = Verdict("healthy", "no errors")
         return Reading(self.ruling.ruling, seconds=sample.t)

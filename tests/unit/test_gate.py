@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from bench.traffic import BYPASS, COLD, COLD_BYPASS, LATE, MODELS, NOTHING, Effect, Stream
-from deployer.gate.config import GateConfig, make_gate_config, with_fleet
+from deployer.gate.config import GateConfig, make_gate_config, with_fleet, with_judged
 from deployer.gate.judge import Gate, make_gate
 from deployer.gate.metrics import TABLE
 from deployer.model.health import Compare, Comparison, HealthCheck, Limit, Probe
@@ -288,6 +288,31 @@ def test_ill_before_the_change_is_said_and_not_blamed_on_it() -> None:
     assert gate.suspicion() == NO_DATA
     gate = gate_for()
     assert gate.suspicion() == ""
+
+
+def last_wave(effect: Effect) -> tuple[Gate, Reading]:
+    """Everything has the new release: c1 was judged before, k1 to k3 are new; all of them took `effect`."""
+    made = make_gate_config(CHECK, ("c1", "k1", "k2", "k3"), (), 120.0)
+    gate = Gate(with_judged(made, ("c1",)))
+    return gate, streamed_all(gate, effect)
+
+
+def streamed_all(gate: Gate, effect: Effect) -> Reading:
+    stream = Stream(random.Random(5), "ar", 3)
+    for t in range(-60, 0):
+        gate.pre(stream.tick(float(t)))
+    return ruled(gate, lambda t: stream.tick(float(t), effect))
+
+
+def test_the_last_wave_is_held_beside_those_judged_before_and_against_the_past() -> None:
+    """Health does not suffer from a day that became slower for all; harm is still found without any control."""
+    gate, reading = last_wave(Effect("a slow day", lat=1.5, fleet=True))
+    assert reading.state == "healthy", reading
+    assert "on c1, judged before, in the same" in gate.verdict().because
+    for effect in (replace(BYPASS, fleet=True), Effect("outage", err=1.0, fleet=True)):
+        gate, reading = last_wave(effect)
+        assert reading.state == "regressed", reading
+        assert "before the change" in reading.reason
 
 
 def test_a_ruling_is_final_and_the_gate_deterministic() -> None:
