@@ -111,12 +111,12 @@ def access_log(files: Mapping[str, bytes], settings: ServiceSettings) -> AccessL
     lines: dict[str, Directive] = {}
     for server in [d for d in http if d.name == "server"]:
         for one in own_logs(server.inner) or outer:
-            used[one.at] += 1
-            lines[one.at] = one
+            used[one.words[1]] += 1
+            lines.setdefault(one.words[1], one)
     if not used and not any(d.name == "server" for d in http):
-        lines = {one.at: one for one in outer}
+        lines = {one.words[1]: one for one in outer}
         used.update(list(lines))
-    logged = [lines[at] for at, _ in used.most_common() if lines[at].words[1] != "off"]
+    logged = [lines[path] for path, _ in used.most_common() if path != "off"]
     if not logged:
         return None
     error: InputError | None = None
@@ -129,8 +129,8 @@ def access_log(files: Mapping[str, bytes], settings: ServiceSettings) -> AccessL
 
 
 def note(line: Directive, used: Counter[str]) -> str:
-    """Which servers log elsewhere."""
-    others = sum(used.values()) - used[line.at]
+    """How many servers log elsewhere (or not at all)."""
+    others = sum(used.values()) - used[line.words[1]]
     return f"{line.at}: {others} other server or access_log line(s) are not counted" if others else ""
 
 
