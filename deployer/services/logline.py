@@ -107,6 +107,8 @@ def _splitter(number: int, log: AccessLog) -> str:
         lines += [f"  if (substr(s, 1, {size}) != {text(log.pieces[0])}) return 0", f"  s = substr(s, {size + 1})"]
     for name, literal in zip(log.pieces[1::2], log.pieces[2::2], strict=True):
         value = "s"
+        if name == "time":
+            lines.append('  sub(/^ +/, "", s)')
         if literal:
             lines.append(f"  i = index(s, {text(literal)}); if (!i) return 0")
             value = "substr(s, 1, i - 1)"

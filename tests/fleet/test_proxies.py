@@ -14,6 +14,7 @@ from deployer.adapters.sandbox.daemons import daemon
 from tests.conftest import MEASURED
 from tests.fleet.conftest import Fleet, eventually, make_fleet
 from tests.fleet.load import Load, hit_ratio
+from tests.fleet.test_services import judged_by_counts
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("proxies")]
 
@@ -21,13 +22,17 @@ pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("proxies")]
 @pytest.fixture(scope="module")
 def haproxy() -> Iterator[Fleet]:
     """One HAProxy host."""
-    yield from make_fleet("haproxy", 1)
+    for fleet in make_fleet("haproxy", 1):
+        judged_by_counts(fleet)
+        yield fleet
 
 
 @pytest.fixture(scope="module")
 def squid() -> Iterator[Fleet]:
     """One Squid host."""
-    yield from make_fleet("squid", 1)
+    for fleet in make_fleet("squid", 1):
+        judged_by_counts(fleet)
+        yield fleet
 
 
 def test_a_taken_port_costs_haproxy_seconds_and_not_its_cache(
@@ -98,6 +103,10 @@ def test_squid_leaves_out_what_needs_a_restart(squid: Fleet) -> None:
     assert squid.currents() == before
 
     squid.playbook(restart="allow")
+    check = (
+        squid.sandbox.config / "health_checks/storefront.yml"
+    )  # one host that is emptied: nothing to compare it with
+    check.write_text(check.read_text().replace("inconclusive: rollback", "inconclusive: continue"))
     code, body, err = squid.deploy("push", "--yes", "--allow-quarantined")
     assert code == 0, (body, err)
     assert Path(folder).is_dir()

