@@ -74,6 +74,10 @@ service_running() { parent >/dev/null; }
 service_reload() {
   boss=$(parent) || { echo "no httpd runs with $DEST" >&2; return 1; }
   log=$(readlink "/proc/$boss/fd/2") && [ -f "$log" ] && size=$(wc -c < "$log") || log=/dev/null size=0
+  if [ -f "$ROOT/loaded" ] && read -r was pid since < "$ROOT/loaded" && [ "$pid" = "$boss" ] && [ -d "$ROOT/releases/$was" ]; then
+    needs=$(service_change "$ROOT/releases/$was" "$DEST/.")
+    [ "$needs" = reload ] || { echo "a reload does not make it live; $needs" >&2; return 1; }
+  fi
   rm -f "$ROOT/loaded"
   old=" $(settled "$boss")" && [ -n "${old# }" ] || { echo "httpd has no child that accepts connections" >&2; return 1; }
   kill -USR1 "$boss" || return 1
