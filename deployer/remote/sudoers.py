@@ -22,15 +22,16 @@ HEAD = """\
 """
 
 
-PLAIN = re.compile(r"[A-Za-z0-9._@+/-]+")  # nothing that sudoers(5) gives a meaning to, no wildcard
+PATH = re.compile(r"/[A-Za-z0-9._@+/-]+")  # nothing that sudoers(5) gives a meaning to, no wildcard
+USER = re.compile(r"[a-z_][A-Za-z0-9._-]*")  # no alias, no group, no ALL
 
 
 def rules(users: Iterable[str], layouts: Iterable[Layout]) -> str:
     """A file for /etc/sudoers.d. users: who logs in. Raises InputError for a name or path that would need escaping:
     none may widen a rule."""
     agents, who = sorted({layout.agent for layout in layouts}), sorted(set(users))
-    for word in (*agents, *who):
-        if not PLAIN.fullmatch(word):
+    for word, plain in (*((a, PATH) for a in agents), *((w, USER) for w in who)):
+        if not plain.fullmatch(word):
             raise InputError(
                 f"cannot write a sudo rule for {word!r}", hint="choose a plain name, without spaces or signs"
             )

@@ -26,6 +26,7 @@ UNSAFE = (
     "unsafe",
     "another user of this host could replace what runs there: a folder on the way to it is theirs or open to all",
 )
+ROOTS, OURS = ("0",), ("0", '"$(id -u)"')  # whose files may run, as find(1) is told
 SUDO_SAID = re.compile(r"(?:^|\s)sudo: |is not (?:in the sudoers file|allowed to execute)|Sorry, (?:user|try)")
 
 
@@ -57,11 +58,11 @@ def _verb(
     """The guard answers in the same language when the agent is not there, or may not be what we put there."""
     words = shlex.join([layout.agent, verb, layout.root, *map(str, args)])
     agent, places = shlex.quote(layout.agent), [layout.agent, layout.root, *([also] if also else [])]
-    guard = (
-        f"if ! [ -f {agent} ]; then {_no(ABSENT, 'the host agent is not installed')}; exit; "
-        f"elif {_unsafe(places)}; then {_no(*UNSAFE)}; exit; fi; "
+    absent = f"if ! [ -f {agent} ]; then {_no(ABSENT, 'the host agent is not installed')}; exit; "
+    mine, roots = (
+        f"{absent}elif {_unsafe(places, owners)}; then {_no(*UNSAFE)}; exit; fi; " for owners in (OURS, ROOTS)
     )
-    return Command(f"{guard}exec sh {words}", stdin, deadline, Elevated(guard, words, agent))
+    return Command(f"{mine}exec sh {words}", stdin, deadline, Elevated(roots, words, agent))
 
 
 def _no(code: str, error: str) -> str:
@@ -69,12 +70,13 @@ def _no(code: str, error: str) -> str:
     return f"echo {shlex.quote(json.dumps({'ok': False, 'proto': PROTOCOL, 'code': code, 'error': error}))}"
 
 
-def _unsafe(paths: Sequence[str]) -> str:
-    """sh that is true when somebody other than root and the user who logs in could put a file of theirs in the place of
-    one of `paths`: a folder above it is theirs, or is open to all without the sticky bit. What is not there yet is no
-    danger: we make it."""
+def _unsafe(paths: Sequence[str], owners: Sequence[str] = OURS) -> str:
+    """sh that is true when somebody other than the owners (root and who logs in; root alone where sudo runs it)
+    could put a file of theirs in the place of one of `paths`: a folder above it is theirs, or is open to all without
+    the sticky bit. What is not there yet is no danger: we make it."""
     above = {"/".join(parts[:n]) for path in paths for parts in [path.split("/")] for n in range(2, len(parts) + 1)}
-    rule = r'\( -perm -0002 ! -perm -1000 -o ! -user 0 ! -user "$(id -u)" \)'
+    foreign = " ".join(f"! -user {owner}" for owner in owners)
+    rule = rf"\( -perm -0002 ! -perm -1000 -o {foreign} \)"
     return f'[ -n "$(find -H {shlex.join(sorted(above))} -prune {rule} 2>/dev/null)" ]'
 
 

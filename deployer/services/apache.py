@@ -75,6 +75,10 @@ service_running() { parent >/dev/null; }
 service_reload() {
   boss=$(parent) || { echo "no httpd runs with $DEST" >&2; return 1; }
   log=$(readlink "/proc/$boss/fd/2") && [ -f "$log" ] && size=$(wc -c < "$log") || log=/dev/null size=0
+  if [ -f "$ROOT/loaded" ] && read -r was pid since < "$ROOT/loaded" && [ "$pid" = "$boss" ] && [ -d "$ROOT/releases/$was" ]; then
+    needs=$(service_change "$ROOT/releases/$was" "$DEST/.")
+    [ "$needs" = reload ] || { echo "a reload does not make it live; $needs" >&2; return 1; }
+  fi
   rm -f "$ROOT/loaded"
   old=" $(settled "$boss")" && [ -n "${old# }" ] || { echo "httpd has no child that accepts connections" >&2; return 1; }
   kill -USR1 "$boss" || return 1
@@ -110,7 +114,7 @@ service_loaded() { # the same parent has what was proven; another one was starte
   if [ "$boss" = "$pid" ] && [ "$(started "$pid")" = "$since" ]; then echo "$release"
   elif [ "$(readlink "$ROOT/current")" = "releases/$release" ]; then echo "$release"; fi
 }
-service_adopted() { boss=$(parent) && remember "$1" "$boss"; }
+service_adopted() { boss=$(parent) || boss=0; remember "$1" "$boss"; }
 fixed() { # DIR: what the parent reads once in its life, as `name value`
   find "$1" -type f ! -path '*-available/*' ! -name .manifest -exec cat {} + | awk '
     { sub(/^[[:space:]]+/, ""); word = tolower($1) }

@@ -18,7 +18,7 @@ from deployer.adapters.sandbox import binaries, servers
 from deployer.adapters.sandbox.fleet import Sandbox, free_port, listening, wait_for
 from deployer.adapters.ssh import SshTransport
 from deployer.engine.doctor import judge
-from deployer.model.errors import Unreachable
+from deployer.model.errors import Refused, Unreachable
 from deployer.model.fleet import Host
 from deployer.remote.layout import Layout, agent_source, layout_for
 from deployer.remote.sudoers import rules
@@ -172,6 +172,18 @@ def test_the_rules_of_doctor_are_enough_and_allow_nothing_else(machine: Machine)
         assert '"proto"' not in said(line), line
     assert '"proto"' in said(f"sudo -n {agent}")
     assert "not allowed to set" in said(f"sudo -n LD_PRELOAD=/x {agent}")
+    transport.close()
+
+
+def test_an_agent_of_the_users_own_is_not_run_as_root(machine: Machine) -> None:
+    """They could put anything there."""
+    rig, transport, layout = machine.rig()
+    machine.allow(rules([USER], [layout]))
+    install(layout)
+    os.chown(Path(layout.agent).parent, 4711, 4711)
+    with pytest.raises(Refused) as caught:
+        rig.hosts.survey(rig.host)
+    assert caught.value.code == "unsafe"
     transport.close()
 
 

@@ -100,7 +100,7 @@ def test_no_name_widens_a_rule(name: str) -> None:
         text = rules([name], [layout])
     except InputError:
         return
-    assert set(name) <= set("ab-_.@")
+    assert set(name) <= set("ab-_.")
     assert text.splitlines()[-1].startswith(f"{name} ALL = ")
 
 
