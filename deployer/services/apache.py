@@ -110,7 +110,7 @@ service_loaded() { # the same parent has what was proven; another one was starte
   if [ "$boss" = "$pid" ] && [ "$(started "$pid")" = "$since" ]; then echo "$release"
   elif [ "$(readlink "$ROOT/current")" = "releases/$release" ]; then echo "$release"; fi
 }
-service_adopted() { boss=$(parent) && remember "$1" "$boss"; }
+service_adopted() { boss=$(parent) || boss=0; remember "$1" "$boss"; }
 fixed() { # DIR: what the parent reads once in its life, as `name value`
   find "$1" -type f ! -path '*-available/*' ! -name .manifest -exec cat {} + | awk '
     { sub(/^[[:space:]]+/, ""); word = tolower($1) }

@@ -157,7 +157,7 @@ service_loaded() { # the same process has what was proven; another one was start
   if [ "$now" = "$pid" ] && [ "$(started "$pid")" = "$since" ]; then echo "$release"
   elif [ "$(readlink "$ROOT/current")" = "releases/$release" ]; then echo "$release"; fi
 }
-service_adopted() { pid=$(server) && remember "$1" "$pid"; }
+service_adopted() { pid=$(server) || pid=0; remember "$1" "$pid"; }
 service_change() {
   paths=$(differing "$1" "$2")
   for path in $paths; do
