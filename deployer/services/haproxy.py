@@ -115,7 +115,7 @@ service_loaded() { # the same worker has what was proven; another one was starte
     *[0-9]*) [ "$(readlink "$ROOT/current")" = "releases/$release" ] && echo "$release" ;;
   esac
 }
-service_adopted() { master=$(boss) && one=$(serving "$master" | head -n 1) && [ -n "$one" ] && remember "$1" "$one"; }
+service_adopted() { master=$(boss) && one=$(serving "$master" | head -n 1) || one=; remember "$1" "${one:-0}"; }
 service_change() { echo reload; } # a new worker reads everything; what the master alone reads is on its command line
 service_restart() {
   if [ -z "$PREFIX" ] && [ -d /run/systemd/system ]; then systemctl reset-failed "$UNIT" 2>/dev/null; systemctl stop "$UNIT"; fi

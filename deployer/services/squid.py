@@ -107,7 +107,7 @@ service_loaded() { # the same process with the same sockets has what was proven;
   if [ "$pid $since $open" = "$master $(started "$master") $now" ]; then echo "$release"
   elif [ "$(readlink "$ROOT/current")" = "releases/$release" ]; then echo "$release"; fi
 }
-service_adopted() { master=$(boss) && [ -n "$(inodes "$master")" ] && remember "$1" "$master"; }
+service_adopted() { master=$(boss) || master=0; remember "$1" "$master"; }
 service_change() { # measured on 5.7: what a running squid leaves as it is, most of it without a word
   { parsed "$1"; echo --; parsed "$2"; } | awk '
     function keep(key, value) { all[key]; if (after) new[key] = value; else old[key] = value }

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -182,6 +183,38 @@ def test_the_way_back_starts_a_dead_server(fleet: Fleet, measure: Measure) -> No
         assert fleet.currents() == loaded(fleet) == before
     assert answers(fleet)
     measure("server killed", "started")
+
+
+def test_a_host_that_reboots_while_pending_comes_up_old_and_proves_it(fleet: Fleet, measure: Measure) -> None:
+    """Every process is gone, the boot unit puts the link back, the server starts: nothing is pending or unproven."""
+    before, host = fleet.currents(), fleet.host("web1")
+    with pending(fleet) as child:
+        child.kill()
+        child.wait()
+        for pid in doomed(host.prefix):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        eventually(lambda: not servers(host.prefix), 10, "the host is down")
+        agent = next(fleet.root("web1").parent.glob("bin/hostctl-*"))
+        subprocess.run(["sh", str(agent), "boot", str(fleet.root("web1"))], check=True, capture_output=True)
+        words = daemon(fleet.sandbox.service).command(host.prefix, fleet.sandbox.variables(host))
+        for _ in range(20):  # a port may be held for a moment by a child that is still ending
+            if subprocess.run(words, check=False, capture_output=True, stdin=subprocess.DEVNULL).returncode == 0:
+                break
+            time.sleep(0.5)
+        eventually(lambda: answers(fleet), 30, "the server answers")
+        assert fleet.currents() == before
+        eventually(lambda: loaded(fleet) == before, 20, "proven")
+    measure("host rebooted", "old, proven")
+
+
+def doomed(prefix: Path) -> list[int]:
+    """The server, the watchdog and all their children; parents first, or they would replace their children."""
+    found = [*servers(prefix), *(p for p in processes(prefix) if b"hostctl" in Path(f"/proc/{p}/cmdline").read_bytes())]
+    for pid in found:  # grows while it is walked
+        with contextlib.suppress(OSError):
+            found += [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return list(dict.fromkeys(found))
 
 
 def servers(prefix: Path) -> list[int]:
