@@ -7,14 +7,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deployer.adapters.inventory_values import is_host_name, make_host, said, typed
+from deployer.adapters.inventory_values import MAX_NAME, is_host_name, make_host, said, typed
 from deployer.adapters.yaml_source import Document, Path_, did_you_mean, read_yaml, without_extensions
 from deployer.model.errors import InputError, UsageError
 from deployer.model.fleet import Fleet
 from deployer.model.pattern import select
 
 PARTS = ("hosts", "children", "vars")
-RANGE = re.compile(r"\[(?:(\d+):(\d+)|([a-z]):([a-z])|([A-Z]):([A-Z]))(?::(\d+))?\]")
+RANGE = re.compile(r"\[(?:([0-9]{1,9}):([0-9]{1,9})|([a-z]):([a-z])|([A-Z]):([A-Z]))(?::([0-9]{1,9}))?\]")
+MAX_HOSTS = 20_000
 
 
 @dataclass
@@ -115,7 +116,11 @@ def add_hosts(groups: Groups, group: str, pattern: str, names: object, path: Pat
     if names is not None and not isinstance(names, dict):
         raise document.fail(path, f"the variables of host {pattern} must be a map")
     own = typed(document, names or {}, path)
+    if len(pattern) > 2 * MAX_NAME or next(expand(pattern), None) is None:
+        raise document.fail(path, f"{pattern!r:.80} names no host: a range goes up, and a name has {MAX_NAME} letters")
     for name in expand(pattern):
+        if len(groups.hosts) > MAX_HOSTS:
+            raise document.fail(path, f"more than {MAX_HOSTS} hosts", "look at the ranges")
         if not is_host_name(name):
             raise document.fail(
                 path, f"{name!r:.80} is not a host name or address", "letters, digits and . _ - are allowed"
@@ -143,10 +148,10 @@ def expand(pattern: str) -> Iterator[str]:
     step = int(match[7] or 1) or 1
     if match[1] is not None:
         width = len(match[1]) if match[1].startswith("0") else 0
-        items = [str(n).zfill(width) for n in range(int(match[1]), min(int(match[2]), int(match[1]) + 10000) + 1, step)]
+        items = (str(n).zfill(width) for n in range(int(match[1]), int(match[2]) + 1, step))
     else:
         first, last = (match[3], match[4]) if match[3] else (match[5], match[6])
-        items = [chr(n) for n in range(ord(first), ord(last) + 1, step)]
+        items = (chr(n) for n in range(ord(first), ord(last) + 1, step))
     for item in items:
         yield from expand(pattern[: match.start()] + item + pattern[match.end() :])
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import paramiko
     from fabric import Connection
 
+MOST = 32 * 1024 * 1024  # bytes of an answer
 TRIES, BACKOFF = 4, 0.5  # connections refused for want of a slot (MaxStartups) are tried again
 
 
@@ -205,13 +206,17 @@ def _exchange(channel: paramiko.Channel, command: Command, end: float) -> Comple
         channel.settimeout(max(0.05, end - time.monotonic()))
         chunk = channel.recv(65536)
         out += chunk
-        while channel.recv_stderr_ready():
+        while channel.recv_stderr_ready() and len(err) < MOST:
             err += channel.recv_stderr(65536)
         if not chunk:
             break
+        if len(out) > MOST or len(err) > MOST:
+            raise OSError(f"it said more than {MOST >> 20} MiB")
+        if time.monotonic() > end:  # who never stops talking never lets a read time out
+            raise TimeoutError
     if not channel.status_event.wait(max(0.05, end - time.monotonic())):
         raise TimeoutError
-    while channel.recv_stderr_ready():
+    while channel.recv_stderr_ready() and len(err) < MOST:
         err += channel.recv_stderr(65536)
     status = channel.exit_status
     return Completed(None if status == -1 else status, bytes(out), bytes(err[:65536]))

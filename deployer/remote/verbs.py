@@ -212,11 +212,11 @@ def _state(body: dict[str, object]) -> HostState:
 
 def _typed(value: object, default: object, name: str) -> object:
     if name == "history" and isinstance(value, list):
-        return tuple(Confirmed(int(number), str(command), str(release)) for number, command, release in value)
+        return tuple(Confirmed(int(number), _one_line(str(word)), _one_line(str(id_))) for number, word, id_ in value)
     if isinstance(default, tuple) and isinstance(value, list):
-        return tuple(str(item) for item in value)
+        return tuple(_one_line(str(item)) for item in value)
     if name == "files" and isinstance(value, dict):
-        return {str(path): str(digest) for path, digest in value.items()}
+        return {_one_line(str(path)): _one_line(str(digest)) for path, digest in value.items()}
     if type(value) is not type(default):
         raise ValueError(f"{name} is {value!r:.40}")
-    return _one_line(value) if name == "alarm" and isinstance(value, str) else value
+    return _one_line(value) if isinstance(value, str) else value

@@ -91,6 +91,15 @@ def test_a_deadline_ends_a_command(fleet: Sandbox, wire: SshTransport) -> None:
     assert wire.run(host(fleet), Command("echo still")).stdout == b"still\n"
 
 
+def test_a_host_that_never_stops_talking(fleet: Sandbox, wire: SshTransport, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the memory nor the deadline is its to spend."""
+    with pytest.raises(Unreachable, match="said more than 32 MiB"):
+        wire.run(host(fleet), Command("cat /dev/zero", b"", 60.0))
+    monkeypatch.setattr("deployer.adapters.ssh.MOST", 1 << 40)
+    with pytest.raises(Unreachable, match="no answer within 1 s"):
+        wire.run(host(fleet), Command("while :; do echo x; done", b"", 1.0))
+
+
 def test_a_killed_command_has_no_exit_code(fleet: Sandbox, wire: SshTransport) -> None:
     """-1 is unknown, not failed."""
     assert wire.run(host(fleet), Command("kill -9 $$")).exit is None

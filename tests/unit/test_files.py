@@ -121,6 +121,10 @@ BAD_INVENTORIES = {
     "a: {hosts: {h: {p: 1}}}\nb: {hosts: {h: {p: 2}}}\n": "`p` is 2 here and 1 elsewhere",
     "a: {children: {b: {children: {a: {hosts: {h: {}}}}}}}\n": "groups go in a circle: a > b > a",
     "all: {hosts: [a, b]}\n": "must be a map",
+    "all: {hosts: {'w[1:99999999][1:99999999]': {}}}\n": "more than 20000 hosts",
+    "all: {hosts: {'w[3:1]': {}}}\n": "names no host",
+    f"all: {{hosts: {{'w[1:{'9' * 300}]': {{}}}}}}\n": "is not a host name",
+    f"all: {{hosts: {{'{'[1:1]' * 190}': {{}}}}}}\n": "names no host",
 }
 
 

@@ -60,6 +60,21 @@ def test_a_banner_before_the_answer_is_ignored() -> None:
     assert (state.adopted, state.fence, state.history[0].number, state.files) == (True, 3, 3, {"a": "b"})
 
 
+def test_what_a_host_says_is_data() -> None:
+    """No control character of an answer reaches a terminal, wherever it stands."""
+    body = {
+        "ok": True,
+        "proto": 1,
+        "current": "\x1b[2Ja",
+        "drift": ["M \x1b]0;x\x07"],
+        "files": {"\r\n": "\x00"},
+        "history": [[1, "\x1b", "\n"]],
+    }
+    state = verbs.parse(json.dumps(body).encode(), 0, b"")
+    assert "\x1b" not in repr(state).replace("\\x1b", "\x1b")
+    assert (state.current, state.drift) == ("[2Ja", ("M ]0;x",))
+
+
 def test_no_answer_is_unreachable_and_says_what_was_said() -> None:
     """A host without sh, an expired account, a forced command."""
     with pytest.raises(Unreachable, match="Your account has expired"):
