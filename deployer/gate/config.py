@@ -26,7 +26,6 @@ class GateConfig:
 
     canary: tuple[str, ...]
     control: tuple[str, ...] = ()
-    judged: tuple[str, ...] = ()
     metrics: tuple[Metric, ...] = tuple(TABLE.values())
     alpha: float = ALPHA
     share: float = 1.0
@@ -41,6 +40,7 @@ class GateConfig:
     refetch: bool = False
     probes: tuple[str, ...] = ()
     min_samples: int = 5
+    judged: tuple[str, ...] = ()
 
     @property
     def limit(self) -> float:
