@@ -76,7 +76,13 @@ class Measure:
             self._begin(names, began)
         watching = self._watching
         self._traffic.ask(names, slow=True)
-        timer = threading.Timer(LEAD * TICK, self._traffic.ask, [names])
+        asked = threading.Event()
+
+        def ask() -> None:
+            asked.set()
+            self._traffic.ask(names)
+
+        timer = threading.Timer(LEAD * TICK, ask)
         timer.daemon = True
         timer.start()
         try:
@@ -84,6 +90,8 @@ class Measure:
             time.sleep(max(0.0, began + TICK - time.monotonic()) if not probed.hosts else 0.0)
         finally:
             timer.cancel()
+        if not asked.is_set():  # the probes were quicker than a tick
+            ask()
         gathered = self._traffic.take(names, PATIENCE)
         values, reasons = self._figures.take()
         self._figures.ask()

@@ -1,0 +1,419 @@
+"""One sample a tick from probes and traffic: who is believed, what is said, and that nothing waits for a slow host."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deployer.adapters import measure as room
+from deployer.adapters.figures import Figures, HereReader, number
+from deployer.adapters.measure import Measure, latencies
+from deployer.adapters.poll import Poll
+from deployer.adapters.probes import HttpProbes
+from deployer.adapters.prometheus import QueryReader, value
+from deployer.adapters.sources import CounterReader, LogReader, Traffic
+from deployer.adapters.ssh import Completed
+from deployer.model.errors import HostError, InputError, Unreachable
+from deployer.model.fleet import Host
+from deployer.model.sample import HostSample, Sample
+from deployer.model.sources import Sources
+from deployer.remote.layout import Layout
+from deployer.remote.logs import Counts
+from deployer.remote.verbs import Command
+from deployer.services.base import AccessLog
+from deployer.services.logline import AGENT
+
+WEB1, WEB2 = Host("web1"), Host("web2")
+ALL = frozenset(("n", "err", "lat", "look", "miss", "orig"))
+PROBED = HostSample(n=5, lat=(1.0,) * 5, rehit_n=2, rehit_bad=1, required_ok=frozenset(("home",)))
+SEEN = Traffic(Counts(20, 1, 18, 2, 3, lat=((4.0, 20),)), ALL)
+LAYOUT = Layout("", "/x", "/x", "/etc/nginx", "/agent")
+
+
+@dataclass
+class Scripted:
+    """A reader whose answers are given, one after the other; the last one for ever. An error is raised."""
+
+    answers: list[Traffic | HostError]
+    follows: bool = True
+    slow: bool = False
+    asked: int = 0
+    gate: threading.Event | None = None
+
+    def read(self) -> Traffic:
+        self.asked += 1
+        if self.gate and not self.gate.wait(20):
+            raise HostError("never let go")
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, HostError):
+            raise answer
+        return answer
+
+
+class FakeProbes:
+    """Gives the same for every host, at once; None: no host."""
+
+    def __init__(self, given: HostSample | None = PROBED) -> None:
+        self.given = given
+
+    def sample(self, hosts: Sequence[Host], t: float) -> Sample:
+        return Sample(t, {host.name: self.given for host in hosts} if self.given else {})
+
+    def close(self) -> None: ...
+
+
+@contextmanager
+def measuring(
+    readers: dict[str, Scripted], sources: Sources | None = None, probes: FakeProbes | None = None
+) -> Iterator[Measure]:
+    """Ticks of a few milliseconds."""
+
+    def figures(executor: ThreadPoolExecutor) -> Figures:
+        return Figures(executor, sources or Sources(), [WEB1, WEB2], Wire([]))
+
+    with Measure(cast(HttpProbes, probes or FakeProbes()), readers, figures) as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tick begins, asks and ends at once; it still waits for its answers."""
+    for name in ("TICK", "LEAD"):
+        monkeypatch.setattr(room, name, 0.02)
+    monkeypatch.setattr(room, "PATIENCE", 5.0)
+
+
+def baseline(measure: Measure, ticks: int = 3) -> Sequence[Sample]:
+    before = []
+    for t in range(-ticks, 0):
+        before.append(measure.sample([WEB1, WEB2], float(t)))
+    return measure.settle(before)
+
+
+def test_enough_traffic_is_judged() -> None:
+    """Requests, errors and latency are real; re-fetches and required probes stay the probes'."""
+    with measuring({"web1": Scripted([SEEN]), "web2": Scripted([SEEN])}) as measure:
+        before = baseline(measure)
+        assert measure.judged_by.startswith("judged by real traffic: at least ")
+        assert before[-1].hosts["web1"] == measure.sample([WEB1, WEB2], 0.0).hosts["web1"]
+        assert before[-1].hosts["web1"] == HostSample(
+            n=20, err=1, lat=(4.0,) * 20, rehit_n=2, rehit_bad=1, look=18, miss=2, orig=3, orig_s=20.0,
+            required_ok=frozenset(("home",)),
+        )  # fmt: skip
+
+
+def test_too_little_traffic_on_one_host_and_the_probes_are_judged() -> None:
+    """Decided for all hosts alike; what only the server knows is still taken from it."""
+    little = Traffic(Counts(0, lat=()), ALL)
+    with measuring({"web1": Scripted([SEEN]), "web2": Scripted([little])}) as measure:
+        before = baseline(measure)
+        assert measure.judged_by == "judged by the probes: 0.0 requests/s on web2: fewer than min_traffic 1/s"
+        one = before[-1].hosts["web1"]
+        assert one is not None
+        assert (one.n, one.lat, one.look, one.orig, one.orig_s) == (5, PROBED.lat, 18, 3, 20.0)
+
+
+def test_no_source_and_no_answer_are_said() -> None:
+    with measuring({}) as measure:
+        assert baseline(measure)[-1].hosts["web1"] == PROBED
+        assert measure.judged_by == "judged by the probes: no source of real traffic"
+    broken = Scripted([HostError("access log /x: unreadable")])
+    with measuring({"web1": Scripted([SEEN]), "web2": broken}) as measure:
+        baseline(measure)
+        assert measure.judged_by == "judged by the probes: 0.0 requests/s on web2: access log /x: unreadable"
+
+
+def test_a_source_that_breaks_is_no_data_with_its_name() -> None:
+    """Never a pass, never the probes instead."""
+    reader = Scripted([SEEN])
+    with measuring({"web1": Scripted([SEEN]), "web2": reader}) as measure:
+        baseline(measure)
+        reader.answers = [HostError("access log /x: missing")]
+        measure.sample([WEB1, WEB2], 0.0)  # what came in before it broke
+        sample = measure.sample([WEB1, WEB2], 1.0)
+        assert sample.hosts["web2"] is None
+        assert sample.reasons["web2"] == "access log /x: missing"
+        assert sample.hosts["web1"] is not None
+        assert sample.hosts["web1"].n == 20
+        reader.answers = [SEEN]
+        measure.sample([WEB1, WEB2], 2.0)
+        assert measure.sample([WEB1, WEB2], 3.0).hosts["web2"] is not None
+
+
+def test_a_host_that_falls_silent_is_named() -> None:
+    reader = Scripted([SEEN])
+    with measuring({"web1": Scripted([SEEN]), "web2": reader}) as measure:
+        baseline(measure)
+        reader.answers = [Traffic(Counts(), ALL)]
+        samples = [measure.sample([WEB1, WEB2], float(t)) for t in range(8)]
+        early, late = samples[2].hosts["web2"], samples[-1]
+        assert early is not None
+        assert early.n == 0
+        assert late.hosts["web2"] is None
+        assert late.reasons["web2"].startswith("no request for ")
+
+
+def test_counters_alone_leave_latency_to_the_probes() -> None:
+    """What a server cannot tell is not made up."""
+    counted = Traffic(Counts(n=30, look=20, miss=4, orig=5), frozenset(("n", "look", "miss", "orig")))
+    with measuring({"web1": Scripted([counted]), "web2": Scripted([counted])}) as measure:
+        one = baseline(measure)[-1].hosts["web1"]
+        assert one is not None
+        assert (one.n, one.err, one.lat, one.miss, one.orig_s) == (5, 0, PROBED.lat, 4, 30.0)
+
+
+def test_a_slow_host_delays_nobody_twice_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is waited for once; then the others go on without it, and its late answer is taken in a later tick."""
+    monkeypatch.setattr(room, "PATIENCE", 0.2)
+    slow, quick = Scripted([SEEN]), Scripted([SEEN])
+    with measuring({"web1": quick, "web2": slow}) as measure:
+        baseline(measure)
+        slow.gate = threading.Event()
+        measure.sample([WEB1, WEB2], 0.0)
+        samples = [measure.sample([WEB1, WEB2], float(t)) for t in range(1, 6)]
+        assert all(s.hosts["web1"] is not None and s.hosts["web1"].n for s in samples)
+        waiting = [s.hosts["web2"] for s in samples]
+        assert all(one is not None and one.n == 0 for one in waiting), "late is no data, and no reason yet"
+        slow.gate.set()
+        slow.gate = None
+        after = [measure.sample([WEB1, WEB2], float(t)).hosts["web2"] for t in range(6, 9)]
+        assert any(one is not None and one.n >= 20 for one in after)
+
+
+def test_a_new_watch_forgets_what_lies_between() -> None:
+    """The first answer of a log only finds the place: what was logged during the activation is not judged."""
+    big = Traffic(Counts(n=1000, lat=((1.0, 1000),)), ALL)
+    readers = {name: Scripted([SEEN]) for name in ("web1", "web2")}
+    with measuring(readers) as measure:
+        baseline(measure)
+        for reader in readers.values():
+            reader.answers = [big, SEEN]
+        seen = [measure.sample([WEB1, WEB2], float(t)).hosts["web1"] for t in range(4)]
+        assert all(one is not None and one.n < 1000 for one in seen)
+
+
+def test_figures_count_per_client_request_or_per_second() -> None:
+    sources = Sources.model_validate(
+        {"exec": {"five": {"command": "echo 5", "on": "deployer"}, "none": {"command": "exit 3", "on": "deployer"}}}
+    )
+    for readers in ({"web1": Scripted([SEEN]), "web2": Scripted([SEEN])}, {}):
+        with measuring(readers, sources) as measure:
+            sample, t = baseline(measure)[-1], 0.0
+            while "five" not in sample.fleet:
+                assert t < 500
+                sample = measure.sample([WEB1, WEB2], t)
+                t += 1
+            count, exposure = sample.fleet["five"]
+            assert exposure == (40.0 if readers else pytest.approx(count / 5))
+            assert "none" not in sample.fleet
+            while sample.reasons.get("none") in (None, "no answer yet"):
+                assert t < 500
+                sample = measure.sample([WEB1, WEB2], t)
+                t += 1
+            assert sample.reasons["none"] == "the command ended with exit 3"
+
+
+def test_probes_that_measure_nothing_take_a_tick() -> None:
+    """Every host is in the sample, without data."""
+    with measuring({}, probes=FakeProbes(None)) as measure:
+        assert measure.sample([WEB1, WEB2], 0.0).hosts == {"web1": None, "web2": None}
+
+
+@given(st.lists(st.tuples(st.floats(0, 1e6), st.integers(0, 5000)), max_size=20))
+def test_latencies_keep_their_quantiles(histogram: list[tuple[float, int]]) -> None:
+    found, total = latencies(histogram, 200), sum(many for _, many in histogram)
+    assert len(found) == min(200, total) or (len(found) in (199, 200) and total > 200)
+    assert list(found) == sorted(found)
+    for ms, _ in histogram:
+        below = sum(many for other, many in histogram if other <= ms)
+        if total:
+            assert abs(sum(one <= ms for one in found) / max(1, len(found)) - below / total) <= 1.01 / 100
+
+
+class TestPoll:
+    """What a place said late, or wrongly."""
+
+    def test_our_own_bug_is_that_places_result(self) -> None:
+        class Broken:
+            follows = slow = False
+
+            def read(self) -> int:
+                raise ZeroDivisionError("oops")
+
+        with ThreadPoolExecutor(2) as executor:
+            poll: Poll[int] = Poll(executor, {"a": Broken()}, lambda old, new: old + new)
+            poll.ask(["a", "unknown"])
+            assert poll.take(["a", "unknown"], 5.0) == {"a": (None, "internal error: ZeroDivisionError: oops")}
+
+    def test_after_the_end_nothing_is_asked(self) -> None:
+        executor = ThreadPoolExecutor(1)
+        reader = Scripted([SEEN])
+        poll: Poll[Traffic] = Poll(executor, {"a": reader}, lambda old, new: old + new)
+        executor.shutdown()
+        poll.ask(["a"])
+        assert poll.take(["a"], 0.0) == {"a": (None, "")}
+        assert reader.asked == 0
+
+
+@dataclass
+class Wire:
+    """A transport: answers to come, and what was asked."""
+
+    answers: list[bytes | HostError]
+    asked: list[str] = field(default_factory=list)
+
+    def run(self, host: Host, command: Command, fresh: bool = False) -> Completed:
+        self.asked.append(command.line)
+        answer = self.answers.pop(0)
+        if isinstance(answer, HostError):
+            raise answer
+        return Completed(0, answer, b"")
+
+
+OLD = AccessLog("/old.log", ("", "status", " ", "cache", " ", "time", ""), 1000.0)
+NEW = AccessLog("/old.log", ("", "time", " ", "status", " ", "cache", ""), 1000.0)
+TAR = b"\0" * 10240  # an empty one
+
+
+def answer(release: str, n: int = 1, state: str = "ok", **counts: int) -> bytes:
+    names = dict.fromkeys(("n", "err", "look", "miss", "orig", "probe", "bad", "used", "exit"), 0)
+    log = {**names, "n": n, **counts, "lat": []}
+    body = {"release": release, "state": state, "inode": 7, "start": 0, "skipped": 0, "rotated": False, "log": log}
+    return json.dumps(body).encode() + b"\n"
+
+
+def reader(wire: Wire, new: AccessLog, old: Callable[[Any], AccessLog | None]) -> LogReader:
+    return LogReader(wire, WEB1, LAYOUT, new, "new", old)
+
+
+def test_a_changed_log_format_is_no_lost_traffic() -> None:
+    """Both formats are tried on every line, that of the release the host has first."""
+    wire = Wire([TAR, answer("old"), answer("new"), answer("new")])
+    found = reader(wire, NEW, lambda files: OLD)
+    assert [found.read().counts.n for _ in range(3)] == [1, 1, 1]
+    reads = [line for line in wire.asked if "follow" in line]
+    assert all("split_1" in line and "split_2" in line for line in reads)
+
+    def first_fields(line: str) -> str:
+        return line.split("function split_1")[1].split("function split_2", maxsplit=1)[0]
+
+    assert first_fields(reads[1]).index("status = ") < first_fields(reads[1]).index("time = ")
+    assert first_fields(reads[2]).index("time = ") < first_fields(reads[2]).index("status = ")
+
+
+def test_a_changed_log_file_is_no_lost_traffic() -> None:
+    """Both are followed; the one of the release that the host has must be there."""
+    missing = answer("old", state="missing")
+    wire = Wire([TAR, answer("old") + missing, answer("new", n=0) + answer("new")])
+    found = reader(wire, replace(NEW, path="/new.log"), lambda files: OLD)
+    assert found.read().counts.n == 1
+    assert found.read().counts.n == 1
+    wire.answers.append(missing.replace(b"old", b"new") + answer("new"))
+    with pytest.raises(HostError, match=r"access log /new\.log: missing"):
+        found.read()
+
+
+def test_an_old_log_that_says_too_little_leaves_the_new_one() -> None:
+    """The push that brings the format in."""
+
+    def refuse(files: object) -> AccessLog | None:
+        raise InputError("too little")
+
+    wire = Wire([TAR, answer("old", n=0, bad=5), answer("new")])
+    found = reader(wire, NEW, refuse)
+    with pytest.raises(HostError, match=r"5 lines of the access log /old\.log are in no known format"):
+        found.read()
+    assert found.read().counts.n == 1
+
+
+def test_a_host_without_an_answer_is_asked_again() -> None:
+    wire = Wire([Unreachable("no answer within 8 s"), TAR, answer("old"), b"Welcome!\n"])
+    found = reader(wire, NEW, lambda files: None)
+    with pytest.raises(HostError, match="no answer"):
+        found.read()
+    assert found.read().counts.n == 1
+    with pytest.raises(HostError, match="was not read"):
+        found.read()
+
+
+def test_counters_over_the_wire() -> None:
+    """The first answer is where to begin; a restart is one named tick."""
+    wire = Wire([b"n 100\nmiss 5\n", b"n 130\nmiss 6\n", b"n 3\nmiss 0\n", b"n 9\nmiss 1\n"])
+    counters = CounterReader(wire, WEB1, LAYOUT)
+    counters.read()
+    found = counters.read()
+    assert (found.counts.n, found.counts.miss, found.knows) == (30, 1, frozenset(("n", "miss")))
+    with pytest.raises(HostError, match="began again"):
+        counters.read()
+    assert counters.read().counts.n == 6
+
+
+def test_our_own_agent_is_one_word() -> None:
+    """What the probes send is what the program leaves out."""
+    from deployer.adapters.http import HEADERS
+
+    assert HEADERS["User-Agent"] == AGENT
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"", "no answer to the query"),
+        (b"<html>", "no answer to the query"),
+        (b'{"status":"error","error":"parse error"}', "parse error"),
+        (b'{"status":"success","data":{"resultType":"vector","result":[]}}', "gives no data"),
+        (b'{"status":"success","data":{"resultType":"vector","result":[{"value":[1,"1"]},{"value":[1,"2"]}]}}', "2 series"),
+        (b'{"status":"success","data":{"resultType":"vector","result":[{"value":[1,"NaN"]}]}}', "nan"),
+        (b'{"status":"success","data":{"resultType":"vector","result":[{"value":[1,"-1"]}]}}', "-1"),
+        (b'{"status":"success","data":{"resultType":"scalar","result":[1,"+Inf"]}}', "inf"),
+        (b'{"status":"success","data":{"resultType":"matrix","result":[{"values":[]}]}}', "no single number"),
+        (b'{"status":"success"}', "no single number"),
+    ],
+)  # fmt: skip
+def test_prometheus_answers_that_are_no_figure(body: bytes, said: str) -> None:
+    with pytest.raises(HostError) as caught:
+        value(200, body)
+    assert said in str(caught.value)
+
+
+def test_prometheus_figures() -> None:
+    assert value(200, b'{"status":"success","data":{"resultType":"scalar","result":[1,"2.5"]}}') == 2.5
+    assert value(200, b'{"status":"success","data":{"resultType":"vector","result":[{"value":[1,"3"]}]}}') == 3.0
+    with pytest.raises(HostError):
+        QueryReader("http://127.0.0.1:9", "up").read()
+
+
+@given(st.binary(max_size=100))
+def test_any_answer_is_a_figure_or_an_error(body: bytes) -> None:
+    for read in (lambda: value(200, body), lambda: number(body)):
+        try:
+            assert read() >= 0
+        except HostError:
+            continue
+
+
+def test_commands_here() -> None:
+    assert HereReader("echo 2.5; cat").read() == 2.5, "nothing to read, and nobody waits"
+    for command in ("echo many", "exit 3", "true", "echo -1", "echo nan"):
+        with pytest.raises(HostError):
+            HereReader(command).read()
+
+
+def test_a_figure_of_all_hosts_is_their_sum() -> None:
+    """And nothing at all where one host says nothing."""
+    sources = Sources.model_validate({"exec": {"load": {"command": "x", "on": "host"}}})
+    with ThreadPoolExecutor(1) as executor:
+        figures = Figures(executor, sources, [WEB1, WEB2], Wire([b"1.5", b"2", b"1", Unreachable("gone")]))
+        for expected in (({"load": 3.5}, {}), ({}, {"load": "gone on web2"})):
+            figures.ask()
+            executor.submit(int).result()  # the pool has one thread: what was asked before has been answered
+            assert figures.take() == expected
