@@ -354,7 +354,7 @@ layers_install() { # what revives a revert after the watchdog was killed, or a r
   name=deployer-$(basename "$ROOT")
   [ ! -d /etc/cron.d ] || echo "* * * * * root sh $SELF tick $ROOT >/dev/null 2>&1" > "/etc/cron.d/$name" || :
   [ -d /run/systemd/system ] || return 0
-  printf '[Unit]\nDescription=revert unconfirmed configuration before the services start\nDefaultDependencies=no\nRequiresMountsFor=%s\nAfter=local-fs.target\nBefore=nginx.service varnish.service\n[Service]\nType=oneshot\nExecStart=/bin/sh %s boot %s\n[Install]\nWantedBy=multi-user.target\n' \
+  printf '[Unit]\nDescription=revert unconfirmed configuration before the services start\nDefaultDependencies=no\nRequiresMountsFor=%s\nAfter=local-fs.target\nBefore=nginx.service varnish.service haproxy.service squid.service apache2.service httpd.service trafficserver.service\n[Service]\nType=oneshot\nExecStart=/bin/sh %s boot %s\n[Install]\nWantedBy=multi-user.target\n' \
     "$ROOT" "$SELF" "$ROOT" > "/etc/systemd/system/$name.service" && systemctl enable -q "$name.service" 2>/dev/null || :
 }
 

@@ -97,10 +97,12 @@ defaults() { # records that some release here set and the live one does not name
 }
 service_reload() {
   old=$(server) || { echo "no traffic_server runs on $DEST" >&2; return 1; }
-  was=; [ ! -f "$ROOT/loaded" ] || { read -r was pid since < "$ROOT/loaded"; [ "$pid $since" = "$old $(started "$old")" ] || was=; }
+  was='' pid='' since=''; [ ! -f "$ROOT/loaded" ] || read -r was pid since < "$ROOT/loaded"
   if [ -n "$was" ] && [ -d "$ROOT/releases/$was" ]; then
     needs=$(service_change "$ROOT/releases/$was" "$DEST/.")
     [ "$needs" = reload ] || { echo "a reload does not make it live; $needs" >&2; return 1; }
+  fi
+  if [ -n "$was" ] && [ -d "$ROOT/releases/$was" ] && [ "$pid $since" = "$old $(started "$old")" ]; then
     paths=$(differing "$ROOT/releases/$was" "$DEST/.")
   else paths=$(cd "$DEST" && find . -type f | sed 's|^\./||' | grep -vxE '\.manifest|(plugin|storage|volume)\.config|body_factory/.*'); fi
   rm -f "$ROOT/loaded"
@@ -125,12 +127,13 @@ service_reload() {
     pause
   done
 }
-stop() {
-  boss=$(manager) || return 0
-  kids="$boss $(children "$boss" | tr '\n' ' ')"
-  kill -TERM "$boss" 2>/dev/null
+stop() { # the manager, and the server even where it has lost its manager
+  orphan=
+  read -r pid < "$(layout RUNTIMEDIR)/server.lock" 2>/dev/null && case $(words "$pid" | head -n 1) in */traffic_server) orphan=$pid ;; esac
+  boss=$(manager)
   tries=0
-  for pid in $kids; do
+  for pid in $boss $orphan; do
+    kill -TERM "$pid" 2>/dev/null
     while [ -d "/proc/$pid" ] && [ $tries -lt 60 ]; do tries=$((tries + 1)); pause; done
     [ ! -d "/proc/$pid" ] || kill -KILL "$pid" 2>/dev/null
   done
@@ -145,7 +148,10 @@ service_start() {
   end=$(($(uptime_s) + 14))
   while [ "$(uptime_s)" -lt "$end" ]; do
     said=$(tail -c +$((size + 1)) "$log" 2>/dev/null)
-    case $said in *"failed to load"*|*EMERGENCY:*|*FATAL:*) echo "traffic_server refused it: $(refusal)" >&2; return 1 ;; esac
+    for file in $(printf '%s\n' "$said" | sed -n 's/.*[ /]\([a-z_]*\.[a-z]*\) failed to load.*/\1/p'); do # those that are not there fail, too
+      [ ! -f "$DEST/$file" ] || said="FATAL: $file"
+    done
+    case $said in *EMERGENCY:*|*FATAL:*) echo "traffic_server refused it: $(refusal)" >&2; return 1 ;; esac
     case $said in *"fully initialized"*) pid=$(server) && { remember "$1" "$pid"; return 0; } ;; esac
     pause
   done
@@ -173,8 +179,11 @@ service_change() {
   names=$({ records "$1/records.config"; echo --; records "$2/records.config"; } | awk '
     $1 == "--" { after = 1; next } { name = $1; if (after) { if (!(name in was) || was[name] != $0) print name; delete was[name] } else was[name] = $0 }
     END { for (name in was) print name }')
+  [ -n "$names" ] || { echo reload; return; }
   # shellcheck disable=SC2086
-  static=$([ -z "$names" ] || ctl config describe $names | awk '/^Name/ { name = $3 } /^Update Type/ && /restart traffic/ { print name; exit }')
+  said=$(ctl config describe $names)
+  static=$(printf '%s\n' "$said" | awk '/^Name/ { name = $3 } /^Update Type/ && /restart traffic/ { print name; exit }')
+  [ -n "$said" ] || static=$(printf '%s\n' "$names" | head -n 1)
   [ -z "$static" ] || { echo "restart: $static is read only at the start"; return; }
   echo reload
 }
