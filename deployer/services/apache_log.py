@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from deployer.model.errors import InputError
 from deployer.services.base import AccessLog, ServiceSettings
 
-FORMAT = re.compile(r"%[<>!,\d]*(?:\{([^}]*)\})?(\^?[A-Za-z]{1,2}|%)")  # mod_log_config, section Custom Log Formats
+FORMAT = re.compile(r"%[<>!,\d]*(?:\{([^}]*)\})?(\^t[io]|[A-Za-z]|%)")  # mod_log_config, section Custom Log Formats
 WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)')
 VARIABLE = re.compile(r"\$\{?(\w+)\}?")
 EXPORT = re.compile(r"^\s*export\s+(\w+)=(.*)$", re.MULTILINE)
