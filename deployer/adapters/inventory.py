@@ -116,11 +116,14 @@ def add_hosts(groups: Groups, group: str, pattern: str, names: object, path: Pat
     if names is not None and not isinstance(names, dict):
         raise document.fail(path, f"the variables of host {pattern} must be a map")
     own = typed(document, names or {}, path)
-    if len(pattern) > 2 * MAX_NAME or next(expand(pattern), None) is None:
-        raise document.fail(path, f"{pattern!r:.80} names no host: a range goes up, and a name has {MAX_NAME} letters")
+    how_many = 1 if len(pattern) <= 2 * MAX_NAME else 0
+    for match in RANGE.finditer(pattern):
+        how_many *= len(numbers(match))
+    if not how_many or set("[]") & set(RANGE.sub("", pattern)):
+        raise document.fail(path, f"{pattern!r:.80} is not a host name: a range goes up, as in web[01:20]")
+    if how_many + len(groups.hosts) > MAX_HOSTS:
+        raise document.fail(path, f"more than {MAX_HOSTS} hosts", "look at the ranges")
     for name in expand(pattern):
-        if len(groups.hosts) > MAX_HOSTS:
-            raise document.fail(path, f"more than {MAX_HOSTS} hosts", "look at the ranges")
         if not is_host_name(name):
             raise document.fail(
                 path, f"{name!r:.80} is not a host name or address", "letters, digits and . _ - are allowed"
@@ -139,20 +142,22 @@ def add_hosts(groups: Groups, group: str, pattern: str, names: object, path: Pat
             groups.members[group].append(name)
 
 
+def numbers(match: re.Match[str]) -> range:
+    """What a range stands for: numbers, or the codes of letters."""
+    first, last = (match[n] or match[n + 2] or match[n + 4] for n in (1, 2))
+    step = int(match[7] or 1) or 1
+    return range(int(first), int(last) + 1, step) if match[1] else range(ord(first), ord(last) + 1, step)
+
+
 def expand(pattern: str) -> Iterator[str]:
     """Ansible's ranges, leading zeros kept; a pattern without one is itself."""
     match = RANGE.search(pattern)
     if not match:
         yield pattern
         return
-    step = int(match[7] or 1) or 1
-    if match[1] is not None:
-        width = len(match[1]) if match[1].startswith("0") else 0
-        items = (str(n).zfill(width) for n in range(int(match[1]), int(match[2]) + 1, step))
-    else:
-        first, last = (match[3], match[4]) if match[3] else (match[5], match[6])
-        items = (chr(n) for n in range(ord(first), ord(last) + 1, step))
-    for item in items:
+    width = len(match[1]) if (match[1] or "").startswith("0") else 0
+    for number in numbers(match):
+        item = str(number).zfill(width) if match[1] else chr(number)
         yield from expand(pattern[: match.start()] + item + pattern[match.end() :])
 
 

@@ -27,7 +27,7 @@ def typed(document: Document, names: Mapping[str, object], path: Path_) -> dict[
             raise document.fail(
                 (*path, key),
                 f"`{key}`: secrets are not read from the inventory",
-                "use ssh keys or an agent, and sudo without a password (NOPASSWD) for what runs as root",
+                "use ssh keys or an agent; for sudo a NOPASSWD rule (deploy doctor --sudoers), or -K",
             )
         if has_template(value):
             raise document.fail(

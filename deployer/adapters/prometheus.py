@@ -45,7 +45,7 @@ def value(status: int, body: bytes) -> float:
             raise HostError(f"the query gives {len(result)} series; make it one with sum(...)")
         point = result[0]["value"] if kind == "vector" else result
         number = float(point[1])
-    except (KeyError, TypeError, ValueError, IndexError):
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError):
         raise HostError("the query gives no single number; ask for an instant vector or a scalar") from None
     if not math.isfinite(number) or number < 0:
         raise HostError(f"the query gives {number}")

@@ -20,6 +20,8 @@ from deployer.adapters.runs import Runs
 from deployer.model import events
 from deployer.model.sample import HostSample, Sample
 
+MOST = 1_000_000  # latencies of one host in one tick
+
 
 def sample_to_json(sample: Sample) -> dict[str, object]:
     """Plain values; what is absent is left out."""
@@ -52,7 +54,7 @@ def sample_from_json(body: Mapping[str, Any]) -> Sample:
 def host_from_json(body: Mapping[str, Any]) -> HostSample:
     """The same for one host."""
     known = {key: value for key, value in body.items() if key in HostSample.__dataclass_fields__}
-    lat = tuple(float(ms) for ms, many in body.get("lat", ()) for _ in range(int(many)))
+    lat = tuple(float(ms) for ms, many in body.get("lat", ()) for _ in range(min(int(many), MOST)))
     ok = body.get("required_ok")
     return HostSample(**{**known, "lat": lat, "required_ok": None if ok is None else frozenset(ok)})
 
@@ -110,6 +112,6 @@ def read_recording(lines: list[str]) -> Recording:
                 found.pre.append(sample_from_json(body["sample"]))
             else:
                 found.post.setdefault(int(body["wave"]), []).append(sample_from_json(body["sample"]))
-        except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError, MemoryError):
             found.unread += 1
     return found

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from deployer.model.errors import UsageError
+from deployer.model.secret import learn
 
 Function = Callable[..., Any]
 
@@ -39,14 +40,18 @@ class Options:
     def become_password(self) -> str | None:
         """For sudo: asked for with -K, else DEPLOY_BECOME_PASSWORD; None: sudo must not ask."""
         if not self.ask_become_pass:
-            return os.environ.get("DEPLOY_BECOME_PASSWORD") or None
+            given = os.environ.get("DEPLOY_BECOME_PASSWORD") or None
+            learn(given)
+            return given
         if not self.interactive:
             raise UsageError(
                 "cannot ask for the become password without a terminal",
                 hint="set DEPLOY_BECOME_PASSWORD",
                 consequence="nothing was sent",
             )
-        return str(click.prompt("become password", hide_input=True, err=True))
+        asked = str(click.prompt("become password", hide_input=True, err=True))
+        learn(asked)
+        return asked
 
     def require_consent(self, what: str) -> None:
         """Without a terminal and without --yes: refuse before anything is contacted."""

@@ -33,7 +33,7 @@ as_if_live() { # DIR COMMAND...: COMMAND finds the tree DIR where the live one i
     copy=$(mktemp -d) && chmod 755 "$copy" && cp -R "$tree/." "$copy" || return 1
     place=$copy
     grep -rlF "$DEST/" "$copy" 2>/dev/null | while IFS= read -r file; do
-      sed "s|$DEST/|$copy/|g" "$file" > "$copy/.new" && cat "$copy/.new" > "$file"; done
+      ( umask 077; sed "s|$DEST/|$copy/|g" "$file" > "$copy/.new" ) && cat "$copy/.new" > "$file"; done
   fi
   left=$#
   while [ "$left" -gt 0 ]; do

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,11 +18,14 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from deployer.adapters.figures import number
 from deployer.adapters.files import load_health_checks, load_playbook
 from deployer.adapters.host_certificate import objection
 from deployer.adapters.inventory import environment_hosts, load_inventory
 from deployer.adapters.known_hosts import lookup_name, matches, read_known_hosts
 from deployer.adapters.probe_ssh import read as read_probe
+from deployer.adapters.prometheus import value as prometheus_value
+from deployer.adapters.recorder import read_recording
 from deployer.adapters.runs import entry_from_json
 from deployer.adapters.signatures import read_allowed, signing_key, split
 from deployer.adapters.ssh_config import _collect, _hop, read_strictly
@@ -37,8 +41,14 @@ from deployer.model.release import SourceFile
 from deployer.model.render import render, variables
 from deployer.model.secret import Secrets, hide_pairs
 from deployer.model.state import HostState
+from deployer.remote.counters import parse_counters, unpack
+from deployer.remote.examine import seen
+from deployer.remote.logs import FROM_START, parse_logs
 from deployer.remote.verbs import parse
+from deployer.services import SERVICES
+from deployer.services.base import AccessLog, ServiceSettings
 from deployer.services.headers import cache_hit
+from deployer.services.logline import program
 
 FOLDER = Path(tempfile.mkdtemp(prefix="fuzz-"))
 
@@ -137,7 +147,12 @@ def health_check(text: str) -> object:
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=6)
+    | st.sampled_from([10**400, -(10**30), "9" * 400]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
     max_leaves=6,
 )
@@ -205,6 +220,60 @@ def secrets(text: str) -> object:
     return known.hide(hide_pairs(text))
 
 
+LOG = {"release": "r", "state": "ok", "start": 0, "skipped": 0, "inode": 3, "rotated": False,
+       "log": {"n": 1, "err": 0, "look": 1, "miss": 0, "orig": 0, "probe": 0, "bad": 0, "used": 9, "exit": 0, "lat": [[0.5, 1]]}}  # fmt: skip
+SAMPLE = {"phase": "pre", "wave": 1, "sample": {"t": 1.0, "hosts": {"a": {"n": 1, "err": 0, "lat": [[1.0, 2]]}}}}
+FIGURE = {"status": "success", "data": {"resultType": "vector", "result": [{"value": [1, "2"]}]}}
+AWK = program(
+    [
+        AccessLog(
+            "/l",
+            ("", "status", " ", "cache", " ", "time", ' "', "agent", '"'),
+            1000.0,
+            frozenset({"HIT"}),
+            frozenset({"MISS"}),
+        )
+    ]
+)
+CONF = {
+    "nginx": "nginx.conf",
+    "apache": "apache2.conf",
+    "haproxy": "haproxy.cfg",
+    "squid": "squid.conf",
+    "trafficserver": "logging.yaml",
+    "varnish": "default.vcl",
+}
+LOGS = ["log_format a '$status $upstream_cache_status $request_time';\nhttp { access_log /l a; include x*.conf; }\n",
+        'LogFormat "%>s %D \\"%{User-Agent}i\\"" x\nCustomLog /var/log/a x\n',
+        'global\n log /dev/log local0\ndefaults\n log-format "%ST %Tr"\n log global\nfrontend f\n',
+        "logformat x %>Hs %Ss %tr\naccess_log stdio:/l x\n", "logging:\n  formats:\n  - name: x\n    format: '%<pssc> %<crc>'\n  logs:\n  - {filename: a, format: x}\n"]  # fmt: skip
+
+
+def log_lines(raw: bytes) -> object:
+    words = ["awk", "-v", "total=-1", "-v", "cap=1000000", "-v", "drop=0", AWK]
+    done = subprocess.run(
+        words, input=raw, capture_output=True, env={"LC_ALL": "C", "PATH": "/usr/bin:/bin"}, check=True
+    )
+    line = json.dumps({**LOG, "log": "@"}).replace('"@"', done.stdout.decode("ascii"))
+    (read,) = parse_logs(line.encode(), [FROM_START])
+    assert read.counts.n >= read.counts.err
+    return read
+
+
+def access_log(text: str) -> object:
+    settings = ServiceSettings("/etc/x", "/var/lib/x", "", {})
+    found: list[object] = []
+    for name, service in SERVICES.items():
+        try:
+            log = service.access_log(
+                {CONF.get(name, "x.conf"): text.encode("utf-8", "surrogatepass"), "x.conf": b"a"}, settings
+            )
+            found.append(program([log]) if log else None)
+        except DeployError:
+            continue
+    return found
+
+
 PROBE = Probe(name="p", url="/", contains="x")
 JINJA = ["{{ ", " }}", "{% ", " %}", "x", "items", "for i in ", "endfor", "if ", "endif", "|", "upper", ".__class__", "()", "[", "]", "'", "range(3)",
          "macro m()", "endmacro", "set y = ", "*", "**", "9", "+", "self", "loop", "{#", "#}", "-"]  # fmt: skip
@@ -232,5 +301,18 @@ PARSERS = (
     Parser("template", texts(["{% for i in items %}{{ i }}{% endfor %}"], JINJA), template),
     Parser("secrets", st.text(max_size=60), secrets, ()),
     Parser("probe-answer", st.binary(max_size=200), lambda raw: read_probe(b"HTTP/1.1 200 OK\n" + raw, b"", PROBE, 1.0), ()),
+    Parser("counters", st.binary(max_size=60) | st.text("nerlokmis 0123456789\n", max_size=60).map(str.encode), parse_counters, (HostError,)),
+    Parser("release-tar", st.binary(max_size=1200) | st.integers(0, 600).map(lambda n: b"a" * 100 + b"0000644\0" + b"0" * n), unpack, (HostError,)),
+    Parser("log-answer", objects(list(LOG), LOG) | objects(list(LOG["log"]), dict(LOG["log"])).map(lambda inner: json.dumps({**LOG, "log": json.loads(inner)})),
+           lambda text: parse_logs(text.encode(), [FROM_START]), (HostError,)),
+    Parser("log-lines", st.binary(max_size=200) | texts(['200 HIT 0.001 "x"\n', '502 MISS 1e9 "deployer-probe"\n'], ["\n", '"', " ", "-", "\1exit 3", "9" * 40]).map(lambda t: t.encode("utf-8", "surrogatepass")),
+           log_lines),
+    Parser("access-log-format", texts(LOGS, ["%", "$", "{", "}", "'", '"', ";", "\\", "\n", "include *;", "%{", "status", "log_format", "%>s", "#"]), access_log),
+    Parser("figure", st.binary(max_size=20) | st.floats().map(lambda f: str(f).encode()), number, (HostError,)),
+    Parser("prometheus", objects(list(FIGURE), FIGURE) | objects(["resultType", "result"], FIGURE["data"]).map(lambda d: json.dumps({"status": "success", "data": json.loads(d)})) | st.text(max_size=30),
+           lambda text: prometheus_value(200, text.encode("utf-8", "surrogatepass")), (HostError,)),
+    Parser("recording", objects(list(SAMPLE), SAMPLE) | objects(["t", "hosts", "fleet", "reasons"], SAMPLE["sample"]).map(lambda s: json.dumps({**SAMPLE, "sample": json.loads(s)})),
+           lambda text: read_recording(text.splitlines()), ()),
+    Parser("examination", st.binary(max_size=80), lambda raw: seen(b"user x\nclock 1\nfree 1\n" + raw, 0, b""), (HostError,)),
     Parser("cache-headers", st.dictionaries(st.sampled_from(["X-Cache", "Age", "X-Varnish", "Cache-Status", "X-Cache-Status"]), st.text(max_size=40)), cache_hit, ()),
 )  # fmt: skip

@@ -163,7 +163,7 @@ ROWS = [
     Row(14, "group edgee is mentioned here", {"hosts": "[edge]\nweb1\n[production:children]\nedgee\n"}, ("plan", "-i", "hosts")),
     inv(15, r"web1 and web2 are the same machine \(10.0.0.1\)", hosts("web1: {ansible_host: 10.0.0.1}, web2: {ansible_host: 10.0.0.1}"), place=False),
     book(16, "'0' is not a wave size", PLAYBOOK + "serial: [0]\n"),
-    inv(17, "secrets are not read from the inventory.*NOPASSWD", hosts("web1: {ansible_become_password: hunter2}")),
+    inv(17, "secrets are not read from the inventory.*NOPASSWD rule", hosts("web1: {ansible_become_password: hunter2}")),
     inv(18, "templates in the inventory are not supported", hosts("web1: {origin: '{{ x }}'}")),
     inv(18, "dynamic inventory scripts are not run", "#!/bin/sh\necho {}\n", place=False),
     Row(18, "is a folder; one inventory file is read", words=("plan", "-i", "playbooks"), place=False),

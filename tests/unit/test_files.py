@@ -122,9 +122,11 @@ BAD_INVENTORIES = {
     "a: {children: {b: {children: {a: {hosts: {h: {}}}}}}}\n": "groups go in a circle: a > b > a",
     "all: {hosts: [a, b]}\n": "must be a map",
     "all: {hosts: {'w[1:99999999][1:99999999]': {}}}\n": "more than 20000 hosts",
-    "all: {hosts: {'w[3:1]': {}}}\n": "names no host",
+    "all: {hosts: {'w[1:[1:2]]': {}}}\n": "is not a host name",
+    "all: {hosts: {'w[1:99999999][3:1]': {}}}\n": "a range goes up",
+    "all: {hosts: {'w[3:1]': {}}}\n": "a range goes up",
     f"all: {{hosts: {{'w[1:{'9' * 300}]': {{}}}}}}\n": "is not a host name",
-    f"all: {{hosts: {{'{'[1:1]' * 190}': {{}}}}}}\n": "names no host",
+    f"all: {{hosts: {{'{'[1:1]' * 190}': {{}}}}}}\n": "a range goes up",
 }
 
 
