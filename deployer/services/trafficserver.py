@@ -9,6 +9,7 @@ any line of records.config, and what is refused is only said in diags.log. Measu
 - Every file that is read again says `X loading ...` and `X finished loading` (or `failed to load`) in diags.log, within
   two config_update_interval_ms; records are read back by name. That is the proof. What was not chosen, and why:
   `config status` says "current" for a refused remap.config; reconfigure_time counts commands, not acceptance.
+- A restart forgets what came into the cache since its directory was last written: a minute, unless a record says less.
 - Without its body_factory the server does not start, and nothing says so before.
 """
 
@@ -205,7 +206,7 @@ FACTS = Facts(
     reload="`traffic_ctl config reload` of the files that differ; records that are gone are set to their default",
     proof="diags.log says that each file which differs was read by the very same process, and every record is read back",
     cache_after_reload="kept",
-    cache_after_restart="kept (on disk), but for a change of storage.config or volume.config",
+    cache_after_restart="kept (on disk) but for the last minute (cache.dir.sync_frequency); lost with storage.config, volume.config",
     way_back="reload",
     traffic="a log of logging.yaml in mode ascii with `%<crc> %<pssc> %<ttms> %<shn>`",
     counters="traffic_ctl metric match proxy.process.http (up to 5 s old)",
