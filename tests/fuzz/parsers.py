@@ -6,8 +6,10 @@ sample in the test suite then feed it.
 
 from __future__ import annotations
 
+import atexit
 import json
 import random
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
@@ -51,6 +53,7 @@ from deployer.services.headers import cache_hit
 from deployer.services.logline import program
 
 FOLDER = Path(tempfile.mkdtemp(prefix="fuzz-"))
+atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)  # every test worker imports this
 
 
 @dataclass(frozen=True)

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from tests.fuzz.parsers import FOLDER, PARSERS, Parser
+from tests.fuzz.parsers import PARSERS, Parser
 
 CASES = int(os.environ.get("FUZZ_CASES", "60"))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def folder() -> Iterator[None]:
-    yield
-    shutil.rmtree(FOLDER, ignore_errors=True)
 
 
 @pytest.mark.timeout(0)
