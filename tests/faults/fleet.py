@@ -21,7 +21,7 @@ from tests.faults.oracle import look, text, unsound
 from tests.faults.relay import Relay
 from tests.fleet.conftest import DEPLOY, Fleet
 
-LEASE = int(os.environ.get("FAULTS_LEASE", "8"))  # seconds: confirm_timeout; more where the machine is busy
+LEASE = int(os.environ.get("FAULTS_LEASE", "12"))  # seconds: confirm_timeout; more where the machine is busy
 BAKE = 2
 HERE = Path(__file__).parent
 NOTES = """service: custom
