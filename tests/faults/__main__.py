@@ -7,7 +7,7 @@
   script/faults matrix [--command push] [--fault SIGKILL] [--step watch]
   script/faults table FILE...                     the tables of lines saved earlier
 
-FAULTS_LEASE=15 gives the hosts a longer confirm_timeout than 8 s, for a machine that is busy.
+FAULTS_LEASE=20 gives the hosts a longer confirm_timeout than 12 s, for a machine that is busy.
 Exit 0: no violation. --fault matches a part of the name; --command, --fault, --step and --shell may be repeated.
 """
 

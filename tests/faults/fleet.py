@@ -21,7 +21,7 @@ from tests.faults.oracle import look, text, unsound
 from tests.faults.relay import Relay
 from tests.fleet.conftest import DEPLOY, Fleet
 
-LEASE = int(os.environ.get("FAULTS_LEASE", "8"))  # seconds: confirm_timeout; more where the machine is busy
+LEASE = int(os.environ.get("FAULTS_LEASE", "12"))  # seconds: confirm_timeout; more where the machine is busy
 BAKE = 2
 HERE = Path(__file__).parent
 NOTES = """service: custom
@@ -36,6 +36,17 @@ custom:
   activate: cp "$DEST/note.txt" "$PREFIX/run/note.txt"
   verify: cmp -s "$ROOT/releases/$1/note.txt" "$PREFIX/run/note.txt"
 """
+CHECK = """probes:
+  - {name: home, url: /, expect: 200, rate: 20/s, level: required}
+compare:
+  latency_p50: {max_increase: 500%, at_least: 2s}
+  latency_p75: {max_increase: 500%, at_least: 2s}
+  latency_p95: {max_increase: 500%, at_least: 2s}
+  latency_p99: {max_increase: 500%, at_least: 2s}
+  error_rate: {max_increase: 40 points}
+limit: {error_rate: 50%}
+inconclusive: continue
+"""  # what is judged here is not the release: a verdict within seconds, however busy the machine is
 DISK = "size=6m,nr_inodes=1500"
 
 
@@ -61,6 +72,7 @@ class FaultFleet:
             self._rewire(host)
         self.sandbox._write_ssh_files()
         repository.make_repository(self.sandbox, f"{BAKE}s", f"{LEASE}s", "[1, 100%]")
+        (self.sandbox.config / "health_checks/storefront.yml").write_text(CHECK)
         self._git_hooks()
         self._second_playbook()
         self.must("adopt", "nginx", "--yes")

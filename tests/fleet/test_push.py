@@ -102,9 +102,9 @@ def test_what_the_validator_refuses_is_activated_nowhere(nginx: Fleet) -> None:
 def in_mid_wave(fleet: Fleet, mark: str) -> subprocess.Popen[str]:
     """A push that is baking on the canary."""
     fleet.mark(mark)
-    fleet.playbook(bake="60s")
+    fleet.playbook(bake="30s")
     child = fleet.start("push", "--yes")
-    eventually(lambda: fleet.served("web1") == mark, 30, "the canary serves the new release")
+    eventually(lambda: fleet.served("web1") == mark, 90, "the canary serves the new release")
     return child
 
 
