@@ -93,12 +93,30 @@ def eventually(holds: Callable[[], bool], seconds: float, what: str) -> None:
         time.sleep(0.1)
 
 
+# The servers are in question here, not the gate: many probes, wide margins and no latency give a verdict in seconds, on
+# a busy machine, too. What the gate sees is tested in tests/unit/test_gate*.py and test_sources.py.
+CHECK = """probes:
+  - {name: home, url: /, expect: 200, rate: 20/s, level: required}
+  - {name: product, url: /product/1, expect: 200, rate: 10/s, level: required, cacheable: true}
+compare:
+  latency_p50: {max_increase: 500%, at_least: 2s, shadow: true}
+  latency_p75: {max_increase: 500%, at_least: 2s, shadow: true}
+  latency_p95: {max_increase: 500%, at_least: 2s, shadow: true}
+  latency_p99: {max_increase: 500%, at_least: 2s, shadow: true}
+  error_rate: {max_increase: 20 points}
+limit: {error_rate: 30%, refetch_miss: 20%}
+sources: {traffic: none}
+inconclusive: rollback
+"""
+
+
 def make_fleet(service: str, hosts: int) -> Iterator[Fleet]:
     """Adopted, with short bakes. Below /tmp: the paths of sockets and servers must stay short."""
     folder = Path(tempfile.mkdtemp(prefix="fleet-"))
     try:
         with Sandbox(folder, hosts, service) as sandbox:
             repository.make_repository(sandbox, bake="2s", confirm_timeout="12s", serial="[1, 100%]")
+            (sandbox.config / "health_checks/storefront.yml").write_text(CHECK)
             fleet = Fleet(sandbox)
             code, _, err = fleet.deploy("adopt", "--yes")
             assert code == 0, err

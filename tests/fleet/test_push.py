@@ -102,7 +102,7 @@ def test_what_the_validator_refuses_is_activated_nowhere(nginx: Fleet) -> None:
 def in_mid_wave(fleet: Fleet, mark: str) -> subprocess.Popen[str]:
     """A push that is baking on the canary."""
     fleet.mark(mark)
-    fleet.playbook(bake="30s")
+    fleet.playbook(bake="10s")
     child = fleet.start("push", "--yes")
     eventually(lambda: fleet.served("web1") == mark, 90, "the canary serves the new release")
     return child
