@@ -15,6 +15,8 @@ from tests.faults.powercut import CONTROL, Cut, campaign, why_not
 
 BY_NAME = {fault.name: fault for fault in FAULTS}
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def tools() -> Iterator[Bench]:

@@ -14,7 +14,7 @@ import pytest
 from tests.fleet.conftest import eventually
 from tests.fleet.phrases import Phrases, phrases
 
-pytestmark = pytest.mark.xdist_group("apache")
+pytestmark = [pytest.mark.xdist_group("apache"), pytest.mark.long]
 SHELLS = ["sh", "busybox", "mksh", "bash"]
 CONF, SHOP = "apache2__conf", "sites-enabled___shop__conf"
 

@@ -16,7 +16,7 @@ from tests.fleet.conftest import Fleet, eventually, make_fleet
 from tests.fleet.load import Load, hit_ratio
 from tests.fleet.test_services import judged_by_counts
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("proxies")]
+pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("proxies"), pytest.mark.long]
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from tests.conftest import MEASURED
 from tests.fleet.conftest import Fleet, eventually, make_fleet
 from tests.fleet.load import Load, hit_ratio
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.long]
 Measure = Callable[[str, object], None]
 # Connections that a reload refuses because the server cannot but close its port; all others drop nothing.
 REFUSES = {"squid": 0.05}  # share of the requests that came during an activation and a revert

@@ -36,7 +36,7 @@ from deployer.services import SERVICES
 from deployer.services.base import AccessLog, ServiceSettings
 from tests.fleet.conftest import Fleet, eventually, make_fleet
 
-pytestmark = [pytest.mark.xdist_group("sources"), pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.xdist_group("sources"), pytest.mark.timeout(400), pytest.mark.long]
 
 
 @pytest.fixture(scope="module")

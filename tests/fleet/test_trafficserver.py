@@ -15,7 +15,7 @@ from deployer.adapters.sandbox import binaries
 from tests.fleet.conftest import eventually
 from tests.fleet.phrases import Phrases, phrases
 
-pytestmark = [pytest.mark.xdist_group("trafficserver"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("trafficserver"), pytest.mark.timeout(300), pytest.mark.long]
 RECORDS, REMAP, CACHE, ALLOW = "records__config", "remap__config", "cache__config", "ip_allow__yaml"
 
 
