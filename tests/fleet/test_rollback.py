@@ -10,7 +10,7 @@ import pytest
 
 from tests.fleet.conftest import Fleet
 
-pytestmark = [pytest.mark.xdist_group("rollback"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("rollback"), pytest.mark.timeout(300), pytest.mark.long]
 
 SPY = """
 import os, sys

@@ -15,6 +15,7 @@ from tests.fleet.conftest import Fleet, eventually
 pytestmark = [
     pytest.mark.xdist_group("varnish"),
     pytest.mark.timeout(300),
+    pytest.mark.long,
     pytest.mark.skipif(shutil.which("cc") is None, reason="varnishd compiles VCL: install gcc"),
 ]
 
