@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import re
+import warnings
 
 from deployer.model.errors import UsageError
 from deployer.model.fleet import Fleet
@@ -64,7 +65,8 @@ def _matching(fleet: Fleet, term: str) -> list[str]:
         if NESTED.search(term):
             raise UsageError(f"{term!r} repeats a repetition, which may never end", hint="write it without (...+)+")
         try:
-            rule = re.compile(term[1:])
+            with warnings.catch_warnings(action="ignore", category=FutureWarning):  # odd, but it compiles
+                rule = re.compile(term[1:])
         except re.error as error:
             raise UsageError(f"{term!r} is not a regular expression: {error}") from None
         match = rule.match

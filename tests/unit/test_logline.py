@@ -90,12 +90,12 @@ def test_ends_and_beginnings(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", AWKS)
-@pytest.mark.parametrize("seconds", ["9" * 400, "0", "00.0000001", ".5", "+2", "-1", ""])
+@pytest.mark.parametrize("seconds", ["9" * 400, "0", "00.0000001", ".5", "+2", "-1"])
 def test_times_that_nobody_expects(name: str, seconds: str) -> None:
     """Counted as requests, whatever their time; it ends."""
     found = count(AWKS[name], [NGINX], f'1 200 HIT {seconds} - "r" "v"\n'.encode(), -1)
     assert (found["n"], found["bad"]) == (1, 0)
-    assert sum(many for _, many in found["lat"]) == (0 if seconds in ("-1", "") else 1)
+    assert sum(many for _, many in found["lat"]) == (0 if seconds == "-1" else 1)
 
 
 WORDS = st.sampled_from(["HIT", "MISS", "EXPIRED", "BYPASS", "-", "", "HIT/200", "hit", 'a"b'])

@@ -185,7 +185,7 @@ def test_a_slow_host_delays_nobody_twice_and_loses_nothing(monkeypatch: pytest.M
         assert all(one is not None and one.n == 0 for one in waiting), "late is no data, and no reason yet"
         slow.gate.set()
         slow.gate = None
-        after = [measure.sample([WEB1, WEB2], float(t)).hosts["web2"] for t in range(6, 9)]
+        after = [measure.sample([WEB1, WEB2], float(t)).hosts["web2"] for t in range(6, 30)]
         assert any(one is not None and one.n >= 20 for one in after)
 
 

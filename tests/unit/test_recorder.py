@@ -14,6 +14,7 @@ from deployer.adapters.recorder import Recorder, read_recording, sample_from_jso
 from deployer.adapters.runs import Runs
 from deployer.commands.gates import gate_config
 from deployer.commands.replay import replay
+from deployer.engine.request import Turn
 from deployer.gate.config import config_to_json
 from deployer.gate.judge import Gate
 from deployer.model.errors import InputError
@@ -58,7 +59,7 @@ CHECK = HealthCheck.model_validate({"probes": [{"name": "home", "url": "/", "cac
 def test_a_replay_says_what_the_gate_said(tmp_path: Path, bad: bool) -> None:
     runs = Runs(tmp_path)
     recorder = Recorder(runs)
-    config = gate_config(CHECK, ("web1",), ("web2",), 10.0, 1.0, False)
+    config = gate_config(CHECK, Turn(("web1",), (), ("web2",), 1.0), 10.0)
     gate, before = Gate(config), [Sample(t - 40, s.hosts) for t, s in enumerate(ticks(False))]
     recorder(Numbered("3-abcd"))
     recorder.gate(config_to_json(config))
