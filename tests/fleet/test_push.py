@@ -11,7 +11,7 @@ import pytest
 from deployer.adapters.sandbox import repository
 from tests.fleet.conftest import Fleet, eventually
 
-pytestmark = [pytest.mark.xdist_group("push"), pytest.mark.timeout(300), pytest.mark.long]
+pytestmark = pytest.mark.timeout(300)
 
 
 def settled(fleet: Fleet, mark: str) -> None:

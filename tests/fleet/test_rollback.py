@@ -10,7 +10,7 @@ import pytest
 
 from tests.fleet.conftest import Fleet
 
-pytestmark = [pytest.mark.xdist_group("rollback"), pytest.mark.timeout(300), pytest.mark.long]
+pytestmark = pytest.mark.timeout(300)
 
 SPY = """
 import os, sys

@@ -15,7 +15,6 @@ from tests.fleet.conftest import Fleet, eventually
 pytestmark = [
     pytest.mark.xdist_group("varnish"),
     pytest.mark.timeout(300),
-    pytest.mark.long,
     pytest.mark.skipif(shutil.which("cc") is None, reason="varnishd compiles VCL: install gcc"),
 ]
 
@@ -67,8 +66,9 @@ def test_a_varnish_that_was_restarted_proves_what_it_read(varnish: Fleet) -> Non
     assert varnish.deploy("push", "--yes", "--allow-quarantined")[0] == 0
     reap(host.prefix / "var/lib/varnish")
     names = varnish.sandbox.variables(host)
-    done = subprocess.run(daemon("varnish").command(host.prefix, names), check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    eventually(lambda: active(varnish, "web2") == "boot", 10, "varnishd is back")
+    start = daemon("varnish").command(host.prefix, names)
+    # The child of the old process holds the port for a moment longer than its parent lived.
+    eventually(lambda: subprocess.run(start, check=False, capture_output=True).returncode == 0, 10, "varnishd is back")
+    assert active(varnish, "web2") == "boot"
     code, body, _ = varnish.deploy("status")
     assert (code, body["hosts"]["web2"]["loaded"]) == (0, varnish.current("web2"))

@@ -152,9 +152,13 @@ class Sandbox:
         subprocess.run(words, check=True, stdin=subprocess.DEVNULL)
 
     def _start_sshd(self, host: SandboxHost) -> None:
-        home = host.prefix / "ssh"
-        home.mkdir(parents=True)
+        home, user = host.prefix / "ssh", host.prefix / "home"
+        for folder in (home, user):
+            folder.mkdir(parents=True)
         self._keygen(home / "host_key")
+        environ = f"HOME={user}"  # of its own: what the user's login files do is none of this host's business
+        if self.shell:
+            environ += f" PATH={servers.shell_folder(host.prefix, self.shell)}:{os.environ['PATH']}"
         lines = [
             f"Port {host.ssh_port}",
             "ListenAddress 127.0.0.1",
@@ -167,9 +171,8 @@ class Sandbox:
             "AllowAgentForwarding no",
             "MaxStartups 100",
             "LogLevel ERROR",
+            f"SetEnv {environ}",
         ]
-        if self.shell:
-            lines.append(f"SetEnv PATH={servers.shell_folder(host.prefix, self.shell)}:{os.environ['PATH']}")
         (home / "sshd_config").write_text("\n".join(lines) + "\n")
         words = [binaries.find("sshd"), "-f", f"{home}/sshd_config", "-E", f"{home}/sshd.log"]
         done = subprocess.run(
