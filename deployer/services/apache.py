@@ -93,13 +93,21 @@ service_reload() {
   echo "httpd kept its old children after the reload: $(complaint | plainly "$DEST")" >&2
   return 1
 }
+start() { # what holds the number in its pid file may be its dead parent for a moment longer: it exits 0 then, and does nothing
+  tries=0
+  while said=$(apache -k start 2>&1) || return 1; do
+    case $said in *"already running"*) ;; *) return 0 ;; esac
+    tries=$((tries + 1)); [ $tries -lt 50 ] && ! service_running || return 0
+    pause
+  done
+}
 service_start() {
   ! service_running || { service_reload "$1"; return; }
   rm -f "$ROOT/loaded"
   if [ -z "$PREFIX" ] && [ -d /run/systemd/system ]; then systemctl restart "$UNIT" || return 1
   else
     [ -n "$PREFIX" ] || mkdir -p /run/apache2
-    said=$(apache -k start 2>&1) || { printf '%s\n' "$said" | grep -v AH00558 | plainly "$DEST" | head -n 4 >&2; return 1; }
+    start || { printf '%s\n' "$said" | grep -v AH00558 | plainly "$DEST" | head -n 4 >&2; return 1; }
   fi
   tries=0
   while [ $tries -lt 80 ]; do

@@ -85,12 +85,18 @@ service_reload() {
   echo "squid did not open its ports again after the reload" >&2
   return 1
 }
+forget() { # a pid file that names no squid: a killed one left it, and Squid refuses to start while any process has that number
+  file=$("$SQUID" -k parse -f "$DEST/squid.conf" 2>&1 | sed -n 's/.*| Processing: pid_filename[[:space:]]*//p' | tail -n 1)
+  pid=$(cat "${file:=/run/squid.pid}" 2>/dev/null) || return 0
+  case $(words "$pid" | head -n 1) in squid|*/squid|"(squid"*) ;; *) rm -f "$file" ;; esac
+}
 service_start() {
   service_running && { service_reload "$1"; return; }
   rm -f "$ROOT/loaded"
   if [ -z "$PREFIX" ] && [ -d /run/systemd/system ]; then
     systemctl reset-failed "$UNIT" 2>/dev/null; systemctl start "$UNIT" || return 1
   else # a cache_dir must have been made before
+    forget
     { ! "$SQUID" -k parse -f "$DEST/squid.conf" 2>&1 | grep -q '| Processing: cache_dir' || "$SQUID" -z --foreground -f "$DEST/squid.conf"; } > "$ROOT/start.out" 2>&1
     "$SQUID" -f "$DEST/squid.conf" >> "$ROOT/start.out" 2>&1 || { grep -E 'FATAL|ERROR' "$ROOT/start.out" | tail -n 3 >&2; return 1; }
   fi
