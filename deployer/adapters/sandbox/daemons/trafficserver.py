@@ -29,18 +29,18 @@ def variables(prefix: Path, http_port: int) -> dict[str, object]:
     """See Daemon."""
     return {
         **{f"{name}_bin": binaries.find(name) for name in PACKAGES},
-        "ts_runroot": f"{prefix}/run/trafficserver/runroot.yaml",
+        "ts_runroot": f"{prefix}/trafficserver-runroot.yaml",
         "ts_user": "#-1",  # whoever started it
     }
 
 
 def command(prefix: Path, names: Mapping[str, object]) -> list[str]:
     """See Daemon. Writes the runroot first."""
-    runroot = Path(str(names["ts_runroot"]))
-    runroot.parent.mkdir(exist_ok=True)
+    runroot, run = Path(str(names["ts_runroot"])), prefix / "run/trafficserver"
+    run.mkdir(exist_ok=True)
     runroot.write_text("".join(f"{key}: {path}\n" for key, path in places(prefix).items()))
     start = 'cd "$1" && TS_RUNROOT=$2 setsid "$3" --run-root="$2" >"$1/traffic.out" 2>&1 </dev/null &'
-    return ["sh", "-c", start, "sh", str(runroot.parent), str(runroot), str(names["traffic_manager_bin"])]
+    return ["sh", "-c", start, "sh", str(run), str(runroot), str(names["traffic_manager_bin"])]
 
 
 def places(prefix: Path) -> dict[str, str]:
