@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from deployer.adapters.hosts import Transport
+from deployer.adapters.talk import Talk
 from deployer.model.errors import HostError, InputError
 from deployer.model.fleet import Host
 from deployer.remote import counters, logs
 from deployer.remote.counters import Counters
 from deployer.remote.layout import Layout
 from deployer.remote.logs import AT_END, NUMBERS, Counts, Cursor, LogRead
+from deployer.remote.verbs import Command
 from deployer.services.base import AccessLog
 
 ALL = frozenset(("n", "err", "lat"))
@@ -28,6 +31,12 @@ class Traffic:
         return Traffic(self.counts + other.counts, self.knows & other.knows)
 
 
+class Wire(Transport, Protocol):
+    """A transport on which a command can be kept and talked to."""
+
+    def talk(self, host: Host, command: Command) -> Talk: ...
+
+
 @dataclass
 class LogReader:
     """Follows the log of one host through a change of release: every line is tried with the format of the release
@@ -36,7 +45,7 @@ class LogReader:
 
     new: as the release that is being deployed logs. describe: how given files log (a phrasebook's access_log)."""
 
-    transport: Transport
+    transport: Wire
     host: Host
     layout: Layout
     new: AccessLog
@@ -47,6 +56,8 @@ class LogReader:
     _old: AccessLog | None = None
     _fetched: bool = False
     _current: str = ""
+    _talk: Talk | None = None
+    _running: Command | None = None
     _cursors: dict[str, Cursor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -63,14 +74,27 @@ class LogReader:
         paths: dict[str, list[AccessLog]] = {}
         for log in formats:
             paths.setdefault(log.path, []).append(log)
-        asked = {path: self._cursors.get(path, AT_END) for path in paths}
-        command = logs.read_logs(self.layout, [(paths[path], cursor) for path, cursor in asked.items()])
-        done = self.transport.run(self.host, command)
-        read = dict(zip(paths, logs.parse_logs(done.stdout, tuple(asked.values())), strict=True))
+        asked = tuple(self._cursors.get(path, AT_END) for path in paths)
+        answer = self._ask(logs.read_logs(self.layout, list(paths.values())), logs.ask_logs(asked), len(asked))
+        read = dict(zip(paths, logs.parse_logs(answer, asked), strict=True))
         for path, one in read.items():
             self._cursors[path] = one.cursor
         self._current = next(iter(read.values())).release
         return self._sum(read, knows(formats))
+
+    def _ask(self, command: Command, line: bytes, answers: int) -> bytes:
+        """Over the command that is already running on the host; a new one where it has ended or must be another."""
+        if self._talk is not None and command != self._running:
+            self._talk.close()
+            self._talk = None
+        if self._talk is None:
+            self._talk, self._running = self.transport.talk(self.host, command), command
+        try:
+            return self._talk.ask(line, answers, command.deadline)
+        except HostError:
+            self._talk.close()
+            self._talk = None
+            raise
 
     def _sum(self, read: Mapping[str, LogRead], known: frozenset[str]) -> Traffic:
         """The log of the release that the host has must be there; of the other one, what there is."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from deployer.adapters.host_keys import asking_for, reason, strict_client
 from deployer.adapters.known_hosts import Line, read_known_hosts
 from deployer.adapters.ssh_config import Target, resolve
+from deployer.adapters.talk import ChannelTalk
 from deployer.model.errors import DeployError, Unreachable
 from deployer.model.fleet import Host
 from deployer.remote.verbs import Command, as_root
@@ -63,6 +64,16 @@ class SshTransport:
             raise Unreachable(f"the connection broke: {error or type(error).__name__}", cut=True) from None
         finally:
             channel.close()
+
+    def talk(self, host: Host, command: Command) -> ChannelTalk:
+        """Start `command` in the host's shell and keep it. Raises Unreachable."""
+        channel = self._channel(host, False, time.monotonic() + command.deadline)
+        try:
+            channel.exec_command(command.line)
+        except Exception as error:
+            channel.close()
+            raise Unreachable(f"cannot start a command: {error or type(error).__name__}") from None
+        return ChannelTalk(channel)
 
     def close(self) -> None:
         """Close everything; never waits for a peer."""

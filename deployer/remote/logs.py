@@ -78,22 +78,30 @@ class LogRead:
     rotated: bool = False
 
 
-def read_logs(layout: Layout, logs: Sequence[tuple[Sequence[AccessLog], Cursor]]) -> Command:
-    """Read logs in one go. Each: its formats (of one path; the first that fits a line is taken) and where to begin."""
-    calls = []
-    for formats, cursor in logs:
+def read_logs(layout: Layout, logs: Sequence[Sequence[AccessLog]]) -> Command:
+    """Read logs again and again: for every line on stdin (see `ask_logs`) one answer for each of `logs`, until stdin
+    ends. Each: the formats of one path, of which the first that fits a line is taken."""
+    calls, names = [], []
+    for number, formats in enumerate(logs):
         path, awk = formats[0].path, program(formats)
+        names.append(f"i{number} o{number}")
         if path.startswith("|"):
             calls.append(f"run {shlex.quote(path[1:])} {shlex.quote(awk)}")
         else:
-            calls.append(f"follow {shlex.quote(path)} {cursor.inode} {cursor.offset} {shlex.quote(awk)}")
-    head = f"root={shlex.quote(layout.root)} cap={CAP}\n"
-    return Command("sh -c " + shlex.quote(head + script() + "\n".join(calls)), deadline=DEADLINE)
+            calls.append(f'follow {shlex.quote(path)} "$i{number}" "$o{number}" {shlex.quote(awk)}')
+    head = f"exec 2>/dev/null\nroot={shlex.quote(layout.root)} cap={CAP}\n"
+    loop = f"while read -r {' '.join(names)}; do\n" + "\n".join(calls) + "\ndone"
+    return Command("exec sh -c " + shlex.quote(head + script() + loop), deadline=DEADLINE)
+
+
+def ask_logs(cursors: Sequence[Cursor]) -> bytes:
+    """What is written to the command of `read_logs` for one read."""
+    return " ".join(f"{cursor.inode} {cursor.offset}" for cursor in cursors).encode() + b"\n"
 
 
 def parse_logs(stdout: bytes, asked: Sequence[Cursor]) -> tuple[LogRead, ...]:
     """One answer for each log that was asked for, in order. Raises HostError for anything else."""
-    lines = stdout.decode("utf-8", "replace").splitlines()[-len(asked) :] if asked else []
+    lines = [line for line in stdout.decode("utf-8", "replace").split("\n") if line][-len(asked) :] if asked else []
     try:
         found = tuple(_read(json.loads(line), cursor) for line, cursor in zip(lines, asked, strict=True))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:

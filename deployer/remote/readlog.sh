@@ -1,7 +1,7 @@
 #!/bin/sh
-# Reads access logs as counts (remote/logs.py says how); POSIX sh, sent as text before every read, nothing is installed.
-# root and cap (bytes of one log in one read) are set before it, calls of follow and run come after it. Each call prints one
-# line of JSON; awk's own object is in it.
+# Reads access logs as counts (remote/logs.py says how); POSIX sh, sent as text, nothing is installed. root and cap (bytes of
+# one log in one read) are set before it; a loop with calls of follow and run comes after it. Each call prints one line of
+# JSON; awk's own object is in it.
 : "${root:?}" "${cap:?}"
 set -u; umask 077; LC_ALL=C; export LC_ALL
 begin() { # STATE INODE START SKIPPED ROTATED

@@ -295,7 +295,7 @@ def test_the_founding_incident_is_seen_in_real_traffic(request: pytest.FixtureRe
     code, body, err = fleet.deploy("push", "--yes")
     repository.git(fleet.sandbox.config, "revert", "--no-edit", "HEAD")
     assert "judged by real traffic: at least" in err, err
-    assert (code, body["verdict"]["ruling"]) == (3, "regressed"), (body, err)
+    assert (code, body["verdict"]["ruling"]) == (3, "regressed"), (body.get("verdict"), err)
     assert re.match("origin_ratio|hit_ratio|latency", body["verdict"]["because"]), body["verdict"]["because"]
     rows = {(row["metric"], row["host"]): row for row in body["verdict"]["evidence"]}
     assert rows["origin_ratio", "web1"]["observed"] > 0.9
@@ -303,7 +303,7 @@ def test_the_founding_incident_is_seen_in_real_traffic(request: pytest.FixtureRe
     assert fleet.currents() == before
     code, again, err = fleet.deploy("show", body["deploy"], "--replay")
     assert code == 0, err
-    assert again["waves"][0]["verdict"]["because"] == body["verdict"]["because"]
+    assert body["verdict"]["because"].startswith(again["waves"][0]["verdict"]["because"])
 
 
 def test_a_changed_log_format_is_no_lost_traffic(nginx: Fleet) -> None:
@@ -313,7 +313,7 @@ def test_a_changed_log_format_is_no_lost_traffic(nginx: Fleet) -> None:
     repository.commit_edit(nginx.sandbox, "log_format")
     code, body, err = nginx.deploy("push", "--yes")
     assert "judged by real traffic: at least" in err, err
-    assert (code, body["result"]) == (0, "deployed"), (body, err)
+    assert (code, body["result"]) == (0, "deployed"), (body.get("verdict"), err)
     lines = (nginx.sandbox.config / ".deploy/runs" / body["deploy"] / "samples.jsonl").read_text().splitlines()
     post = [sample for line in lines if (sample := json.loads(line)).get("phase") == "post"]
     missing = sum(one is None for tick in post for one in tick["sample"]["hosts"].values())
@@ -328,11 +328,11 @@ def test_a_log_that_says_too_little(nginx: Fleet) -> None:
     file = nginx.sandbox.config / "health_checks/storefront.yml"
     file.write_text(file.read_text() + "sources: {traffic: access_log}\n")
     code, body, err = nginx.deploy("push", "--yes")
-    assert code == 1, (body, err)
+    assert code == 1, (body.get("verdict"), err)
     assert "nginx.conf:" in body["error"]["message"]
     assert "add $upstream_cache_status to log_format cache" in body["error"]["hint"]
     file.write_text(file.read_text().replace("sources: {traffic: access_log}\n", ""))
     code, body, err = nginx.deploy("push", "--yes")
     assert "real traffic is not judged: nginx.conf:" in err
     assert "judged by the probes: no source of real traffic" in err
-    assert code == 0, (body, err)
+    assert code == 0, (body.get("verdict"), err)

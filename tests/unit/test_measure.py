@@ -270,6 +270,7 @@ class Wire:
 
     answers: list[bytes | HostError]
     asked: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
 
     def run(self, host: Host, command: Command, fresh: bool = False) -> Completed:
         self.asked.append(command.line)
@@ -277,6 +278,17 @@ class Wire:
         if isinstance(answer, HostError):
             raise answer
         return Completed(0, answer, b"")
+
+    def talk(self, host: Host, command: Command) -> Wire:
+        """The command is kept: every answer is to one line."""
+        self.kept.append(command.line)
+        return self
+
+    def ask(self, line: bytes, answers: int, deadline: float) -> bytes:
+        return self.run(WEB1, Command(self.kept[-1])).stdout
+
+    def close(self) -> None:
+        self.kept.append("")
 
 
 OLD = AccessLog("/old.log", ("", "status", " ", "cache", " ", "time", ""), 1000.0)

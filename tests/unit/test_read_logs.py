@@ -19,7 +19,7 @@ from deployer.adapters.sandbox import binaries
 from deployer.model.errors import DeployError, HostError
 from deployer.remote.counters import Counters, fetch, parse_counters, read_counters, unpack
 from deployer.remote.layout import Layout
-from deployer.remote.logs import AT_END, CAP, FROM_START, Cursor, LogRead, parse_logs, read_logs
+from deployer.remote.logs import AT_END, CAP, FROM_START, Cursor, LogRead, ask_logs, parse_logs, read_logs
 from deployer.services.base import AccessLog
 
 LOG = AccessLog(
@@ -57,9 +57,10 @@ class Here:
     def rotated(self) -> Path:
         return self.folder / "access.log.1"
 
-    def run(self, line: str) -> bytes:
+    def run(self, line: str, given: bytes = b"") -> bytes:
         environ = {**os.environ, **({"PATH": self.tools} if self.tools else {})}
-        done = subprocess.run([*self.shell, "-c", line], capture_output=True, env=environ, check=False, timeout=60)
+        words = [*self.shell, "-c", line]
+        done = subprocess.run(words, input=given, capture_output=True, env=environ, check=False, timeout=60)
         assert not done.stderr, done.stderr
         return done.stdout
 
@@ -69,8 +70,8 @@ class Here:
     def read(self, path: str = "") -> LogRead:
         path = path or str(self.path)
         cursor = self.cursors.get(path, AT_END)
-        command = read_logs(self.layout(), [([replace(LOG, path=path)], cursor)])
-        (found,) = parse_logs(self.run(command.line), [cursor])
+        command = read_logs(self.layout(), [[replace(LOG, path=path)]])
+        (found,) = parse_logs(self.run(command.line, ask_logs([cursor])), [cursor])
         self.cursors[path] = found.cursor
         return found
 
@@ -244,15 +245,33 @@ def test_the_release_is_told(here: Here) -> None:
 def test_two_logs_in_one_go(here: Here) -> None:
     """Old and new release log to different files."""
     other = here.folder / "new.log"
-    command = read_logs(
-        here.layout(),
-        [
-            ([replace(LOG, path=str(here.path))], here.cursors[str(here.path)]),
-            ([replace(LOG, path=str(other))], AT_END),
-        ],
-    )
-    first, second = parse_logs(here.run(command.line), [here.cursors[str(here.path)], AT_END])
+    command = read_logs(here.layout(), [[replace(LOG, path=str(here.path))], [replace(LOG, path=str(other))]])
+    asked = [here.cursors[str(here.path)], AT_END]
+    first, second = parse_logs(here.run(command.line, ask_logs(asked)), asked)
     assert (first.state, second.state) == ("ok", "missing")
+
+
+def test_one_command_answers_again_and_again(here: Here) -> None:
+    """As it does on a host for the whole of a watch: nothing is left open, nothing is remembered."""
+    command = read_logs(here.layout(), [[replace(LOG, path=str(here.path))]])
+    shell = subprocess.Popen([*here.shell, "-c", command.line], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert shell.stdin
+    assert shell.stdout
+    cursor = here.cursors[str(here.path)]
+    for number in range(1, 6):
+        here.write(number)
+        if number == 3:
+            here.path.rename(here.rotated)
+            here.write(2)
+        shell.stdin.write(ask_logs([cursor]))
+        shell.stdin.flush()
+        (found,) = parse_logs(shell.stdout.readline(), [cursor])
+        assert found.counts.n == (5 if number == 3 else number)
+        cursor = found.cursor
+    open_files = len(list(Path(f"/proc/{shell.pid}/fd").iterdir()))
+    assert open_files <= 5, "a log that is kept open keeps its disk space"
+    shell.stdin.close()
+    assert shell.wait(20) == 0
 
 
 @given(st.binary(max_size=200))
