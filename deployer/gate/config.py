@@ -50,9 +50,9 @@ class GateConfig:
 
 def bakes(bake: float) -> tuple[float, float]:
     """(min_bake, max_bake) of a playbook's bake in seconds: healthy at the earliest after half of it (a minute at
-    most), no verdict at the latest after five of it. A minute at least, because evidence needs requests: at 5 a
-    second it takes about 35 s to show that fewer than 2 % fail."""
-    return min(60.0, bake / 2), max(60.0, 5.0 * bake)
+    most), no verdict at the latest after five of it. Three minutes at least, however short the bake: a harmless release
+    is to be found healthy within them (GATE.md section 8, goal 4), and no verdict undoes it."""
+    return min(60.0, bake / 2), max(180.0, 5.0 * bake)
 
 
 def make_gate_config(

@@ -43,6 +43,8 @@ def prepare(track: Track, ticks: Sequence[Tick]) -> None:
         track.level.learn((n, bad[0]), tick.dt)
         track.late.learn((n, bad[1]), tick.dt)
         track.base.learn((n, bad[2]), tick.dt)
+    if track.config.judged:  # they have the new release by now: what they were like with the old one says nothing
+        track.forget()
 
 
 def apart(track: Track, ticks: Sequence[Tick], theirs: Sequence[Count]) -> list[list[Pair]]:

@@ -46,7 +46,8 @@ class Level:
 
 
 class Quantile:
-    """The control's latency at one level, read again every REREAD seconds from the last WINDOW seconds."""
+    """The control's latency at one level, read again every REREAD seconds (sooner at the beginning) from the last WINDOW
+    seconds."""
 
     __slots__ = ("_due", "_kept", "above", "level", "reached", "value")
 
@@ -74,7 +75,9 @@ class Quantile:
     def read(self, t: float) -> None:
         """From what is kept now; not a number without any."""
         known = sorted(chain.from_iterable(kept for _, kept in self._kept))
-        self._due, self.value = t + REREAD, quantile(known, self.level) if known else math.nan
+        span = t - self._kept[0][0] if self._kept else 0.0  # of little data: again when there is twice as much
+        self._due = t + min(REREAD, max(1.0, span))
+        self.value = quantile(known, self.level) if known else math.nan
         if known:
             self.above = 1.0 - bisect_right(known, self.value) / len(known)
             self.reached = 1.0 - bisect_left(known, self.value) / len(known)

@@ -40,10 +40,15 @@ class Track:
         self.guard = Odds(config.max_bake)  # the control against its own past
         self.control_past: Past | None = None  # in the ticks before the change
         self.measured = False  # by the control, or by anyone before the change
+        self.forget()
+        self.first_q = math.nan
+
+    def forget(self) -> None:
+        """Begin again to learn the control: its levels and its quantile."""
+        metric = self.metric
         prior = 1.0 - metric.level if metric.level else PRIOR.get(metric.name, 0.05)
         self.level, self.base, self.late = Level(prior), Level(prior), Level(0.3 * prior)
         self.quantile = Quantile(metric.level)
-        self.first_q = math.nan
 
     @property
     def quantile_before(self) -> float | None:

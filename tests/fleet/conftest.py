@@ -110,13 +110,14 @@ inconclusive: rollback
 """
 
 
-def make_fleet(service: str, hosts: int) -> Iterator[Fleet]:
-    """Adopted, with short bakes. Below /tmp: the paths of sockets and servers must stay short."""
+def make_fleet(service: str, hosts: int, check: str = CHECK) -> Iterator[Fleet]:
+    """Adopted, with short bakes. check: the health check; "" is that of the sandbox. Below /tmp: the paths of sockets and servers must stay short."""
     folder = Path(tempfile.mkdtemp(prefix="fleet-"))
     try:
         with Sandbox(folder, hosts, service) as sandbox:
             repository.make_repository(sandbox, bake="2s", confirm_timeout="12s", serial="[1, 100%]")
-            (sandbox.config / "health_checks/storefront.yml").write_text(CHECK)
+            if check:
+                (sandbox.config / "health_checks/storefront.yml").write_text(check)
             fleet = Fleet(sandbox)
             code, _, err = fleet.deploy("adopt", "--yes")
             assert code == 0, err

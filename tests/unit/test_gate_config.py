@@ -78,7 +78,7 @@ def test_bakes() -> None:
     """Healthy at the earliest, no verdict at the latest; a short one still has time for its evidence."""
     assert bakes(120.0) == (60.0, 600.0)
     assert bakes(600.0) == (60.0, 3000.0)
-    assert bakes(5.0) == (2.5, 60.0)
+    assert bakes(5.0) == (2.5, 180.0)
 
 
 def test_alpha_is_shared_by_the_waves() -> None:
