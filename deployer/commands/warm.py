@@ -16,14 +16,16 @@ from deployer.model.errors import EXIT_REFUSED, HostError, InputError
 @click.option(
     "--urls", metavar="FILE", help="Paths, one a line, beside the playbook (instead of the playbook's warm:)."
 )
+@click.option("--top", metavar="N", type=click.IntRange(1, 99999), help="The N most requested of each host's own log.")
 @click.option("--rate", metavar="N/s", help="Requests a second per host.")
-def warm(options: Options, urls: str | None, rate: str | None) -> int:
+def warm(options: Options, urls: str | None, top: int | None, rate: str | None) -> int:
     """Ask every host for the URLs of `warm:` until its cache answers most of them. Exit 1 when one stays cold.
 
     \b
     Examples:
       deploy warm nginx -e production
       deploy warm nginx -e production -l web01 --rate 20/s
+      deploy warm nginx -e production --top 200
       deploy warm nginx -e production --urls top.txt --json
     """
     from deployer.commands.context import build
@@ -34,10 +36,16 @@ def warm(options: Options, urls: str | None, rate: str | None) -> int:
 
     options.require_consent("warm")
     context = build(options)
-    settings = Warm(urls=urls) if urls else context.playbook.warm
+    if urls and top:
+        raise InputError("--urls and --top exclude each other", hint="pass one of them")
+    settings = context.playbook.warm
+    if urls or top:
+        base = settings or Warm(access_log="top 1")
+        settings = base.model_copy(update={"urls": urls or "", "access_log": f"top {top}" if top else ""})
     if settings is None:
         raise InputError(
-            f"playbook {context.playbook.name} has no warm:", hint="write warm: {urls: warm.txt}, or pass --urls FILE"
+            f"playbook {context.playbook.name} has no warm:",
+            hint="write warm: {urls: warm.txt}, or pass --urls FILE or --top N",
         )
     if rate is not None:
         try:

@@ -8,22 +8,40 @@ from contextlib import contextmanager
 from deployer.adapters.files import load_urls
 from deployer.adapters.warmer import HttpWarmer
 from deployer.commands.context import Context
-from deployer.commands.measuring import prober
+from deployer.commands.measuring import describe, prober
 from deployer.engine.ports import Ports
 from deployer.engine.warm import Urls, warm
-from deployer.model.errors import HostError
+from deployer.model.errors import HostError, InputError
 from deployer.model.events import Notice
 from deployer.model.fleet import Host
 from deployer.model.plan import HostPlan
 from deployer.model.playbook import Warm
 from deployer.model.warming import WarmResult
+from deployer.remote import counters, toplog
+from deployer.remote.layout import layout_for
 from deployer.services import service_for
 
 
 def urls_for(context: Context, settings: Warm) -> Urls:
-    """The same list for every host. Raises InputError."""
-    urls = load_urls(context.root, context.playbook.name, settings.urls)
-    return lambda host: urls
+    """The same list for every host, or what each host's own visitors asked for most. Raises InputError."""
+    if settings.urls:
+        urls = load_urls(context.root, context.playbook.name, settings.urls)
+        return lambda host: urls
+    count = int(settings.access_log.removeprefix("top "))
+    return lambda host: most_requested(context, host, count)
+
+
+def most_requested(context: Context, host: Host, count: int) -> Sequence[str]:
+    """From the log of the release that the host has. Raises HostError."""
+    layout = layout_for(host, context.playbook.name, context.playbook.dest)
+    try:
+        log = describe(context, host, counters.unpack(context.transport.run(host, counters.fetch(layout)).stdout))
+        if log is None:
+            raise HostError("cannot tell what visitors ask for: no request is logged")
+        done = context.transport.run(host, toplog.top_urls(log, count))
+    except InputError as error:
+        raise HostError(f"cannot tell what visitors ask for: {error.message}; {error.hint}") from None
+    return toplog.parse_top(done.stdout, log)
 
 
 @contextmanager

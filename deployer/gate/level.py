@@ -46,8 +46,8 @@ class Level:
 
 
 class Quantile:
-    """The control's latency at one level, read again every REREAD seconds (sooner at the beginning) from the last WINDOW
-    seconds."""
+    """The control's latency at one level, from the last WINDOW seconds; read again every REREAD seconds, sooner at the
+    beginning."""
 
     __slots__ = ("_due", "_kept", "above", "level", "reached", "value")
 

@@ -53,6 +53,7 @@ class AccessLog:
     up, then fetched; passes: fetched without a look-up. A word in none of them was neither. Words are compared as
     written, after everything from the first `/` on is cut off.
     note: what a person should know about it, such as requests that are logged elsewhere; may be empty.
+    top: where path is a command, another one that prints the request lines of the past; may be empty.
     """
 
     path: str
@@ -62,6 +63,7 @@ class AccessLog:
     misses: frozenset[str] = frozenset()
     passes: frozenset[str] = frozenset()
     note: str = ""
+    top: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,5 +142,7 @@ class Varnish:
     def access_log(self, files: Mapping[str, bytes], settings: ServiceSettings) -> AccessLog | None:
         """See base.py: the log in shared memory, whatever the VCL is; a second of it at a time."""
         workdir, binary = settings.var("varnish_workdir"), settings.var("varnishncsa_bin", "varnishncsa")
-        words = ["timeout", "1", binary, *(["-n", workdir] if workdir else []), "-F", FORMAT]
-        return AccessLog(f"|exec {shlex.join(words)}", PIECES, 1000.0, HITS, MISSES, PASSES)
+        ncsa = [binary, *(["-n", workdir] if workdir else [])]
+        past = shlex.join(["timeout", "10", *ncsa, "-d", "-F", '"%r" "%{User-agent}i"'])
+        now = shlex.join(["timeout", "1", *ncsa, "-F", FORMAT])
+        return AccessLog(f"|exec {now}", PIECES, 1000.0, HITS, MISSES, PASSES, top=past)

@@ -249,3 +249,18 @@ def test_what_visitors_and_the_cache_notice(fleet: Fleet, measure: Measure) -> N
     allowed = REFUSES.get(service.name, 0.0) * sum(load.counts.values())
     assert load.failed <= allowed, load.counts
     assert load.counts["ok"] > 100
+
+
+def test_warm_asks_for_what_visitors_asked_for(fleet: Fleet, measure: Measure) -> None:
+    """The most requested paths of the host's own log; a server without such a log says so."""
+    for _ in range(3):
+        hit_ratio(fleet.host("web1").http_port, 175, pages=5)
+    code, body, err = fleet.deploy("warm", "--yes", "--top", "5", "-l", "web1")
+    result = body["hosts"]["web1"]
+    if fleet.sandbox.service == "haproxy":
+        assert (code, "in no log" in result["error"]) == (1, True), result
+        measure("warm --top 5", "no log")
+        return
+    assert (code, body["warm"]) == (0, True), (body, err)
+    assert result["total"] == 10, result  # two passes of five
+    measure("warm --top 5", f"{result['hits']} of {result['asked']} hits")
