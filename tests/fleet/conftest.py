@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -18,7 +19,7 @@ from typing import Any
 import pytest
 
 from deployer.adapters.sandbox import repository
-from deployer.adapters.sandbox.fleet import Sandbox, SandboxHost
+from deployer.adapters.sandbox.fleet import Sandbox, SandboxHost, processes
 
 DEPLOY = [sys.executable, "-m", "deployer"]
 
@@ -91,6 +92,17 @@ def eventually(holds: Callable[[], bool], seconds: float, what: str) -> None:
     while not holds():
         assert time.monotonic() < end, f"not within {seconds} s: {what}"
         time.sleep(0.1)
+
+
+def servers(prefix: Path) -> list[int]:
+    """Pids of the cache server below prefix."""
+    found = []
+    for pid in processes(prefix):
+        with contextlib.suppress(OSError):  # it may be gone by now
+            words = Path(f"/proc/{pid}/cmdline").read_bytes()
+            if b"sshd" not in words and b"hostctl" not in words:
+                found.append(pid)
+    return found
 
 
 # The servers are in question here, not the gate: many probes, wide margins and no latency give a verdict in seconds, on

@@ -14,7 +14,6 @@ from deployer.adapters.sandbox.daemons import daemon
 from tests.conftest import MEASURED
 from tests.fleet.conftest import Fleet, eventually, make_fleet
 from tests.fleet.load import Load, hit_ratio
-from tests.fleet.test_services import judged_by_counts
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("proxies"), pytest.mark.long]
 
@@ -22,17 +21,13 @@ pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("proxies"), pyte
 @pytest.fixture(scope="module")
 def haproxy() -> Iterator[Fleet]:
     """One HAProxy host."""
-    for fleet in make_fleet("haproxy", 1):
-        judged_by_counts(fleet)
-        yield fleet
+    yield from make_fleet("haproxy", 1)
 
 
 @pytest.fixture(scope="module")
 def squid() -> Iterator[Fleet]:
     """One Squid host."""
-    for fleet in make_fleet("squid", 1):
-        judged_by_counts(fleet)
-        yield fleet
+    yield from make_fleet("squid", 1)
 
 
 def test_a_taken_port_costs_haproxy_seconds_and_not_its_cache(

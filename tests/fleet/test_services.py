@@ -17,7 +17,7 @@ from deployer.adapters.sandbox.daemons import NAMES, daemon
 from deployer.adapters.sandbox.fleet import processes
 from deployer.services import SERVICES
 from tests.conftest import MEASURED
-from tests.fleet.conftest import Fleet, eventually, make_fleet
+from tests.fleet.conftest import Fleet, eventually, make_fleet, servers
 from tests.fleet.load import Load, hit_ratio
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.long]
@@ -218,17 +218,6 @@ def doomed(prefix: Path) -> list[int]:
         with contextlib.suppress(OSError):
             found += [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     return list(dict.fromkeys(found))
-
-
-def servers(prefix: Path) -> list[int]:
-    """Pids of the cache server below prefix."""
-    found = []
-    for pid in processes(prefix):
-        with contextlib.suppress(OSError):  # it may be gone by now
-            words = Path(f"/proc/{pid}/cmdline").read_bytes()
-            if b"sshd" not in words and b"hostctl" not in words:
-                found.append(pid)
-    return found
 
 
 def test_what_visitors_and_the_cache_notice(fleet: Fleet, measure: Measure) -> None:

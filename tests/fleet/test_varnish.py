@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
+import signal
 import subprocess
 
 import pytest
 
 from deployer.adapters.sandbox import binaries, repository
 from deployer.adapters.sandbox.daemons import daemon
-from deployer.adapters.sandbox.fleet import reap
-from tests.fleet.conftest import Fleet, eventually
+from tests.fleet.conftest import Fleet, eventually, servers
 
 pytestmark = [
     pytest.mark.xdist_group("varnish"),
@@ -64,7 +66,9 @@ def test_a_varnish_that_was_restarted_proves_what_it_read(varnish: Fleet) -> Non
         varnish.sandbox, "default.vcl.j2", "beresp.ttl = ", "beresp.grace = 5s; set beresp.ttl = ", "grace"
     )
     assert varnish.deploy("push", "--yes", "--allow-quarantined")[0] == 0
-    reap(host.prefix / "var/lib/varnish")
+    for pid in servers(host.prefix):
+        with contextlib.suppress(ProcessLookupError):  # a child that ended with its parent
+            os.kill(pid, signal.SIGKILL)
     names = varnish.sandbox.variables(host)
     start = daemon("varnish").command(host.prefix, names)
     # The child of the old process holds the port for a moment longer than its parent lived.
