@@ -16,7 +16,7 @@ from deployer.gate.process import Odds
 from deployer.gate.tick import FLEET, Tick
 
 GUARD = Line(3.0, 0.05)  # what the unchanged hosts may become worse by themselves
-COLD = 20.0  # an empty cache may multiply requests to the origin by this
+COLD = 30.0  # an empty cache may multiply requests to the origin by this: by 20 at a hit ratio of 95 %, and some more
 WARM = 0.02  # what an emptied cache may still add when evidence of health begins to count
 
 
