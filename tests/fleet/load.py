@@ -15,10 +15,11 @@ RATE, MOST_SECONDS = 80, 120.0
 
 
 class Load:
-    """A new connection per request, RATE a second. counts: `ok`, or why a request was not answered with 200."""
+    """A new connection per request, RATE a second, for one of `pages` in turn. counts: `ok`, or why a request was not
+    answered with 200."""
 
-    def __init__(self, port: int) -> None:
-        self.port, self.counts = port, Counter[str]()
+    def __init__(self, port: int, pages: int = 5) -> None:
+        self.port, self.pages, self.counts = port, pages, Counter[str]()
         self._end = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._drive()), daemon=True)
 
@@ -41,7 +42,7 @@ class Load:
         while not self._end.is_set() and time.monotonic() - began < MOST_SECONDS:
             due = int((time.monotonic() - began) * RATE)
             for number in range(sent, min(due, sent + RATE)):
-                task = asyncio.create_task(self._visit(f"/product/{number % 5}"))
+                task = asyncio.create_task(self._visit(f"/product/{number % self.pages}"))
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
             sent = due

@@ -13,6 +13,7 @@ import pytest
 from deployer.adapters.sandbox import binaries, repository
 from deployer.adapters.sandbox.daemons import daemon
 from tests.fleet.conftest import Fleet, eventually, servers
+from tests.fleet.load import Load
 
 pytestmark = [
     pytest.mark.xdist_group("varnish"),
@@ -21,13 +22,23 @@ pytestmark = [
 ]
 
 
-def active(fleet: Fleet, name: str) -> str:
-    """What varnishd itself says."""
+def adm(fleet: Fleet, name: str, *words: str) -> list[list[str]]:
+    """What varnishd itself says, line by line and word by word."""
     workdir = fleet.host(name).prefix / "var/lib/varnish"
     said = subprocess.run(
-        [binaries.find("varnishadm"), "-n", str(workdir), "vcl.list"], capture_output=True, text=True, check=True
+        [binaries.find("varnishadm"), "-n", str(workdir), *words], capture_output=True, text=True, check=True
     )
-    return next(line.split()[4] for line in said.stdout.splitlines() if line.startswith("active"))
+    return [line.split() for line in said.stdout.splitlines() if line.strip()]
+
+
+def active(fleet: Fleet, name: str) -> str:
+    """The name of its VCL."""
+    return next(words[4] for words in adm(fleet, name, "vcl.list") if words[0] == "active")
+
+
+def ours(fleet: Fleet, name: str) -> dict[str, str]:
+    """VCLs of ours: name -> temperature."""
+    return {words[4]: words[2] for words in adm(fleet, name, "vcl.list") if words[4].startswith("dep_")}
 
 
 def test_good_bad_and_back(varnish: Fleet) -> None:
@@ -76,3 +87,29 @@ def test_a_varnish_that_was_restarted_proves_what_it_read(varnish: Fleet) -> Non
     assert active(varnish, "web2") == "boot"
     code, body, _ = varnish.deploy("status")
     assert (code, body["hosts"]["web2"]["loaded"]) == (0, varnish.current("web2"))
+
+
+def test_a_probed_backend_gives_no_503_and_old_vcls_go(varnish: Fleet) -> None:
+    """A backend with a probe is sick for its first second: the switch waits for it, which `vcl.use` alone does not.
+    Of our VCLs the active one and the one before are left, both warm."""
+    port, file = varnish.host("web1").http_port, varnish.root("web1") / "current/default.vcl"
+    probe = '    .probe = { .url = "/"; .interval = 500ms; .threshold = 3; .initial = 0; }\n}\n\nsub vcl_recv'
+    repository.change(varnish.sandbox, "default.vcl.j2", "}\n\nsub vcl_recv", probe, "a probe")
+    with Load(port, pages=100_000) as load:  # none of them is in the cache
+        assert varnish.deploy("push", "--yes")[0] == 0
+        first = active(varnish, "web1")
+        repository.change(varnish.sandbox, "default.vcl.j2", "500ms", "600ms", "another")
+        assert varnish.deploy("push", "--yes")[0] == 0
+        second = active(varnish, "web1")
+        assert varnish.deploy("rollback", "--yes")[0] == 0
+    assert active(varnish, "web1") == first != second
+    assert (load.failed, load.counts["ok"] > 500) == (0, True), load.counts
+    eventually(
+        lambda: ours(varnish, "web1") == {first: "warm", second: "warm"}, 10, "a discarded one was busy until now"
+    )
+    adm(varnish, "web1", "ban", "obj.status != 0")  # all of it is to be fetched again
+    with Load(port, pages=100_000) as hasty:
+        adm(varnish, "web1", "vcl.load", "hasty", str(file.resolve()))
+        adm(varnish, "web1", "vcl.use", "hasty")
+        eventually(lambda: hasty.failed > 0, 10, "503 where nobody waits: else this test cannot fail")
+        adm(varnish, "web1", "vcl.use", first)
