@@ -11,15 +11,16 @@ from types import TracebackType
 
 from deployer.services.headers import cache_hit
 
-RATE, MOST_SECONDS = 80, 120.0
+RATE, SECONDS = 80, 120.0
 
 
 class Load:
-    """A new connection per request, RATE a second, for one of `pages` in turn. counts: `ok`, or why a request was not
-    answered with 200."""
+    """A new connection per request, `rate` a second for `seconds` at most, for one of `pages` in turn. counts: `ok`, or
+    why a request was not answered with 200."""
 
-    def __init__(self, port: int, pages: int = 5) -> None:
+    def __init__(self, port: int, pages: int = 5, rate: int = RATE, seconds: float = SECONDS) -> None:
         self.port, self.pages, self.counts = port, pages, Counter[str]()
+        self.rate, self.seconds = rate, seconds
         self._end = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._drive()), daemon=True)
 
@@ -39,9 +40,9 @@ class Load:
 
     async def _drive(self) -> None:
         began, sent, tasks = time.monotonic(), 0, set[asyncio.Task[None]]()
-        while not self._end.is_set() and time.monotonic() - began < MOST_SECONDS:
-            due = int((time.monotonic() - began) * RATE)
-            for number in range(sent, min(due, sent + RATE)):
+        while not self._end.is_set() and time.monotonic() - began < self.seconds:
+            due = int((time.monotonic() - began) * self.rate)
+            for number in range(sent, min(due, sent + self.rate)):
                 task = asyncio.create_task(self._visit(f"/product/{number % self.pages}"))
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)

@@ -28,10 +28,11 @@ REFUSES = {"squid": 0.05}  # share of the requests that came during an activatio
 
 @pytest.fixture(scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in NAMES])
 def fleet(request: pytest.FixtureRequest) -> Iterator[Fleet]:
-    """Two adopted hosts of one service."""
+    """Two adopted hosts of one service; the first one has visitors all the time."""
     for made in make_fleet(request.param, 2):
         made.playbook(confirm_timeout="20s")
-        yield made
+        with Load(made.host("web1").http_port, rate=10, seconds=900):
+            yield made
 
 
 @pytest.fixture
@@ -213,7 +214,10 @@ def test_a_host_that_reboots_while_pending_comes_up_old_and_proves_it(fleet: Fle
 
 def doomed(prefix: Path) -> list[int]:
     """The server, the watchdog and all their children; parents first, or they would replace their children."""
-    found = [*servers(prefix), *(p for p in processes(prefix) if b"hostctl" in Path(f"/proc/{p}/cmdline").read_bytes())]
+    found = servers(prefix)
+    for pid in processes(prefix):
+        with contextlib.suppress(OSError):  # it may be gone by now
+            found += [pid] if b"hostctl" in Path(f"/proc/{pid}/cmdline").read_bytes() else []
     for pid in found:  # grows while it is walked
         with contextlib.suppress(OSError):
             found += [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
