@@ -40,8 +40,8 @@ def warm(options: Options, urls: str | None, top: int | None, rate: str | None) 
         raise InputError("--urls and --top exclude each other", hint="pass one of them")
     settings = context.playbook.warm
     if urls or top:
-        base = settings or Warm(access_log="top 1")
-        settings = base.model_copy(update={"urls": urls or "", "access_log": f"top {top}" if top else ""})
+        asked = {"urls": urls or "", "access_log": f"top {top}" if top else ""}
+        settings = settings.model_copy(update=asked) if settings else Warm.model_validate(asked)
     if settings is None:
         raise InputError(
             f"playbook {context.playbook.name} has no warm:",

@@ -48,7 +48,7 @@ def adopt(request: Request, ports: Ports, ledger: Ledger) -> Outcome:
         release=common({end.release for end in ends.values() if end.verified}),
         hosts=ends,
         error=bad,
-        hint="mend what the message names and run deploy adopt again" if bad else "",
+        hint=hint(results) if bad else "",
     )
     close(ledger, adoption(request, outcome, ports.clock.now()), ports)
     return outcome
@@ -73,16 +73,29 @@ def take(ports: Ports, host: Host, order: Order) -> HostState:
 
 
 def adopted_end(result: HostState | HostError) -> HostOutcome:
-    """A host counts as adopted when its links agree; proof of the process comes with its first activation."""
+    """A host counts as adopted when its links agree, and its process is not known to run something else; proof comes
+    with its first activation."""
     if isinstance(result, HostError):
         return HostOutcome("failed", error=str(result))
-    done = result.adopted and not result.in_flight and not result.alarm
-    return HostOutcome("confirmed" if done else "failed", result.good, done, "" if done else "not adopted")
+    if not result.adopted or result.in_flight or result.alarm:
+        return HostOutcome("failed", result.good, False, "not adopted")
+    if result.loaded not in ("", result.good):
+        return HostOutcome("confirmed", result.good, False, f"adopted, but the process still runs {result.loaded}")
+    return HostOutcome("confirmed", result.good, True)
 
 
 def common(releases: set[str]) -> str:
     """The one release they share, or ""."""
     return releases.pop() if len(releases) == 1 else ""
+
+
+def hint(results: dict[str, HostState | HostError]) -> str:
+    """What to do about hosts that are not verified."""
+    if failures(results):
+        return "mend what the message names and run deploy adopt again"
+    return (
+        "deploy rollback --to RELEASE makes the process take it; deploy status --repair brings back what was deployed"
+    )
 
 
 def adoption(request: Request, outcome: Outcome, now: float) -> Entry:

@@ -334,6 +334,7 @@ do_adopt() { # DEPLOY NUMBER DEST; the service functions on stdin
   point good "$id" none && point current "$id" none && save || refuse disk "cannot write the links"
   [ "$from" != "$dest" ] || { ln -s "$ROOT/current" "$dest.deployer-new" && mv -T "$dest" "$dest.before-deployer" &&
     mv -T "$dest.deployer-new" "$dest"; } || refuse disk "cannot put the link in place of $dest"
+  [ "$from" = "$dest" ] || rm -rf "$from" # edited it is no longer what its name says; who wants it back gets it staged
   service service_adopted "$id" >/dev/null 2>&1 || :
   layers_install; sync_it "$ROOT"; note "adopted $id from $from"
 }

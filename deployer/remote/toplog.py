@@ -6,6 +6,7 @@ know, so that a log may say too little to judge a release by and still name what
 
 from __future__ import annotations
 
+import re
 import shlex
 
 from deployer.model.errors import HostError, InputError
@@ -13,7 +14,7 @@ from deployer.remote.verbs import Command
 from deployer.services.base import AccessLog
 from deployer.services.logline import AGENT
 
-CAP = 64 * 1024 * 1024  # bytes of the log, the newest
+CAP = 64 * 1024 * 1024  # bytes of the log and of the one before it, the newest
 DEADLINE = 30.0  # seconds
 LONGEST = 2000  # bytes of a path
 
@@ -21,7 +22,7 @@ COUNT = r"""
 index($0, agent) { next }
 match($0, /(^|[ "])GET [^ "]+/) {
   url = substr($0, RSTART, RLENGTH); sub(/^[ "]?GET /, "", url); sub(/^[a-z]+:\/\/[^\/]*/, "", url)
-  if (url ~ /^\/[!-~]*$/ && length(url) <= longest) seen[url]++
+  if (url ~ /^\/([!-.0-~][!-~]*)?$/ && length(url) <= longest) seen[url]++ # `//name` would be another host's
 }
 END { for (url in seen) print seen[url], url }
 """
@@ -35,7 +36,7 @@ def top_urls(log: AccessLog, count: int) -> Command:
             hint="write warm: {urls: FILE} instead of access_log",
         )
     path = shlex.quote(log.path)
-    source = log.top or f"[ -r {path} ] || exit 3; cat {path}.1 {path} 2>/dev/null | tail -c {CAP}"
+    source = log.top or f'for one in {path}.1 {path}; do tail -c {CAP} "$one" 2>/dev/null; done'
     awk = f"awk -v agent={AGENT} -v longest={LONGEST} {shlex.quote(COUNT)}"
     script = f"LC_ALL=C; export LC_ALL; {{ {source}; }} | {awk} | sort -k1,1rn -k2 | head -n {count}"
     return Command("exec sh -c " + shlex.quote(script), deadline=DEADLINE)
@@ -46,7 +47,7 @@ def parse_top(stdout: bytes, log: AccessLog) -> tuple[str, ...]:
     found = []
     for line in stdout.decode("ascii", "replace").splitlines():
         number, _, path = line.partition(" ")
-        if number.isdigit() and path.startswith("/") and path.isprintable() and len(path) <= LONGEST:
+        if number.isdigit() and path.isprintable() and len(path) <= LONGEST and re.match("/(?!/)", path):
             found.append(path)
     if not found:
         what = "the log" if log.path.startswith("|") else log.path

@@ -95,11 +95,13 @@ service_reload() {
 }
 start() { # what holds the number in its pid file may be its dead parent for a moment longer: it exits 0 then, and does nothing
   tries=0
-  while said=$(apache -k start 2>&1) || return 1; do
+  while said=$(apache -k start 2>&1); do
     case $said in *"already running"*) ;; *) return 0 ;; esac
-    tries=$((tries + 1)); [ $tries -lt 50 ] && ! service_running || return 0
+    ! service_running || return 0
+    tries=$((tries + 1)); [ $tries -lt 50 ] || return 1
     pause
   done
+  return 1
 }
 service_start() {
   ! service_running || { service_reload "$1"; return; }

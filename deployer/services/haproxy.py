@@ -161,7 +161,8 @@ FACTS = Facts(
     traffic="a `log ring@NAME` read over the stats socket, or the file that syslog writes (haproxy_access_log)",
     counters="`show stat` on the stats socket, by socat, perl or curl",
     restarts="never: what the master alone reads is on its command line",
-    cannot="foresee a port that another process holds: 2 s of refused connections until the old worker is back",
+    cannot="foresee a port that another process holds: 2 s of refused connections until the old worker is back; tell what "
+    "its visitors ask for (warm it from a file)",
 )
 
 

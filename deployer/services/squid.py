@@ -88,6 +88,7 @@ service_reload() {
 forget() { # a pid file that names no squid: a killed one left it, and Squid refuses to start while any process has that number
   file=$("$SQUID" -k parse -f "$DEST/squid.conf" 2>&1 | sed -n 's/.*| Processing: pid_filename[[:space:]]*//p' | tail -n 1)
   pid=$(cat "${file:=/run/squid.pid}" 2>/dev/null) || return 0
+  case $pid in ''|*[!0-9]*) return 0 ;; esac # no pid file at all, whatever the configuration calls one
   case $(words "$pid" | head -n 1) in squid|*/squid|"(squid"*) ;; *) rm -f "$file" ;; esac
 }
 service_start() {

@@ -147,6 +147,35 @@ def test_the_incident_is_caught_on_the_canary(fleet: Fleet, measure: Measure) ->
     measure("incident", f"exit 3, {body['seconds']['detect']:.0f} s")
 
 
+def test_a_hand_edit_is_seen_refused_and_saved(fleet: Fleet, measure: Measure) -> None:
+    """`status` names the file, a push does not overwrite it, `adopt` makes it a release of its own."""
+    service = fleet.sandbox.service
+    path = daemon(service).EDITS["good"].path.removesuffix(".j2")
+    live = fleet.root("web1") / "current" / path
+    edit, before = live.read_text() + "# by hand\n", fleet.currents()
+    live.chmod(0o644)
+    live.write_text(edit)
+    code, body, _ = fleet.deploy("status")
+    assert (code, body["hosts"]["web1"]["drift"]) == (4, [f"M {path}"])
+    harmless(fleet)
+    code, body, _ = fleet.deploy("push", "--yes", "--allow-quarantined")
+    assert code == 1
+    assert path in body["error"]["message"]
+    assert live.read_text() == edit
+    code, body, err = fleet.deploy("adopt", "--yes")
+    if service == "varnish":  # it tells that the edit was never loaded
+        assert (code, "still runs" in body["hosts"]["web1"]["error"]) == (4, True), body
+        code, body, err = fleet.deploy("rollback", "--yes", "-l", "web1", "--to", fleet.current("web1"))
+    assert code == 0, (body, err)
+    saved = fleet.root("web1") / "releases" / fleet.current("web1") / path
+    assert (saved.read_text(), fleet.current("web1") in before) == (edit, False)
+    assert loaded(fleet) == fleet.currents()
+    code, body, err = fleet.deploy("rollback", "--yes", "--to", next(iter(before)))
+    assert code == 0, (body, err)  # the edited release is what it was before
+    assert loaded(fleet) == before
+    measure("hand edit", "saved")
+
+
 def test_rollback(fleet: Fleet, measure: Measure) -> None:
     """To the release before, and there again by another push."""
     harmless(fleet)

@@ -107,7 +107,8 @@ def test_the_incident_is_found_late_and_cold_and_without_control() -> None:
 
 def test_a_cold_cache_with_an_allowance_is_no_regression() -> None:
     """Without the allowance it is one: the release is not known to empty the cache."""
-    assert streamed(gate_for(warm=1.0), COLD).state == "healthy"
+    for seed in range(10):
+        assert streamed(gate_for(warm=1.0), COLD, seed=seed).state == "healthy"
     assert streamed(gate_for(warm=0.0), COLD).state == "regressed"
 
 
@@ -313,6 +314,15 @@ def test_the_last_wave_is_held_beside_those_judged_before_and_against_the_past()
         gate, reading = last_wave(effect)
         assert reading.state == "regressed", reading
         assert "before the change" in reading.reason
+
+
+def test_a_push_that_mends_a_slow_release_is_healthy_in_its_last_wave() -> None:
+    """The host judged before is as quick as the new ones by now: what it was like with the old release is forgotten."""
+    gate = Gate(with_judged(make_gate_config(CHECK, ("c1", "k1"), (), 2.0), ("c1",)))
+    slow, quick = (replace(GOOD, miss=0, orig=0, lat=tuple(ms + i / 10 for i in range(20))) for ms in (55.0, 4.0))
+    reading = fixed(gate, lambda t: {"c1": quick, "k1": quick}, before={"c1": slow, "k1": slow})
+    assert reading.state == "healthy", reading
+    assert reading.seconds < 30  # two minutes while the slow ones count
 
 
 def test_a_ruling_is_final_and_the_gate_deterministic() -> None:

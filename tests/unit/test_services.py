@@ -66,6 +66,18 @@ def counters(service: str, file: str, overrides: str) -> dict[str, int]:
     return {line.split()[0]: int(line.split()[1]) for line in done.stdout.splitlines()}
 
 
+def test_a_squid_forgets_a_pid_file_that_names_no_squid_and_nothing_else(tmp_path: Path) -> None:
+    """Whatever a configuration calls its pid file: only a number of a process that is no squid is removed."""
+    squid, file = tmp_path / "squid", tmp_path / "squid.pid"
+    squid.write_text(f"#!/bin/sh\necho '2026/11/25 04:00:00| Processing: pid_filename {file}' >&2\n")
+    squid.chmod(0o755)
+    script = SERVICES["squid"].script(settings("squid", squid_bin=str(squid))) + "forget"
+    for text, kept in (("root:x:0:0\n", True), ("", True), ("1\n2\n", True), (f"{os.getpid()}\n", False)):
+        file.write_text(text)
+        assert shell(script).returncode == 0
+        assert file.exists() == kept, text
+
+
 def test_haproxy_counters() -> None:
     """The connection that asked nothing is the 10th request; two previews were not looked up; one server was asked 6 times."""
     mine = 'boss() { echo 1; }\nserving() { echo 2; }\nstarted() { echo 3; }\ntold() { echo unix@/x; }\nask() { cat "$FILE"; }'

@@ -32,6 +32,7 @@ def test_the_most_requested_come_first(tmp_path: Path, server: str) -> None:
     """Our own probes, other methods and what is no path count for nothing; the rotated log counts, too."""
     file, line = tmp_path / "access log", LINES[server]
     asked = [line.format(path, "visitor") for path in ["/b?x=1"] * 3 + ["/a"] * 2 + ["/c"]]
+    asked += [line.format("//elsewhere/x", "visitor")] * 9 if server == "nginx" else []
     noise = [line.format("/probe", "deployer-probe")] * 9 + [line.format("/post", "v").replace("GET ", "POST ")] * 9
     file.write_text("\n".join([*asked, *noise, line.format("*", "v"), "GET", ""]) + "\n")
     (tmp_path / "access log.1").write_text(f"{line.format('/c', 'visitor')}\n" * 4)

@@ -152,18 +152,18 @@ class Sandbox:
         subprocess.run(words, check=True, stdin=subprocess.DEVNULL)
 
     def _start_sshd(self, host: SandboxHost) -> None:
-        home, user = host.prefix / "ssh", host.prefix / "home"
-        for folder in (home, user):
+        ssh, home = host.prefix / "ssh", host.prefix / "home"
+        for folder in (ssh, home):
             folder.mkdir(parents=True)
-        self._keygen(home / "host_key")
-        environ = f"HOME={user}"  # of its own: what the user's login files do is none of this host's business
+        self._keygen(ssh / "host_key")
+        environ = f"HOME={home}"  # of its own: what the user's login files do is none of this host's business
         if self.shell:
             environ += f" PATH={servers.shell_folder(host.prefix, self.shell)}:{os.environ['PATH']}"
         lines = [
             f"Port {host.ssh_port}",
             "ListenAddress 127.0.0.1",
-            f"HostKey {home}/host_key",
-            f"PidFile {home}/sshd.pid",
+            f"HostKey {ssh}/host_key",
+            f"PidFile {ssh}/sshd.pid",
             f"AuthorizedKeysFile {self.folder}/user_key.pub",
             "StrictModes no",
             "UsePAM no",
@@ -173,17 +173,17 @@ class Sandbox:
             "LogLevel ERROR",
             f"SetEnv {environ}",
         ]
-        (home / "sshd_config").write_text("\n".join(lines) + "\n")
-        words = [binaries.find("sshd"), "-f", f"{home}/sshd_config", "-E", f"{home}/sshd.log"]
+        (ssh / "sshd_config").write_text("\n".join(lines) + "\n")
+        words = [binaries.find("sshd"), "-f", f"{ssh}/sshd_config", "-E", f"{ssh}/sshd.log"]
         done = subprocess.run(
-            [*servers.privilege_separation(home), *words],
+            [*servers.privilege_separation(ssh), *words],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             check=False,
         )
         if done.returncode != 0:
-            said = done.stderr + ((home / "sshd.log").read_text() if (home / "sshd.log").is_file() else "")
+            said = done.stderr + ((ssh / "sshd.log").read_text() if (ssh / "sshd.log").is_file() else "")
             raise DeployError(f"cannot start sshd of {host.name}: {said.strip()[-500:]}")
 
     def _write_ssh_files(self) -> None:
