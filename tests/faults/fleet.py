@@ -39,12 +39,13 @@ custom:
 CHECK = """probes:
   - {name: home, url: /, expect: 200, rate: 20/s, level: required}
 compare:
-  latency_p50: {max_increase: 500%, at_least: 2s}
-  latency_p75: {max_increase: 500%, at_least: 2s}
-  latency_p95: {max_increase: 500%, at_least: 2s}
-  latency_p99: {max_increase: 500%, at_least: 2s}
+  latency_p50: {max_increase: 500%, at_least: 2s, shadow: true}
+  latency_p75: {max_increase: 500%, at_least: 2s, shadow: true}
+  latency_p95: {max_increase: 500%, at_least: 2s, shadow: true}
+  latency_p99: {max_increase: 500%, at_least: 2s, shadow: true}
   error_rate: {max_increase: 40 points}
 limit: {error_rate: 50%}
+sources: {traffic: none}
 inconclusive: continue
 """  # what is judged here is not the release: a verdict within seconds, however busy the machine is
 DISK = "size=6m,nr_inodes=1500"
