@@ -18,7 +18,8 @@ PASSES = frozenset(("pass", "hitpass", "pipe"))
 SCRIPT = r"""
 adm() { "$VARNISHADM" ${WORKDIR:+-n "$WORKDIR"} -t 10 "$@"; }
 label() { printf 'dep_%s' "$(printf '%s' "$1" | tr - _)"; }
-active() { adm vcl.list 2>/dev/null | awk '$1 == "active" { print ($2 ~ /\//) ? $4 : $5; exit }'; }
+names() { adm vcl.list 2>/dev/null | awk '$1 != "discarded" && NF { print $1, ($2 ~ /\//) ? $4 : $5 }'; } # state, name
+active() { names | sed -n 's/^active //p'; }
 boss() { adm pid 2>/dev/null | awk '/^Master/ { print $2 }'; }
 remember() { printf '%s %s %s\n' "$1" "$2" "$(boss)" > "$ROOT/loaded.tmp" && mv -f "$ROOT/loaded.tmp" "$ROOT/loaded"; }
 
@@ -33,18 +34,19 @@ service_check() {
   return $rc
 }
 service_running() { adm status 2>/dev/null | grep -q running; }
-healthy() { # the backends of VCL $1, for at most 8 s; sick: the one that is not
+healthy() { # the backends of VCL $1, for at most 8 s; sick: the one that is not. A discarded VCL's come first
   tries=0
   while :; do
-    sick=$(adm backend.list "$1.*" 2>/dev/null | awk 'NR > 1 && NF && $4 == "sick" { print $1; exit }')
+    sick=$(adm backend.list "$1.*" 2>/dev/null | awk 'NR > 1 && NF { is[$1] = $4 }
+      END { for (name in is) if (is[name] == "sick") { print name; exit } }')
     [ -n "$sick" ] || return 0
     tries=$((tries + 1)); [ $tries -lt 40 ] || return 1
     sleep 0.2 2>/dev/null || sleep 1
   done
 }
-switch() { # load, wait, use
+switch() { # load, wait. A discarded VCL stays listed for a minute while a worker holds it, and cannot be used again
   name=$(label "$1")
-  if ! adm vcl.list 2>/dev/null | grep -q "[[:space:]]$name\([[:space:]]\|\$\)"; then
+  if ! names | grep -q " $name\$"; then
     adm param.set vcl_path "$ROOT/releases/$1" >/dev/null 2>&1
     said=$(adm vcl.load "$name" "$ROOT/releases/$1/default.vcl" 2>&1) || { echo "vcl.load: $said" >&2; return 1; }
   else adm vcl.state "$name" warm >/dev/null 2>&1; fi
@@ -57,7 +59,7 @@ service_reload() {
   said=$(adm vcl.use "$name" 2>&1) || { echo "vcl.use: $said" >&2; return 1; }
   remember "$name" "$1"
   # the one before stays warm, an instant way back; older ones of ours go
-  for old in $(adm vcl.list 2>/dev/null | awk '$1 != "active" && NF { print ($2 ~ /\//) ? $4 : $5 }'); do
+  for old in $(names | sed -n 's/^active .*//; s/^[^ ]* //p'); do
     case $old in "$before"|"$(label "$(readlink "$ROOT/good" | sed 's|releases/||')")") ;;
       dep_*) adm vcl.discard "$old" >/dev/null 2>&1 ;; esac
   done

@@ -125,10 +125,11 @@ def test_no_way_back_no_way_forward(rig: RealRig) -> None:
 
 def test_a_good_release_that_rots_while_pending_is_an_alarm(rig: RealRig) -> None:
     """Nothing is reloaded; the alarm names it; repaired, the watchdog finishes by itself."""
-    rig.hosts.activate(rig.host, order(TWO, 3, lease=1))
+    rig.hosts.activate(rig.host, order(TWO, 3, lease=8))  # the edit below has to come before the watchdog's turn
     file = root(rig) / "releases" / ONE.release / "conf.d/app.conf"
     file.write_bytes(b"rotten\n")
-    state = rig.until(lambda s: bool(s.alarm), 15)
+    assert rig.hosts.survey(rig.host).in_flight
+    state = rig.until(lambda s: bool(s.alarm), 30)
     assert "corrupt" in state.alarm
     assert state.loaded == TWO.release
     file.write_bytes(b"one\n")
