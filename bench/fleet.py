@@ -27,12 +27,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deployer.adapters.sandbox import repository
+from deployer.adapters.sandbox import repository, traffic
 from deployer.adapters.sandbox.daemons import daemon
 from deployer.adapters.sandbox.fleet import Sandbox
 
 HARMFUL = ("incident", "latency", "errors", "hit_ratio", "database")
-BENIGN = ("comment", "log_format", "ttl", "location", "header", "workers", "good")
+BENIGN = (
+    "comment",
+    "log_format",
+    "ttl",
+    "location",
+    "header",
+    "workers",
+    "good",
+    "unloadable",
+)  # the last by a restart
+CARTS = 0.1  # of the visits, where the database's load is what changes: what a cache answers costs it nothing
 
 
 @dataclass(frozen=True)
@@ -70,20 +80,31 @@ def deploy(fleet: Sandbox, *words: str) -> tuple[int, dict[str, Any]]:
 
 
 @contextmanager
-def fleet_of(service: str, hosts: int, rate: float, bake: str) -> Iterator[Sandbox]:
+def fleet_of(service: str, hosts: int, rate: float, bake: str, carts: float = 0.0) -> Iterator[Sandbox]:
     """Adopted, under traffic."""
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
     try:
         with Sandbox(folder, hosts, service) as fleet:
             repository.make_repository(fleet, bake=bake, confirm_timeout="30s", serial="[1, 100%]")
             watch_database(fleet)
-            fleet.start_traffic(rate=rate, seconds=3600)
+            may_restart(fleet)
+            fill(fleet)
+            fleet.start_traffic(rate=rate, seconds=3600, carts=carts)
             code, body = deploy(fleet, "adopt")
             if code:
                 raise SystemExit(f"cannot adopt: {body}")
             yield fleet
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def fill(fleet: Sandbox) -> None:
+    """Every page into every cache: a shop that has been open for a while."""
+    for host in fleet.hosts:
+        for number in range(traffic.PAGES):
+            path = f"product/{number}" if number else ""
+            with urllib.request.urlopen(f"http://127.0.0.1:{host.http_port}/{path}", timeout=10) as answer:
+                answer.read()
 
 
 def watch_database(fleet: Sandbox) -> None:
@@ -96,6 +117,13 @@ def watch_database(fleet: Sandbox) -> None:
     )
     check.write_text(text.rstrip("\n") + "\n" + source)
     repository.commit(fleet, "watch the database")
+
+
+def may_restart(fleet: Sandbox) -> None:
+    """A change that no reload takes is one that empties the cache, not one that fails."""
+    playbook = fleet.config / "playbooks" / fleet.service / "playbook.yml"
+    playbook.write_text(playbook.read_text() + "restart: allow\n")
+    repository.commit(fleet, "restarts are allowed")
 
 
 def push(fleet: Sandbox, effect: str, undo: bool) -> Row:
@@ -114,15 +142,11 @@ def push(fleet: Sandbox, effect: str, undo: bool) -> Row:
     return Row(fleet.service, effect, code, seconds, because.split(":", maxsplit=1)[0][:14], strayed, cost, because)
 
 
-def harmful(service: str, effects: Sequence[str], options: argparse.Namespace) -> list[Row]:
+def harmful(service: str, effects: Sequence[str], options: argparse.Namespace, carts: float) -> None:
     """One fleet, one effect after the other, each undone before the next."""
-    with fleet_of(service, options.hosts, options.rate, options.bake) as fleet:
-        rows = []
+    with fleet_of(service, options.hosts, options.rate, options.bake, carts) as fleet:
         for effect in effects:
-            if effect in daemon(service).EDITS:
-                rows.append(push(fleet, effect, undo=True))
-                print(shown(rows[-1]), flush=True)
-        return rows
+            print(shown(push(fleet, effect, undo=True)), flush=True)
 
 
 def harmless(number: int, options: argparse.Namespace) -> list[Row]:
@@ -172,7 +196,11 @@ def main() -> int:
         print(f"{len(rows)} harmless pushes, {sum(row.code != 0 for row in rows)} not deployed")
         return int(any(row.code for row in rows))
     for service in (options.service,) if options.service else ("nginx", "varnish"):
-        harmful(service, options.effects.split(","), options)
+        effects = [effect for effect in options.effects.split(",") if effect in daemon(service).EDITS]
+        for carts in (0.0, CARTS):
+            here = [effect for effect in effects if (effect == "database") == (carts > 0.0)]
+            if here:
+                harmful(service, here, options, carts)
     return 0
 
 

@@ -197,12 +197,12 @@ class Sandbox:
             f"  IdentityFile {self.folder}/user_key\n  IdentitiesOnly yes\n  StrictHostKeyChecking yes\n"
         )
 
-    def start_traffic(self, rate: float = 20.0, seconds: float = 600.0) -> Path:
-        """Visitors on every host; returns the file that holds their counts."""
+    def start_traffic(self, rate: float = 20.0, seconds: float = 600.0, carts: float = 0.0) -> Path:
+        """Visitors on every host, some of whom look at their cart; returns the file that holds their counts."""
         out = self.folder / "traffic.json"
         ports = ",".join(str(host.http_port) for host in self.hosts)
         words = [sys.executable, "-m", "deployer.adapters.sandbox.traffic", "--ports", ports, "--rate", str(rate)]
-        self.spawn([*words, "--seconds", str(seconds), "--out", str(out)])
+        self.spawn([*words, "--seconds", str(seconds), "--carts", str(carts), "--out", str(out)])
         wait_for(out.is_file, "the traffic")
         return out
 

@@ -23,6 +23,7 @@ from urllib.parse import parse_qs, urlsplit
 QUERIES_AT_ONCE, QUERY_SECONDS, SLOW_SECONDS, PAUSE_SECONDS = 4, 0.004, 0.15, 0.06
 HEAVY, FLAKY = 5, 50
 COUNTERS = ("shop_requests_total", "shop_queries_total")
+CART = "/cart"
 KEPT = 11  # of the counters' past: rate(...) is taken over five seconds
 
 
@@ -70,7 +71,7 @@ class Shop(ThreadingHTTPServer):
 
 
 class Page(BaseHTTPRequestHandler):
-    """/ and /product/N are cacheable; what begins with _ is not."""
+    """/ and /product/N are cacheable; the cart and what begins with _ is not."""
 
     protocol_version = "HTTP/1.1"
     server: Shop
@@ -78,7 +79,7 @@ class Page(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """One page, or one of the figures."""
         path = urlsplit(self.path).path
-        if path == "/" or path.startswith(("/product/", "/category/")):
+        if path in ("/", CART) or path.startswith(("/product/", "/category/")):
             return self.page(path, self.headers.get("X-Shop-Mode", ""))
         found = self.figures(path)
         if found is None:
@@ -110,7 +111,7 @@ class Page(BaseHTTPRequestHandler):
             time.sleep(SLOW_SECONDS)
         if mode == "flaky" and self.server.requests % FLAKY == 0:
             return self.answer(503, b"out of luck\n", "no-store")
-        return self.answer(200, f"<h1>{path}</h1>\n".encode() * 20, "max-age=600")
+        return self.answer(200, f"<h1>{path}</h1>\n".encode() * 20, "no-store" if path == CART else "max-age=600")
 
     def answer(self, status: int, body: bytes, cache: str) -> None:
         self.send_response(status)

@@ -17,8 +17,10 @@ from pathlib import Path
 PAGES, SKEW = 200, 1.1
 
 
-def page(chance: random.Random, weights: list[float]) -> str:
-    """A page: few are asked for often, many seldom (Zipf)."""
+def page(chance: random.Random, weights: list[float], carts: float) -> str:
+    """A page: few are asked for often, many seldom (Zipf), and for `carts` of all one that no cache keeps."""
+    if chance.random() < carts:
+        return "/cart"
     rank = chance.choices(range(PAGES), weights)[0]
     return "/" if rank == 0 else f"/product/{rank}"
 
@@ -41,7 +43,7 @@ async def visit(port: int, path: str, counts: Counter[str]) -> None:
     counts["slowest_ms"] = max(counts["slowest_ms"], int((time.monotonic() - began) * 1000))
 
 
-async def drive(ports: list[int], rate: float, seconds: float, out: Path) -> None:
+async def drive(ports: list[int], rate: float, seconds: float, out: Path, carts: float) -> None:
     """`rate` requests a second on every port, for `seconds`, until the parent is gone."""
     counts: dict[int, Counter[str]] = {port: Counter() for port in ports}
     chance, weights = random.Random(7), [1 / (rank + 1) ** SKEW for rank in range(PAGES)]  # noqa: S311
@@ -50,7 +52,7 @@ async def drive(ports: list[int], rate: float, seconds: float, out: Path) -> Non
         due = int((time.monotonic() - began) * rate)
         for _ in range(min(due - sent, 100)):
             for port in ports:
-                task = asyncio.create_task(visit(port, page(chance, weights), counts[port]))
+                task = asyncio.create_task(visit(port, page(chance, weights, carts), counts[port]))
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
             sent += 1
@@ -67,10 +69,11 @@ def main() -> None:
     parser.add_argument("--ports", required=True)
     parser.add_argument("--rate", type=float, default=20)
     parser.add_argument("--seconds", type=float, default=600)
+    parser.add_argument("--carts", type=float, default=0.0)
     parser.add_argument("--out", required=True)
     options = parser.parse_args()
     ports = [int(port) for port in options.ports.split(",")]
-    asyncio.run(drive(ports, min(options.rate, 200.0), min(options.seconds, 3600.0), Path(options.out)))
+    asyncio.run(drive(ports, min(options.rate, 200.0), min(options.seconds, 3600.0), Path(options.out), options.carts))
 
 
 if __name__ == "__main__":
