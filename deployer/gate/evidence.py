@@ -87,6 +87,12 @@ def clause(track: Track, arm: Arm, latencies: Latencies) -> str:
     return f"{metric.name}: {say.written(metric, value)} on {say.together(arm.names)} vs {against}{counts}"
 
 
+def brief(track: Track, arm: Arm, latencies: Latencies) -> str:
+    """`hit_ratio 86 % vs 95 %`."""
+    value, other = observed(track, arm, latencies)[0], beside(track, arm, latencies)
+    return f"{track.metric.name} {say.written(track.metric, value)} vs {say.written(track.metric, other)}"
+
+
 def rows(tracks: Sequence[Track], latencies: Latencies, named: Arm | None, harm: Ruling) -> tuple[Evidence, ...]:
     """Every metric that gave data, on every arm. named: the arm that decided, with `harm`."""
     found = []

@@ -9,6 +9,8 @@ from deployer.gate.case import Case, Finding, Suspect
 from deployer.gate.evidence import DOUBT
 from deployer.gate.track import Track
 
+ALSO = 2  # metrics beside the worst that the sentence names
+
 
 def suspects(tracks: Sequence[Track]) -> list[Suspect]:
     """Every process with its part of the odds: a weighted mean, valid whatever the metrics have in common."""
@@ -34,7 +36,7 @@ def harm(case: Case, found: Sequence[Suspect]) -> Finding | None:
     odds = sum(s.part for s in ours)
     if odds >= limit:
         top = max(ours, key=lambda s: s.part)
-        reason = f"{figures(case, top)}; {say.accident(odds, case.config.share, limit)}"
+        reason = f"{figures(case, top)}{also(case, ours, top)}; {say.accident(odds, case.config.share, limit)}"
         return Finding("regressed", top.track.metric.name, reason, top.arm)
     if sum(s.part for s in found if s.excuse) >= limit:
         top = max((s for s in found if s.excuse), key=lambda s: s.part)
@@ -50,6 +52,16 @@ def figures(case: Case, suspect: Suspect) -> str:
     else:
         allowed = f"allowed: {metric.margin}" + ("" if track.beside else f", from {case.config.drift:g} x what it was")
     return f"{evidence.clause(track, suspect.arm, case.latencies)}, {allowed}"
+
+
+def also(case: Case, found: Sequence[Suspect], top: Suspect) -> str:
+    """The next metrics that are worse beyond doubt: a regression is seldom seen by one alone. "" where it is."""
+    worst: dict[str, Suspect] = {top.track.metric.name: top}
+    for suspect in sorted(found, key=lambda s: -s.part):
+        if suspect.arm.odds.value >= DOUBT and len(worst) <= ALSO:
+            worst.setdefault(suspect.track.metric.name, suspect)
+    others = [evidence.brief(s.track, s.arm, case.latencies) for s in list(worst.values())[1:]]
+    return f"; worse, too: {', '.join(others)}" if others else ""
 
 
 def probe(case: Case) -> Finding | None:

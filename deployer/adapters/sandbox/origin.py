@@ -6,7 +6,7 @@ the same in Prometheus' text format, `/api/v1/query` as much of Prometheus' HTTP
 takes PAUSE_SECONDS and costs the database nothing.
 
 A request header that a configuration sets stages one effect alone: `X-Shop-Mode: slow` (pages take longer), `flaky`
-(one page in fifty fails), `heavy` (five times the queries, in no more time).
+(one page in fifty fails), `heavy` (fifty times the queries, in no more time: one for each thing on the page).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 QUERIES_AT_ONCE, QUERY_SECONDS, SLOW_SECONDS, PAUSE_SECONDS = 4, 0.004, 0.15, 0.06
-HEAVY, FLAKY = 5, 50
+HEAVY, FLAKY = 50, 50
 COUNTERS = ("shop_requests_total", "shop_queries_total")
 CART = "/cart"
 KEPT = 11  # of the counters' past: rate(...) is taken over five seconds

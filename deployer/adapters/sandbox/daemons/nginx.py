@@ -34,10 +34,10 @@ EDITS = {
     ),
     "hit_ratio": Edit(
         SHOP,
-        "        proxy_cache_bypass $cookie_preview;",
-        '        set $fresh "";\n        if ($request_id ~ "^(0|1[0-9])") { set $fresh 1; }\n'
-        "        proxy_cache_bypass $cookie_preview$fresh;",
-        "fresh pages for some",
+        '        proxy_cache_key "$host$uri$is_args$args";',
+        '        set $visit "";\n        if ($request_id ~ "^(0|1[0-9])") { set $visit $request_id; }\n'
+        '        proxy_cache_key "$host$uri$is_args$args$visit";',
+        "pages of their own for some",
     ),
     "database": Edit(
         SHOP,

@@ -26,8 +26,9 @@ EDITS = {
     "hit_ratio": Edit(
         VCL,
         "sub vcl_recv {",
-        "import std;\n\nsub vcl_recv {\n    if (std.random(0, 100) < 10) {\n        return (pass);\n    }",
-        "fresh pages for some",
+        "import std;\n\nsub vcl_hash {\n    if (std.random(0, 100) < 10) {\n        hash_data(req.xid);\n    }\n}\n\n"
+        "sub vcl_recv {",
+        "pages of their own for some",
     ),
     "database": Edit(
         VCL,
