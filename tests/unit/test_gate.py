@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -94,6 +95,18 @@ def test_every_effect_is_named_by_its_metric(effect: Effect, metrics: set[str], 
     assert "3 unchanged hosts in the same" in because
     assert "by accident at most once in" in because
     assert any(row.ruling == "regressed" and row.metric == reading.metric for row in gate.verdict().evidence)
+
+
+def test_the_sentence_names_what_else_is_worse() -> None:
+    """The worst first, two more at most, each with both sides; where one metric suffers alone, nothing."""
+    incident = gate_for()
+    streamed(incident, Effect("incident", refetch=1.0, miss=1.0, orig=20.0), "iid")
+    worse = re.search(r"; worse, too: ((?:\w+ [\d.]+ \S* ?vs [\d.]+[^,;]*(?:, )?){1,2});", incident.verdict().because)
+    assert worse, incident.verdict().because
+    assert incident.verdict().because.partition(":")[0] not in worse.group(1)
+    alone = gate_for(bake=600.0)
+    streamed(alone, Effect("errors only", err=0.02), "iid")
+    assert "worse, too" not in alone.verdict().because
 
 
 def test_the_incident_is_found_late_and_cold_and_without_control() -> None:

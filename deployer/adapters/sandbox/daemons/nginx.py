@@ -22,8 +22,9 @@ EDITS = {
     "syntax": Edit(SHOP, "proxy_cache_lock on;", "proxy_cach_lock on;", "oops"),
     "latency": Edit(
         SHOP,
-        "        proxy_pass http://shop;",
-        "        auth_request /_pause;\n        proxy_pass http://shop;",
+        "    location / {",
+        "    location = /_pause {\n        proxy_pass http://shop;\n    }\n\n"
+        "    location / {\n        auth_request /_pause;",
         "log in first",
     ),
     "errors": Edit(  # $request_id is 32 random hex digits
