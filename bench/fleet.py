@@ -15,6 +15,7 @@ import argparse
 import json
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -189,6 +190,7 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=20.0)
     parser.add_argument("--bake", default="20s")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # nothing of a fleet is left behind
     if options.benign:
         with ThreadPoolExecutor(options.fleets) as pool:
             rows = [row for part in pool.map(lambda n: harmless(n, options), range(options.fleets)) for row in part]

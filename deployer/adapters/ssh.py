@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 MOST = 32 * 1024 * 1024  # bytes of an answer
 TRIES, BACKOFF = 4, 0.5  # connections refused for want of a slot (MaxStartups) are tried again
+MOMENT = 0.5  # seconds short of a deadline that still count as having waited for all of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,16 +124,18 @@ class SshTransport:
         hops: list[Connection] = []
         for hop in (*target.jumps, target):
             connection = self._prepare(hop, hops[-1] if hops else None, end)
+            began, patience = time.monotonic(), connection.connect_timeout
             try:
                 connection.open()
             except Exception as error:  # classified below: every failure here is before anything was sent
+                silent = time.monotonic() - began > patience - MOMENT
                 for opened in (connection, *reversed(hops)):
                     _shut(opened)
-                if isinstance(error, SSHException) and any(
-                    word in str(error) for word in ("banner", "No existing session")
-                ):
+                greeted = not any(word in str(error) for word in ("banner", "No existing session"))
+                if isinstance(error, SSHException) and not greeted and not silent:
                     raise _Busy("it does not greet as an SSH server, or has no free slot (MaxStartups)") from None
-                raise Unreachable(f"cannot connect to {hop.hostname}:{hop.port}: {reason(error)}", sent=False) from None
+                why = reason(error) if greeted else f"it takes the connection and says nothing for {patience:.0f} s"
+                raise Unreachable(f"cannot connect to {hop.hostname}:{hop.port}: {why}", sent=False) from None
             hops.append(connection)
             _tune(connection)
         return hops[-1]
@@ -191,11 +194,13 @@ def _session(connection: Connection, end: float) -> paramiko.Channel:
     if transport is None or not transport.is_active():
         raise Unreachable("the connection is gone", sent=False)
     for attempt in range(TRIES):
+        began, patience = time.monotonic(), max(1.0, min(10.0, end - time.monotonic()))
         try:
-            session: paramiko.Channel = transport.open_session(timeout=max(1.0, min(10.0, end - time.monotonic())))
+            session: paramiko.Channel = transport.open_session(timeout=patience)
             return session
         except (SSHException, EOFError, OSError) as error:
-            if attempt == TRIES - 1 or not transport.is_active() or time.monotonic() > end - BACKOFF:
+            silent = time.monotonic() - began > patience - MOMENT  # not refused for want of a slot (MaxSessions)
+            if attempt == TRIES - 1 or silent or not transport.is_active() or time.monotonic() > end - BACKOFF:
                 raise Unreachable(f"cannot open a session: {error}", sent=False) from None
             time.sleep(BACKOFF * 2**attempt)
     raise AssertionError("unreachable")

@@ -101,7 +101,7 @@ def tables(lines: list[Line]) -> int:
         sys.stdout.write(f"\n{summary(results)}\n")
     bad = [violation for line in kills for violation in line["violations"]]
     sys.stdout.write("".join(f"VIOLATION {violation}\n" for violation in bad))
-    return len(bad) + sum(bool(r.violations) for r in results)
+    return len(bad) + sum(bool(r.violations or r.late) for r in results)
 
 
 WORK = {"crash": (crash,), "cuts": (cuts,), "matrix": (matrix,), "table": (saved,), "sample": (crash, matrix)}

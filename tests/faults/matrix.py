@@ -120,7 +120,7 @@ class Fault:
 
 @dataclass
 class Result:
-    """violations: empty is good. code: of the command (negative: killed). named: some hosts were not on one release, and
+    """violations, late: empty is good; late is a deadline that was missed, which a busy machine may do. code: of the command (negative: killed). named: some hosts were not on one release, and
     the command or `deploy status` said which. seconds: see Cell."""
 
     fault: str
@@ -132,6 +132,7 @@ class Result:
     skipped: str = ""
     violations: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
+    late: list[str] = field(default_factory=list)
 
     @property
     def word(self) -> str:
@@ -140,6 +141,8 @@ class Result:
             return "-"
         if self.violations:
             return "VIOLATION"
+        if self.late:
+            return f"LATE {self.code}"
         return f"ok {self.code}" + "*" * self.named
 
 
@@ -198,7 +201,7 @@ def try_cell(fleet: FaultFleet, fault: Fault, command: str, step: str) -> Result
         result.code, result.seconds = cell.child.returncode, cell.seconds
         result.because = reason(cell.out)
         result.violations, result.named = judge(cell)
-        result.violations += late(result)
+        result.late = late(result)
     except (
         AssertionError,
         RuntimeError,

@@ -44,6 +44,7 @@ def summary(results: list[Result]) -> str:
     waited = [r.seconds["others"] for r in ran if r.fault == "network silent, one host" and "others" in r.seconds]
     if waited:
         lines.append(f"a silent host: the others were at rest {max(waited):.1f} s after it fell silent at the latest")
+    lines += [f"LATE {r.command} / {r.fault} / {r.step}: {'; '.join(r.late)}" for r in ran if r.late]
     lines += [f"VIOLATION {r.command} / {r.fault} / {r.step}: {'; '.join(r.violations)}" for r in bad]
     return "\n".join(lines)
 

@@ -15,8 +15,6 @@ from tests.faults.powercut import CONTROL, Cut, campaign, why_not
 
 BY_NAME = {fault.name: fault for fault in FAULTS}
 
-pytestmark = pytest.mark.long
-
 
 @pytest.fixture(scope="module")
 def tools() -> Iterator[Bench]:
@@ -51,7 +49,8 @@ def fleet() -> Iterator[FaultFleet]:
 @pytest.mark.xdist_group("matrix")
 @pytest.mark.parametrize(("command", "fault", "step"), SAMPLE)
 def test_a_cell(fleet: FaultFleet, command: str, fault: str, step: str) -> None:
-    """All hosts on one verified release that fits the exit code, or every exception named."""
+    """All hosts on one verified release that fits the exit code, or every exception named. Deadlines are for
+    `script/faults`, on a machine that has nothing else to do."""
     result = try_cell(fleet, BY_NAME[fault], command, step)
     assert not result.skipped, result.skipped
     assert not result.violations

@@ -21,6 +21,7 @@ PACKAGES = {  # the servers' are in daemons/
     "visudo": ("sudo", "libaudit1", "libselinux1"),
     "busybox": ("busybox",),
     "mksh": ("mksh",),
+    "prometheus": ("prometheus",),
 }
 FOLDERS = ("/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/sbin", "/usr/local/bin")
 
