@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import re
 import shutil
 import signal
@@ -123,9 +124,9 @@ def watch_database(fleet: Sandbox) -> None:
 
 
 def may_restart(fleet: Sandbox) -> None:
-    """A change that no reload takes is one that empties the cache, not one that fails."""
+    """A change that no reload takes is one that empties the cache, which is warmed then, not one that fails."""
     playbook = fleet.config / "playbooks" / fleet.service / "playbook.yml"
-    playbook.write_text(playbook.read_text() + "restart: allow\n")
+    playbook.write_text(playbook.read_text() + "restart: allow\nwarm: {access_log: top 200}\n")
     repository.commit(fleet, "restarts are allowed")
 
 
@@ -156,9 +157,9 @@ def harmless(number: int, options: argparse.Namespace) -> list[Row]:
     """Harmless changes in turn, forth and back, on one fleet."""
     rows: list[Row] = []
     with fleet_of(options.service or "nginx", options.hosts, options.rate, options.bake) as fleet:
-        wanted = [e for e in BENIGN if e in daemon(fleet.service).EDITS]
+        wanted = [e for e in (options.effects or BENIGN) if e in daemon(fleet.service).EDITS]
         turn = number
-        while len(rows) < options.benign // options.fleets:
+        while len(rows) < math.ceil(options.benign / options.fleets):
             rows.append(push(fleet, wanted[turn % len(wanted)], undo=True))
             turn += 1
             if rows[-1].code:
@@ -183,7 +184,7 @@ def main() -> int:
     """Parse, run, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--service", default="")
-    parser.add_argument("--effects", default=",".join(HARMFUL))
+    parser.add_argument("--effects", type=lambda text: text.split(","), default=[])
     parser.add_argument("--benign", type=int, default=0)
     parser.add_argument("--fleets", type=int, default=2)
     parser.add_argument("--hosts", type=int, default=4)
@@ -200,7 +201,7 @@ def main() -> int:
         print(f"{len(rows)} harmless pushes, {sum(row.code != 0 for row in rows)} not deployed")
         return int(any(row.code for row in rows))
     for service in (options.service,) if options.service else ("nginx", "varnish"):
-        harmful(service, [effect for effect in options.effects.split(",") if effect in daemon(service).EDITS], options)
+        harmful(service, [effect for effect in options.effects or HARMFUL if effect in daemon(service).EDITS], options)
     return 0
 
 

@@ -58,6 +58,16 @@ def build_tracer(folder: Path) -> Path:
     return tracer
 
 
+def cannot_trace() -> str:
+    """Why kills cannot be tried here; "" where they can: no compiler, or a kernel that lets nobody be traced."""
+    if not (shutil.which("cc") or shutil.which("gcc")):
+        return "the crash harness needs a C compiler (cc): install gcc and libc6-dev"
+    with tempfile.TemporaryDirectory() as folder:
+        words = [str(build_tracer(Path(folder))), "--", "touch", f"{folder}/file"]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=SECONDS, check=False)
+        return "" if "CRASHAT ops=" in done.stderr else f"no process can be traced: {done.stderr[-200:]}"
+
+
 @dataclass(frozen=True)
 class Case:
     """One way to die. ending: confirm, revert, or silence (nobody confirms). victim: agent, watchdog, all.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.crash import Bench, Case, bench, sample
+from tests.faults.crash import Bench, Case, bench, cannot_trace, sample
 from tests.faults.fleet import FaultFleet, fault_fleet
 from tests.faults.injections import FAULTS, SAMPLE
 from tests.faults.matrix import try_cell
@@ -18,6 +18,8 @@ BY_NAME = {fault.name: fault for fault in FAULTS}
 
 @pytest.fixture(scope="module")
 def tools() -> Iterator[Bench]:
+    if reason := cannot_trace():
+        pytest.skip(reason)
     with bench(workers=5) as found:
         yield found
 
