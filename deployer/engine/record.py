@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 from deployer.engine.ports import Ledger, Ports
 from deployer.engine.request import Request
@@ -14,6 +15,7 @@ from deployer.model.ledger import Entry, lock_holder
 from deployer.model.plan import Plan
 
 TRIES = 20  # other playbooks of the environment append to the same chain
+LATER = "the outcome is recorded by the next command that reaches git"
 LOCK_MARGIN = 600.0  # seconds beyond the bakes before an abandoned INTENT stops being a lock
 
 
@@ -102,17 +104,21 @@ def outcome_entry(request: Request, plan: Plan, deploy: str, ending: Ending, at:
 
 
 def close(ledger: Ledger, entry: Entry, ports: Ports) -> None:
-    """Append an OUTCOME; where git cannot be reached it is put aside for the next command that reaches it."""
+    """Append an OUTCOME; where that cannot be done it is put aside for the next command that can. The hosts are what
+    they are by now: no fault of the ledger, a rewritten one included, changes how the deploy ended."""
     try:
         append(ledger, entry, ports)
     except (LedgerUnavailable, LedgerMoved) as error:
-        put_aside(ledger, entry, ports, error.message)
+        put_aside(ledger, entry, ports, "warning", f"{error.message}; {LATER}")
+    except DeployError as error:
+        todo = f"; {error.hint}" if error.hint else ""
+        put_aside(ledger, entry, ports, "alarm", f"{error.message}; the outcome is kept here until it can be{todo}")
     except KeyboardInterrupt:
-        put_aside(ledger, entry, ports, "interrupted while writing the ledger")
+        put_aside(ledger, entry, ports, "warning", f"interrupted while writing the ledger; {LATER}")
 
 
-def put_aside(ledger: Ledger, entry: Entry, ports: Ports, why: str) -> None:
+def put_aside(ledger: Ledger, entry: Entry, ports: Ports, level: Literal["warning", "alarm"], text: str) -> None:
     """Keep the record on this machine and say so."""
     ledger.put_aside(entry)
     ports.emit(Recorded(entry.record, 0, pending=True))
-    ports.emit(Notice("warning", f"{why}; the outcome is recorded by the next command that reaches git"))
+    ports.emit(Notice(level, text))

@@ -112,12 +112,13 @@ def test_every_call_broken(bad: str, when: str, lasting: bool, kind: str) -> Non
     assert fired == total
 
 
+@pytest.mark.parametrize("error", [LedgerUnavailable("git is gone"), DeployError("the ledger was rewritten")], ids=str)
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("record", ["read", "INTENT", "DECISION", "OUTCOME"])
-def test_every_ledger_call_broken(record: str, when: str) -> None:
-    """Git gone at any record: nothing is confirmed without a decision, and the outcome is put aside."""
+def test_every_ledger_call_broken(record: str, when: str, error: DeployError) -> None:
+    """Git gone, or rewritten, at any record: nothing is confirmed without a decision, and the outcome is put aside."""
     world = World()
-    world.ledger.fault = lambda verb, w: LedgerUnavailable("git is gone") if (verb, w) == (record, when) else None
+    world.ledger.fault = lambda verb, w: error if (verb, w) == (record, when) else None
     code, outcome = run(world)
     world.ledger.fault = lambda verb, w: None
     judge(world, code, outcome, f"ledger {record} {when}")
