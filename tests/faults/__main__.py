@@ -2,13 +2,13 @@
 
   script/faults                                   everything; hours. Lines go to stdout as they come, tables at the end
   script/faults sample                            about 150 kills and a handful of cells
-  script/faults crash  [--shell dash] [--every 5] the crash harness
+  script/faults crash  [--shell dash] [--case "twice"] [--every 5]  the crash harness
   script/faults cuts   [--every 5]                power cuts (root), with the control that must lose something
   script/faults matrix [--command push] [--fault SIGKILL] [--step watch]
   script/faults table FILE...                     the tables of lines saved earlier
 
 FAULTS_LEASE=20 gives the hosts a longer confirm_timeout than 12 s, for a machine that is busy.
-Exit 0: no violation. --fault matches a part of the name; --command, --fault, --step and --shell may be repeated.
+Exit 0: no violation. --fault and --case match a part of the name; all of these may be repeated.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ def crash(options: argparse.Namespace) -> Iterator[Line]:
     """Every case of the chosen shells."""
     with bench(options.workers) as tools:
         for case in sample() if options.what == "sample" else everything():
-            if case.shell in (options.shell or SHELLS):
+            chosen = not options.case or any(word in str(case) for word in options.case)
+            if chosen and case.shell in (options.shell or SHELLS):
                 every = case.every if options.what == "sample" else options.every
                 yield crash_line(str(case), tools.run(case, every=every))
 
@@ -118,7 +119,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="?", default="all", choices=[*WORK, "all"])
     parser.add_argument("files", nargs="*")
-    for name in ("--fault", "--step", "--command", "--shell"):
+    for name in ("--fault", "--step", "--command", "--shell", "--case"):
         parser.add_argument(name, action="append", default=[])
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only every n-th change")
     parser.add_argument("--workers", type=int, default=6, help="host folders of the crash harness side by side")
