@@ -335,6 +335,7 @@ def join_other_playbook(cell: Cell) -> None:
 def rollback_beside(cell: Cell) -> None:
     """Somebody on call loses patience and rolls back while the push runs."""
     cell.others.append(cell.fleet.start_deploy("rollback", "nginx", "--yes", "--json", name="second."))
+    cell.last_word = cell.start
 
 
 def join_others(cell: Cell) -> None:
