@@ -264,11 +264,16 @@ class FaultFleet:
         agent = next(self.root(name).parent.glob("bin/hostctl-*"))
         if boot_unit:
             subprocess.run(["sh", str(agent), "boot", str(self.root(name))], check=False, capture_output=True)
+        self.start_server(name)
+        self.restart_sshd(name)
+
+    def start_server(self, name: str) -> None:
+        """As its init would."""
+        host = self.fleet.host(name)
         words = daemon("nginx").command(host.prefix, self.sandbox.variables(host))
         done = subprocess.run(words, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL)
         if done.returncode != 0:
             raise RuntimeError(f"nginx of {name} does not start: {done.stderr}")
-        self.restart_sshd(name)
 
 
 def end(*pids: int) -> None:

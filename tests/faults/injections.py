@@ -229,6 +229,13 @@ def kill_server(cell: Cell) -> None:
     end(*masters(cell.fleet.fleet.host(cell.host).prefix))
 
 
+def start_again(cell: Cell) -> None:
+    """A command that was refused because the server is dead leaves it to whoever reads that."""
+    refused = cell.child is not None and cell.child.returncode == 1
+    if refused and not masters(cell.fleet.fleet.host(cell.host).prefix):
+        cell.fleet.start_server(cell.host)
+
+
 def lying_reload(cell: Cell) -> None:
     """`nginx -t` and the reload accept it; no worker ever has it."""
     repository.commit_edit(cell.fleet.sandbox, "unloadable")
@@ -401,7 +408,7 @@ FAULTS = (
     Fault("key removed", take_key, lift=give_key),
     Fault("reload hangs", freeze_server, lift=thaw_server),
     Fault("reload lies", nothing, before=lying_reload, steps=("activate",), commands=("push",)),
-    Fault("server killed", kill_server),
+    Fault("server killed", kill_server, lift=start_again),
     Fault("host reboots", reboot),
     Fault("host reboots, no boot unit", reboot_bare, lift=tick, steps=PENDING),
     Fault("host clock +1 year", clock("+1y"), lift=clock_back, missing=no_faketime, steps=ACTIVE),
