@@ -126,7 +126,7 @@ def watch_database(fleet: Sandbox) -> None:
 def may_restart(fleet: Sandbox) -> None:
     """A change that no reload takes is one that empties the cache, which is warmed then, not one that fails."""
     playbook = fleet.config / "playbooks" / fleet.service / "playbook.yml"
-    playbook.write_text(playbook.read_text() + "restart: allow\nwarm: {access_log: top 200}\n")
+    playbook.write_text(playbook.read_text() + "restart: allow\nwarm: {access_log: top 200, host: shop}\n")
     repository.commit(fleet, "restarts are allowed")
 
 

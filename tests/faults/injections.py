@@ -230,9 +230,9 @@ def kill_server(cell: Cell) -> None:
 
 
 def start_again(cell: Cell) -> None:
-    """A command that was refused because the server is dead leaves it to whoever reads that."""
-    refused = cell.child is not None and cell.child.returncode == 1
-    if refused and not masters(cell.fleet.fleet.host(cell.host).prefix):
+    """A command that was refused because the server is dead, or names it as that, leaves it to whoever reads that."""
+    named = cell.child is not None and cell.child.returncode in (1, 4)
+    if named and not masters(cell.fleet.fleet.host(cell.host).prefix):
         cell.fleet.start_server(cell.host)
 
 
