@@ -20,6 +20,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -27,6 +28,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from deployer.adapters.sandbox import repository, traffic
@@ -34,19 +36,10 @@ from deployer.adapters.sandbox.daemons import daemon
 from deployer.adapters.sandbox.fleet import Sandbox
 
 HARMFUL = ("incident", "latency", "errors", "hit_ratio", "database")
-BENIGN = (
-    "comment",
-    "log_format",
-    "ttl",
-    "location",
-    "header",
-    "workers",
-    "good",
-    "unloadable",
-)  # the last by a restart
-CARTS = (
-    0.05  # of the visits are to a page that no cache keeps: a hit ratio of 95 %, and a database with something to do
-)
+RESTART = "unloadable"  # no reload takes it; here, where restarts are allowed, it empties the cache
+BENIGN = ("comment", "log_format", "ttl", "location", "header", "workers", "good", RESTART)
+CARTS = 0.05  # of the visits: no cache keeps the page, so the hit ratio is 95 % and the database has something to do
+ENDING = threading.Event()
 
 
 @dataclass(frozen=True)
@@ -146,10 +139,15 @@ def push(fleet: Sandbox, effect: str, undo: bool) -> Row:
     return Row(fleet.service, effect, code, seconds, because.split(":", maxsplit=1)[0][:14], strayed, cost, because)
 
 
-def harmful(service: str, effects: Sequence[str], options: argparse.Namespace) -> None:
+def staged(service: str, chosen: Sequence[str]) -> list[str]:
+    """Those of the chosen effects that this server can show."""
+    return [effect for effect in chosen if effect in daemon(service).EDITS]
+
+
+def harmful(service: str, options: argparse.Namespace) -> None:
     """One fleet, one effect after the other, each undone before the next."""
     with fleet_of(service, options.hosts, options.rate, options.bake) as fleet:
-        for effect in effects:
+        for effect in staged(service, options.effects or HARMFUL):
             print(shown(push(fleet, effect, undo=True)), flush=True)
 
 
@@ -157,9 +155,9 @@ def harmless(number: int, options: argparse.Namespace) -> list[Row]:
     """Harmless changes in turn, forth and back, on one fleet."""
     rows: list[Row] = []
     with fleet_of(options.service or "nginx", options.hosts, options.rate, options.bake) as fleet:
-        wanted = [e for e in (options.effects or BENIGN) if e in daemon(fleet.service).EDITS]
+        wanted = staged(fleet.service, options.effects or BENIGN)
         turn = number
-        while len(rows) < math.ceil(options.benign / options.fleets):
+        while len(rows) < math.ceil(options.benign / options.fleets) and not ENDING.is_set():
             rows.append(push(fleet, wanted[turn % len(wanted)], undo=True))
             turn += 1
             if rows[-1].code:
@@ -169,6 +167,12 @@ def harmless(number: int, options: argparse.Namespace) -> list[Row]:
             if code:
                 print(shown(rows[-1]), flush=True)
     return rows
+
+
+def end(number: int, frame: FrameType | None) -> None:
+    """Every fleet ends after the push that is under way, and nothing of it is left behind."""
+    ENDING.set()
+    sys.exit(128 + number)
 
 
 def shown(row: Row) -> str:
@@ -191,7 +195,7 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=20.0)
     parser.add_argument("--bake", default="20s")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # nothing of a fleet is left behind
+    signal.signal(signal.SIGTERM, end)
     if options.benign:
         with ThreadPoolExecutor(options.fleets) as pool:
             rows = [row for part in pool.map(lambda n: harmless(n, options), range(options.fleets)) for row in part]
@@ -201,7 +205,7 @@ def main() -> int:
         print(f"{len(rows)} harmless pushes, {sum(row.code != 0 for row in rows)} not deployed")
         return int(any(row.code for row in rows))
     for service in (options.service,) if options.service else ("nginx", "varnish"):
-        harmful(service, [effect for effect in options.effects or HARMFUL if effect in daemon(service).EDITS], options)
+        harmful(service, options)
     return 0
 
 

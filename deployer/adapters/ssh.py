@@ -128,13 +128,15 @@ class SshTransport:
             try:
                 connection.open()
             except Exception as error:  # classified below: every failure here is before anything was sent
-                silent = time.monotonic() - began > patience - MOMENT
+                waited = time.monotonic() - began
                 for opened in (connection, *reversed(hops)):
                     _shut(opened)
-                greeted = not any(word in str(error) for word in ("banner", "No existing session"))
-                if isinstance(error, SSHException) and not greeted and not silent:
+                mute = isinstance(error, SSHException) and any(
+                    word in str(error) for word in ("banner", "No existing session")
+                )
+                if mute and waited < patience - MOMENT:
                     raise _Busy("it does not greet as an SSH server, or has no free slot (MaxStartups)") from None
-                why = reason(error) if greeted else f"it takes the connection and says nothing for {patience:.0f} s"
+                why = f"it takes the connection and says nothing for {patience:.0f} s" if mute else reason(error)
                 raise Unreachable(f"cannot connect to {hop.hostname}:{hop.port}: {why}", sent=False) from None
             hops.append(connection)
             _tune(connection)

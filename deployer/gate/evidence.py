@@ -79,7 +79,7 @@ def clause(track: Track, arm: Arm, latencies: Latencies) -> str:
         against += f"on {track.them} in the same {total.seconds:.0f} s"
     else:
         against += f"before the change, in {total.seconds:.0f} s"
-    counts = tail(track, arm, value, other)
+    counts = shares(track, arm, value, other)
     if metric.name in say.WHAT:
         counts = f" ({total.bad:.0f} of {total.n:.0f} {say.WHAT[metric.name]})"
     elif track.rate:
@@ -87,7 +87,7 @@ def clause(track: Track, arm: Arm, latencies: Latencies) -> str:
     return f"{metric.name}: {say.written(metric, value)} on {say.together(arm.names)} vs {against}{counts}"
 
 
-def tail(track: Track, arm: Arm, value: float | None, other: float | None) -> str:
+def shares(track: Track, arm: Arm, value: float | None, other: float | None) -> str:
     """The shares behind the test, where the quantiles do not show it (a cache answers in 0 ms); "" else."""
     metric, ours, theirs = track.metric, arm.total.level, track.others.level
     if not metric.level or value is None or other is None or value > metric.allowed.at(other):

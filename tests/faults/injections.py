@@ -310,10 +310,10 @@ def forward_again(cell: Cell) -> None:
     """The rewritten chain is accepted by hand, as the error says, and a deploy whose end was taken away is closed."""
     shutil.rmtree(cell.fleet.sandbox.config / ".deploy/seen", ignore_errors=True)
     if cell.step == "survey":
-        steal_lock(cell)
+        release_lock(cell)
 
 
-def steal_lock(cell: Cell) -> None:
+def release_lock(cell: Cell) -> None:
     cell.fleet.fleet.deploy("lock", "release", "nginx", "--yes")
 
 
@@ -419,7 +419,7 @@ FAULTS = (
     Fault("git: reply to DECISION lost", lose_reply("DECISION"), steps=("watch",), commands=("push",)),
     Fault("git: reply to OUTCOME lost", lose_reply("OUTCOME"), steps=("watch", "confirm")),
     Fault("ledger rewound", rewind, lift=forward_again, steps=GIT_STEPS, commands=("push",)),
-    Fault("lock released by hand", steal_lock, steps=(*GIT_STEPS, "check", "activate"), commands=("push",)),
+    Fault("lock released by hand", release_lock, steps=(*GIT_STEPS, "check", "activate"), commands=("push",)),
     Fault("abort from another terminal", abort_elsewhere, steps=("activated", "watch", "activate 2")),
     Fault("a second push", second_deployer, lift=join_others, steps=("stage", *PENDING), commands=("push",)),
     Fault("a push of another playbook", other_playbook, lift=join_other_playbook, steps=("survey", *PENDING)),

@@ -121,8 +121,9 @@ class Fault:
 
 @dataclass
 class Result:
-    """violations, late: empty is good; late is a deadline that was missed, which a busy machine may do. code: of the command (negative: killed). named: some hosts were not on one release, and
-    the command or `deploy status` said which. seconds: see Cell."""
+    """violations, late: empty is good; late is a deadline that was missed, which a busy machine may do. code: of the
+    command (negative: killed). named: some hosts were not on one release, and the command or `deploy status` said
+    which. seconds: see Cell."""
 
     fault: str
     command: str

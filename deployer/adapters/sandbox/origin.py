@@ -28,9 +28,9 @@ CART = "/cart"
 KEPT = 11  # of the counters' past: rate(...) is taken over five seconds
 
 
-def max_age(path: str) -> str:
-    """5 to 15 minutes, another for each page: what was fetched together does not expire together."""
-    return f"max-age={300 + zlib.crc32(path.encode()) % 600}"
+def cache_control(path: str) -> str:
+    """5 to 15 minutes, another for each page: what was fetched together does not expire together. Never the cart."""
+    return "no-store" if path == CART else f"max-age={300 + zlib.crc32(path.encode()) % 600}"
 
 
 class Shop(ThreadingHTTPServer):
@@ -117,7 +117,7 @@ class Page(BaseHTTPRequestHandler):
             time.sleep(SLOW_SECONDS)
         if mode == "flaky" and self.server.requests % FLAKY == 0:
             return self.answer(503, b"out of luck\n", "no-store")
-        return self.answer(200, f"<h1>{path}</h1>\n".encode() * 20, "no-store" if path == CART else max_age(path))
+        return self.answer(200, f"<h1>{path}</h1>\n".encode() * 20, cache_control(path))
 
     def answer(self, status: int, body: bytes, cache: str) -> None:
         self.send_response(status)
