@@ -68,7 +68,7 @@ def see(sample: HostSample) -> Seen:
 
 def latencies(values: Sequence[float]) -> list[float]:
     """Ascending; thinned out evenly, which keeps every share (whatever order a source gave them in)."""
-    known = sorted(min(value, MOST) for value in values if not math.isnan(value))
+    known = sorted(_finite(value) for value in values if not math.isnan(value))
     step = math.ceil(len(known) / KEPT)
     return known[step // 2 :: step] if step > 1 else known
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from deployer.gate.config import GateConfig, make_gate_config, with_fleet
@@ -39,6 +39,7 @@ whole = st.builds(
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(whole, max_size=6), st.lists(whole, max_size=15), st.sampled_from([(), ("web3",)]))
+@example([], [Sample(0.0, {"web1": HostSample(lat=(-math.inf,))})], ())
 def test_arbitrary_samples_never_raise(before: list[Sample], stream: list[Sample], control: tuple[str, ...]) -> None:
     """NaN, negative, huge, more failures than requests, unknown hosts, time that jumps; terminal readings are final."""
     gate = Gate(with_fleet(make_gate_config(CHECK, ("web1", "web2"), control, 4.0, warm=1.0), {"db": "30%"}))
