@@ -15,7 +15,7 @@ from typing import NoReturn
 import click
 
 from deployer import __version__
-from deployer.console.errors import error_lines
+from deployer.console.errors import error_lines, width
 from deployer.console.hiding import hiding
 from deployer.model.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_LOCKED, EXIT_USAGE, DeployError, UsageError
 from deployer.model.secret import hide
@@ -129,7 +129,7 @@ def _usage(error: click.ClickException) -> UsageError:
 def fail(error: DeployError, words: list[str]) -> int:
     """Say it to a person on stderr, and to a program on stdout."""
     colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ
-    click.echo("\n".join(error_lines(error, colour)), err=True)
+    click.echo("\n".join(error_lines(error, colour, width(sys.stderr))), err=True)
     if wants_json(words):
         result = "locked" if error.exit_code == EXIT_LOCKED else "refused"
         click.echo(json.dumps({"result": result, "error": {"message": error.message, "hint": error.hint}}))

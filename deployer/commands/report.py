@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import click
 
 from deployer.adapters.runs import Runs
 from deployer.commands.options import Options
+from deployer.console.errors import fitted, width
 from deployer.console.sentence import closing
 from deployer.model.outcome import Outcome
 
@@ -19,5 +21,5 @@ def report(options: Options, runs: Runs, outcome: Outcome) -> int:
     if options.json:
         click.echo(json.dumps(outcome.to_json()))
     else:
-        click.echo(closing(outcome))
+        click.echo(fitted(closing(outcome), width(sys.stdout)))
     return outcome.exit_code

@@ -8,7 +8,7 @@ from dataclasses import asdict
 import click
 
 from deployer.commands.options import Options, shared
-from deployer.model.errors import EXIT_REFUSED, HostError, InputError
+from deployer.model.errors import EXIT_REFUSED, HostError, InputError, UsageError
 
 
 @click.command()
@@ -34,10 +34,10 @@ def warm(options: Options, urls: str | None, top: int | None, rate: str | None) 
     from deployer.model.playbook import Warm
     from deployer.model.quantity import parse_rate
 
+    if urls and top:
+        raise UsageError("--urls and --top exclude each other", hint="pass one of them", consequence="nothing was sent")
     options.require_consent("warm")
     context = build(options)
-    if urls and top:
-        raise InputError("--urls and --top exclude each other", hint="pass one of them")
     settings = context.playbook.warm
     if urls or top:
         asked = {"urls": urls or "", "access_log": f"top {top}" if top else ""}

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import textwrap
+from typing import TextIO
+
 from deployer.model.errors import DeployError
 
 
@@ -10,14 +14,27 @@ def clean(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
 
 
-def error_lines(error: DeployError, colour: bool = False) -> list[str]:
+def width(stream: TextIO) -> int:
+    """Columns of the terminal that `stream` is; 0 for anything else, whose lines are nobody's to break."""
+    return shutil.get_terminal_size().columns if stream.isatty() else 0
+
+
+def fitted(text: str, columns: int) -> str:
+    """Broken between words, where a terminal would break within them. columns: 0 leaves it as it is."""
+    if not columns:
+        return text
+    lines = (textwrap.wrap(line, columns, break_long_words=False, break_on_hyphens=False) for line in text.split("\n"))
+    return "\n".join("\n".join(line) for line in lines)
+
+
+def error_lines(error: DeployError, colour: bool = False, columns: int = 0) -> list[str]:
     """`error: ...`, the excerpt with its caret, the consequence, one hint."""
     red, dim, end = ("\033[31m", "\033[2m", "\033[0m") if colour else ("", "", "")
-    lines = [f"{red}error:{end} {clean(error.message)}"]
+    lines = [fitted(f"error: {clean(error.message)}", columns).replace("error:", f"{red}error:{end}", 1)]
     if error.excerpt:
         lines += clean(error.excerpt).split("\n")
     if error.consequence:
         lines.append(f"{dim}{error.consequence}{end}")
     if error.hint:
-        lines.append(f"hint: {clean(error.hint)}")
+        lines.append(fitted(f"hint: {clean(error.hint)}", columns))
     return lines

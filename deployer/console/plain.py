@@ -82,7 +82,9 @@ def plan_line(plan: Plan) -> str:
         return f"plan: {plan.playbook} {plan.release}: nothing to do"
     sizes = ", ".join(str(len(wave)) for wave in plan.waves)
     change = f"{plan.previous or '(different releases)'} -> {plan.release}"
-    return f"plan: {plan.playbook} {change}: {len(plan.hosts)} hosts in {len(plan.waves)} waves ({sizes})"
+    hosts, waves = len(plan.hosts), len(plan.waves)
+    many = f"{hosts} host{'s' * (hosts != 1)} in {waves} wave{'s' * (waves != 1)}"
+    return f"plan: {plan.playbook} {change}: {many} ({sizes})"
 
 
 def figures(sample: Sample) -> str:

@@ -52,6 +52,7 @@ USAGE = {
     ("abort",): "without a terminal",
     ("confirm",): "without a terminal",
     ("lock", "release"): "without a terminal",
+    ("warm", "--urls", "x", "--top", "5"): "exclude each other",
     ("rollback", "--yes", "--to", "nonsense"): "is not a release",
     ("rollback", "--yes", "-e", "prodution"): "did you mean `production`?",
     ("rollback", "--yes", "-l", "web9"): "no host or group is called 'web9'",

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from deployer.console.choose import choose, make
-from deployer.console.errors import clean
+from deployer.console.errors import clean, fitted
 from deployer.console.sentence import closing
 from deployer.model import events
 from deployer.model.fleet import Host
@@ -113,6 +115,15 @@ def story() -> list[events.Event]:
         events.Notice("alarm", "undoing\x1b[2J 1 host"),
         events.HostChanged("web1", "reverted"),
     ]
+
+
+@given(st.lists(st.text("ab-/_ ", max_size=60), max_size=5).map("\n".join), st.integers(1, 40))
+def test_a_terminal_breaks_no_word(text: str, columns: int) -> None:
+    """Every word is still there and whole, no line is longer than the terminal unless one word is; piped: untouched."""
+    shown = fitted(text, columns)
+    assert shown.split() == text.split()
+    assert all(len(line) <= columns or " " not in line for line in shown.split("\n"))
+    assert fitted(text, 0) == text
 
 
 def test_plain_lines() -> None:
