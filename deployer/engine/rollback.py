@@ -62,12 +62,21 @@ def walk_back(ports: Ports, plan: Plan, order: Order, states: dict[str, HostStat
     """What is pending goes back first, what is missing is staged, and every host that can be walked is."""
     aborted = abort_pending(ports, plan, states, order)
     missing = stage_missing(ports, plan, states, package_for)
+    refuse_nowhere(plan, states, missing)
     walkable = without(plan, {**aborted, **missing})
     ending = rollout(walkable, order, ports, alive, lambda: None) if walkable.hosts else Ending("unchanged")
     ending.hosts |= {
         n: HostOutcome("failed", states[n].current, error=str(e)) for n, e in {**missing, **aborted}.items()
     }
     return ending
+
+
+def refuse_nowhere(plan: Plan, states: dict[str, HostState], missing: dict[str, HostError]) -> None:
+    """Raises DeployError where no host can take the release (a slip of the pen, say) and none was in flight: all of
+    them are what they were."""
+    if len(missing) == len(states) and not any(state.in_flight for state in states.values()):
+        lines = "; ".join(f"{name}: {error}" for name, error in missing.items())
+        raise DeployError(f"cannot roll back to {plan.release}: {lines}", hint="deploy history lists the releases")
 
 
 def deploy_id(states: dict[str, HostState]) -> str:
@@ -130,7 +139,7 @@ def stage_missing(
     def one(host: Host) -> HostState:
         package = package_for(plan.hosts[host.name].target, host)
         if package is None:
-            raise HostError(f"does not have {plan.hosts[host.name].target}, and it cannot be read from git now")
+            raise HostError("does not have it, and it cannot be read from git now")
         return ports.hosts.stage(host, package)
 
     return failures(each(ports, lacking, one))

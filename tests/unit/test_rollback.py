@@ -102,6 +102,17 @@ def test_a_host_that_lacks_it_gets_it_pushed() -> None:
     assert set(world.running().values()) == {NEW}
 
 
+def test_a_release_that_no_host_can_take() -> None:
+    """A slip of the pen: refused, with nothing changed; the right one then works."""
+    world = pushed(NEW, NEWER)
+    before = world.running()
+    with pytest.raises(DeployError, match="cannot roll back to cccccccccc-33333333: web1: does not have it") as caught:
+        rollback(world.request, world.ports, "cccccccccc-33333333", lambda plan: True, lambda release, host: None)
+    assert caught.value.exit_code == 1
+    assert world.running() == before
+    assert back(world)[0].result == "deployed"
+
+
 def test_no_host_answers() -> None:
     """A refusal naming every host."""
     world = pushed(NEW)
