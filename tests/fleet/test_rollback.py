@@ -84,8 +84,11 @@ def test_to_a_release_by_name(nginx: Fleet) -> None:
     assert nginx.deploy("rollback", "--to", "--help", "--yes")[0] in (0, 64)
     assert nginx.deploy("rollback", "--to", "nonsense", "--yes")[0] == 64
     code, body, _ = nginx.deploy("rollback", "--to", "0123456789-01234567", "--yes")
-    assert code == 4
-    assert "does not have" in body["error"]["message"]
+    assert code == 1, "no host was changed (DESIGN.md section 4)"
+    for host in nginx.sandbox.hosts:
+        assert f"{host.name}: does not have it" in body["error"]["message"]
+    code, body, _ = nginx.deploy("status")
+    assert (code, body["lagging"]) == (0, {}), "what was refused is not what the hosts should run"
     assert nginx.deploy("rollback", "--to", five, "--yes")[0] == 0
     assert nginx.served("web2") == "five"
 
