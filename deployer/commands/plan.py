@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,12 +34,15 @@ def plan(options: Options, revision: str, out: str | None, detailed_exitcode: bo
     from deployer.commands.context import build
     from deployer.commands.planfile import plan_to_json
     from deployer.commands.revision import release_of
+    from deployer.commands.warming import unwarmed
     from deployer.engine.plan import plan_push
 
     context = build(options)
     release = release_of(context, revision)
     with context.ports() as ports:
         found = plan_push(context.request(), release, ports)
+    if lost := unwarmed(context, found.hosts.values()):
+        found = replace(found, warnings=(*found.warnings, lost))
     if out:
         try:
             Path(out).write_text(json.dumps(plan_to_json(found), indent=2) + "\n")
@@ -64,10 +68,19 @@ def text(context: Context, found: Plan, subject: str) -> str:
     lines += [f"  {name}: unchanged" for name in found.unchanged]
     lines += [f"! {warning}" for warning in found.warnings]
     waves = " | ".join(", ".join(wave) for wave in found.waves)
-    minutes = len(found.waves) * found.bake / 60
-    lines += ["", f"Plan: {len(found.hosts)} to change, in waves: {waves}; about {max(0.1, minutes):.1f} min"]
+    lines += ["", f"Plan: {len(found.hosts)} to change, in waves: {waves}; about {minutes(context, found):.1f} min"]
     lines.append(f"Nothing was changed. To go on: deploy push {found.playbook} -e {found.environment}")
     return "\n".join(lines)
+
+
+def minutes(context: Context, found: Plan) -> float:
+    """A baseline, and per wave a bake; an emptied cache is warm before evidence of its health counts."""
+    from deployer.commands.warming import loses_cache
+    from deployer.engine.watch import window
+    from deployer.gate.config import warming
+
+    cold = any(loses_cache(context, host) for host in found.hosts.values())
+    return (window(found.bake) + len(found.waves) * (found.bake + (warming() if cold else 0.0))) / 60.0
 
 
 def diff(context: Context, found: Plan) -> str:

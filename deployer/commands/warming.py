@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from deployer.adapters.files import load_urls
@@ -58,12 +58,21 @@ def loses_cache(context: Context, host: HostPlan) -> bool:
     return not (service.keeps_cache_on_restart if restarts else service.keeps_cache)
 
 
+def unwarmed(context: Context, hosts: Iterable[HostPlan]) -> str:
+    """What a restart costs that empties a cache which nothing warms; "" without one. Where every reload does, it is
+    known."""
+    names = [h.host.name for h in hosts if h.action == "restart" and loses_cache(context, h)]
+    if context.playbook.warm or not names:
+        return ""
+    return f"{', '.join(names)}: the cache is lost and nothing warms it (warm: in the playbook); latency may undo this"
+
+
 def warm_wave(context: Context, ports: Ports) -> Callable[[Sequence[HostPlan], Callable[[], str]], None]:
     """For a push: hosts whose activation emptied the cache are warmed first and judged after. A reload that keeps the
     cache gets nothing. Raises InputError before anything is contacted when the list cannot be read."""
     settings = context.playbook.warm
     if settings is None:
-        return lambda hosts, lost: None
+        return lambda hosts, lost: ports.emit(Notice("warning", text)) if (text := unwarmed(context, hosts)) else None
     urls = urls_for(context, settings)
 
     def run(hosts: Sequence[HostPlan], lost: Callable[[], str]) -> None:

@@ -48,8 +48,8 @@ def watch(
 
 
 def longest(bake: float) -> float:
-    """Seconds after which a bake is stopped whatever the gate says."""
-    return bakes(bake)[1] + 60.0
+    """Seconds after which a bake is stopped whatever the gate says, even that of an emptied cache."""
+    return bakes(bake, 1.0)[1] + 60.0
 
 
 def window(bake: float) -> int:

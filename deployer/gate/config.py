@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -11,6 +12,8 @@ from deployer.gate.metrics import TABLE, Metric, fleet_metric, with_margin
 from deployer.model.health import Compare, HealthCheck
 
 ALPHA = 1e-3  # false regressions of a deploy
+WARM = 0.02  # what an emptied cache may still add when evidence of health begins to count (GATE.md section 3)
+WARM_HALF_LIFE = 30.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class GateConfig:
     min_bake: float = 60.0
     max_bake: float = 600.0
     warm_extra: float = 0.0
-    warm_half_life: float = 30.0
+    warm_half_life: float = WARM_HALF_LIFE
     drift: float = 3.0
     blind: float = 30.0
     every: Mapping[str, float] = field(default_factory=dict)
@@ -48,11 +51,17 @@ class GateConfig:
         return 1.0 / self.alpha
 
 
-def bakes(bake: float) -> tuple[float, float]:
+def bakes(bake: float, warm: float = 0.0) -> tuple[float, float]:
     """(min_bake, max_bake) of a playbook's bake in seconds: healthy at the earliest after half of it (a minute at
     most), no verdict at the latest after five of it. Three minutes at least, however short the bake: a harmless release
-    is to be found healthy within them (GATE.md section 8, goal 4), and no verdict undoes it."""
-    return min(60.0, bake / 2), max(180.0, 5.0 * bake)
+    is to be found healthy within them (GATE.md section 8, goal 4), and no verdict undoes it. An emptied cache has all
+    of that after it is warm: before, nothing counts as evidence of its health. warm: see make_gate_config."""
+    return min(60.0, bake / 2), max(180.0, 5.0 * bake) + warming(warm)
+
+
+def warming(warm: float = 1.0) -> float:
+    """Seconds until an emptied cache adds less than WARM to the share of misses."""
+    return WARM_HALF_LIFE * math.log2(warm / WARM) if warm > WARM else 0.0
 
 
 def make_gate_config(
@@ -69,7 +78,7 @@ def make_gate_config(
     judged = tuple(p for p in check.probes if p.level == "required") or check.probes  # as the probes count them
     rates = {"error_rate": judged, "refetch_miss": tuple(p for p in check.probes if p.cacheable)}
     every = {name: 1.0 / max(0.001, sum(p.rate for p in probes)) for name, probes in rates.items() if probes}
-    low, high = bakes(bake)
+    low, high = bakes(bake, warm)
     own = tuple(dict.fromkeys(canary))
     return GateConfig(
         canary=own,

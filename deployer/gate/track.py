@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from deployer.gate import evalue, say
 from deployer.gate.arm import Arm, Past, Total, arms, count
-from deployer.gate.config import GateConfig
+from deployer.gate.config import WARM, GateConfig
 from deployer.gate.evalue import Line
 from deployer.gate.level import PRIOR, Level, Quantile
 from deployer.gate.metrics import Metric
@@ -17,7 +17,6 @@ from deployer.gate.tick import FLEET, Tick
 
 GUARD = Line(3.0, 0.05)  # what the unchanged hosts may become worse by themselves
 COLD = 30.0  # an empty cache may multiply requests to the origin by this: by 20 at a hit ratio of 95 %, and some more
-WARM = 0.02  # what an emptied cache may still add when evidence of health begins to count
 
 
 Both = tuple[float, list[float], float, list[float]]  # canary, control: exposure, bad events by mark
@@ -91,7 +90,7 @@ class Track:
         extra = self._extra(tick, arm, n_c, k1)
         table = evalue.harm(self.rate, n_c, n_k, k1, self.allowed(arm.noise.rho, extra))
         arm.odds.update(table, bad_c[0], bad_k[0], phi, tick.dt)
-        if arm.proof and extra < WARM:
+        if arm.proof and self._cold(tick) < WARM:
             base = self.base.predict(self.rate)
             same = self.late.predict(self.rate) if self.metric.level else base
             row = evalue.safety(self.rate, n_c, n_k, same, base, self._harm())
@@ -110,7 +109,7 @@ class Track:
         if was:
             table = evalue.over(self.rate, n_c, self.allowed(1.0, extra).at(self.config.drift * was.high))
         arm.odds.update(table, bad_c[0], 0.0, phi, tick.dt)
-        if arm.proof and extra < WARM:
+        if arm.proof and self._cold(tick) < WARM:
             same = self.late.predict(self.rate) if self.metric.level else max(level, 1e-4)
             low = arm.base.low if arm.base else 0.0
             arm.proof.update(evalue.safety(self.rate, n_c, 0.0, same, low, self._harm()), bad_c[1], 0.0, phi)
@@ -161,12 +160,17 @@ class Track:
         line = Line(1.0, 0.0) if self.metric.level else self.metric.harm
         return line if self.beside else Line(max(line.r, self.config.drift), line.a)
 
-    def _extra(self, tick: Tick, arm: Arm, exposure: float, level: float) -> float:
-        """What an emptied cache may still add."""
+    def _cold(self, tick: Tick) -> float:
+        """What an emptied cache may still add to the share of misses."""
         if not self.metric.forgets or not self.config.warm_extra:
             return 0.0
-        extra: float = self.config.warm_extra * 0.5 ** (max(0.0, tick.t) / self.config.warm_half_life)
-        if self.rate and extra >= WARM:
+        left: float = self.config.warm_extra * 0.5 ** (max(0.0, tick.t) / self.config.warm_half_life)
+        return left
+
+    def _extra(self, tick: Tick, arm: Arm, exposure: float, level: float) -> float:
+        """The same in bad events per event, or per exposure."""
+        extra = self._cold(tick)
+        if self.rate and extra:
             seen = [tick.hosts[name].counts.get("error_rate", (0.0, 0.0)) for name in arm.names if name in tick.hosts]
             extra *= max(1.0, sum(n for n, _ in seen) / exposure, COLD * level)
         return round(extra, 2)

@@ -78,6 +78,9 @@ def test_a_cache_path_that_never_becomes_live_is_noticed(nginx: Fleet) -> None:
     plan = nginx.deploy("plan")[1]
     assert {host["action"] for host in plan["hosts"].values()} == {"restart"}, "the host itself says what it would take"
     assert "cache zone shop" in plan["warnings"][-1]
+    nginx.playbook(restart="allow")
+    assert "the cache is lost and nothing warms it" in nginx.deploy("plan")[1]["warnings"][-1]
+    nginx.playbook(restart="never")
     code, body, _ = nginx.deploy("push", "--yes")
     repository.git(nginx.sandbox.config, "revert", "--no-edit", "HEAD")
     assert code == 3

@@ -122,6 +122,7 @@ def test_a_cold_cache_with_an_allowance_is_no_regression() -> None:
     """Without the allowance it is one: the release is not known to empty the cache."""
     for seed in range(10):
         assert streamed(gate_for(warm=1.0), COLD, seed=seed).state == "healthy"
+        assert streamed(gate_for(warm=1.0, bake=20.0), COLD, seed=seed).state == "healthy"
     assert streamed(gate_for(warm=0.0), COLD).state == "regressed"
 
 

@@ -7,7 +7,16 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from deployer.gate.config import bakes, config_from_json, config_to_json, make_gate_config, with_fleet
+from deployer.gate.config import (
+    WARM,
+    WARM_HALF_LIFE,
+    bakes,
+    config_from_json,
+    config_to_json,
+    make_gate_config,
+    warming,
+    with_fleet,
+)
 from deployer.gate.evalue import Line
 from deployer.gate.metrics import TABLE, Metric
 from deployer.model.health import Compare, Comparison, HealthCheck, Limit, Probe, merge
@@ -79,6 +88,14 @@ def test_bakes() -> None:
     assert bakes(120.0) == (60.0, 600.0)
     assert bakes(600.0) == (60.0, 3000.0)
     assert bakes(5.0) == (2.5, 180.0)
+
+
+def test_an_emptied_cache_has_the_whole_bake_after_it_is_warm() -> None:
+    """What it may still add is 2 % by then (GATE.md section 3)."""
+    assert warming(1.0) == pytest.approx(169.3, abs=0.1)
+    assert 0.5 ** (warming(1.0) / WARM_HALF_LIFE) == pytest.approx(WARM)
+    assert bakes(20.0, 1.0) == (10.0, 180.0 + warming(1.0))
+    assert warming(0.0) == warming(WARM) == 0.0
 
 
 def test_alpha_is_shared_by_the_waves() -> None:
