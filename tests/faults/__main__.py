@@ -4,11 +4,12 @@
   script/faults sample                            about 150 kills and a handful of cells
   script/faults crash  [--shell dash] [--case "twice"] [--every 5]  the crash harness
   script/faults cuts   [--every 5]                power cuts (root), with the control that must lose something
-  script/faults matrix [--command push] [--fault SIGKILL] [--step watch]
+  script/faults matrix [--command push] [--fault SIGKILL] [--step watch] [--resume FILE] [--part 2/4]
   script/faults table FILE...                     the tables of lines saved earlier
 
 FAULTS_LEASE=20 gives the hosts a longer confirm_timeout than 12 s, for a machine that is busy.
-Exit 0: no violation. --fault and --case match a part of the name; all of these may be repeated.
+Exit 0: no violation. --fault and --case match a part of the name; all of these may be repeated. --resume leaves out the
+cells that FILE has lines of; --part 2/4 runs every fourth of the rest, so that four may run side by side.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import argparse
 import json
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
@@ -74,19 +75,27 @@ def cells(options: argparse.Namespace) -> Iterator[tuple[str, str, str]]:
 def matrix(options: argparse.Namespace) -> Iterator[Line]:
     """The chosen cells, one after the other on one fleet."""
     by_name = {fault.name: fault for fault in FAULTS}
+    done = {(line["command"], line["fault"], line["step"]) for line in saved(options.resume)}
+    left = [cell for cell in cells(options) if cell not in done]
+    part, parts = (int(number) for number in options.part.split("/"))
     with fault_fleet() as fleet:
-        for command, name, step in cells(options):
+        for command, name, step in left[part - 1 :: parts]:
             result = try_cell(fleet, by_name[name], command, step)
             if not result.skipped.startswith("makes"):
                 yield {"kind": "cell", **asdict(result)}
 
 
-def saved(options: argparse.Namespace) -> Iterator[Line]:
+def saved(files: Sequence[str]) -> Iterator[Line]:
     """Lines of earlier runs; the last one of a cell counts."""
-    for name in options.files:
+    for name in files:
         for line in Path(name).read_text().splitlines():
             if line.startswith("{"):
                 yield {"kind": "cell", **json.loads(line)}
+
+
+def again(options: argparse.Namespace) -> Iterator[Line]:
+    """Nothing is run."""
+    yield from saved(options.files)
 
 
 def tables(lines: list[Line]) -> int:
@@ -105,7 +114,7 @@ def tables(lines: list[Line]) -> int:
     return len(bad) + sum(bool(r.violations or r.late) for r in results)
 
 
-WORK = {"crash": (crash,), "cuts": (cuts,), "matrix": (matrix,), "table": (saved,), "sample": (crash, matrix)}
+WORK = {"crash": (crash,), "cuts": (cuts,), "matrix": (matrix,), "table": (again,), "sample": (crash, matrix)}
 
 
 def stop(number: int, frame: FrameType | None) -> None:
@@ -121,6 +130,8 @@ def main() -> int:
     parser.add_argument("files", nargs="*")
     for name in ("--fault", "--step", "--command", "--shell", "--case"):
         parser.add_argument(name, action="append", default=[])
+    parser.add_argument("--resume", action="append", default=[], metavar="FILE", help="lines of an earlier run")
+    parser.add_argument("--part", default="1/1", metavar="K/N", help="the K-th of N parts")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only every n-th change")
     parser.add_argument("--workers", type=int, default=6, help="host folders of the crash harness side by side")
     options = parser.parse_args()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tests.faults.matrix import STEPS, Result
@@ -49,7 +49,7 @@ def summary(results: list[Result]) -> str:
     return "\n".join(lines)
 
 
-def crash_table(rows: list[Row]) -> str:
+def crash_table(rows: Sequence[Row]) -> str:
     """Markdown: one row per case."""
     lines = [
         "| case | changes in one deploy | runs | killed | finished by a tick | violations |",
