@@ -91,8 +91,10 @@ def judge(key: paramiko.PKey, lines: tuple[Line, ...], filed: str, principal: st
 
 def reason(error: Exception) -> str:
     """One line a person can act on."""
-    from paramiko.ssh_exception import AuthenticationException
+    from paramiko.ssh_exception import AuthenticationException, PasswordRequiredException
 
+    if isinstance(error, PasswordRequiredException):
+        return "authentication failed: the key file has a passphrase and no agent holds it (ssh-add)"
     if isinstance(error, AuthenticationException):
         return f"authentication failed: {error}"
     if isinstance(error, TimeoutError):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from deployer.adapters.host_keys import asking_for, reason, strict_client
 from deployer.adapters.known_hosts import Line, read_known_hosts
 from deployer.adapters.ssh_config import Target, resolve
+from deployer.adapters.ssh_keys import offered
 from deployer.adapters.talk import ChannelTalk
 from deployer.model.errors import DeployError, Unreachable
 from deployer.model.fleet import Host
@@ -148,7 +149,6 @@ class SshTransport:
 
         logging.getLogger("paramiko").setLevel(logging.CRITICAL)
         left = max(1.0, min(hop.connect_timeout, end - time.monotonic()))
-        use_agent = bool(os.environ.get("SSH_AUTH_SOCK")) and not hop.identities
         with self._guard:
             if hop.known_hosts not in self._known:
                 self._known[hop.known_hosts] = read_known_hosts(hop.known_hosts)
@@ -161,9 +161,7 @@ class SshTransport:
             connect_timeout=left,
             config=Config(ssh_config=SSHConfig()),
             connect_kwargs={
-                "key_filename": list(hop.identities),  # never None: Fabric extends it
-                "allow_agent": use_agent,
-                "look_for_keys": False,
+                **offered(hop),
                 "banner_timeout": left,
                 "auth_timeout": left,
                 "channel_timeout": left,

@@ -21,7 +21,8 @@ DEFAULT_KEYS = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One hop. known_as: the name its key is filed under. jumps: the hops before it, nearest to us first."""
+    """One hop. known_as: the name its key is filed under. identities_only: what else an agent holds is not offered.
+    jumps: the hops before it, nearest to us first."""
 
     hostname: str
     port: int
@@ -30,6 +31,7 @@ class Target:
     known_hosts: tuple[str, ...]
     known_as: str = ""
     connect_timeout: float = 10.0
+    identities_only: bool = False
     jumps: tuple[Target, ...] = ()
 
 
@@ -62,6 +64,7 @@ def _target(address: str, user: str, port: int, key: str, config_file: str, dept
         known_hosts=tuple(f"{said.get('userknownhostsfile', '')} {said.get('globalknownhostsfile', '')}".split()),
         known_as=said.get("hostkeyalias", ""),
         connect_timeout=_seconds(said.get("connecttimeout", "none")),
+        identities_only=said.get("identitiesonly", "no") == "yes",
         jumps=tuple(hop for one in hops for hop in (*one.jumps, one)),
     )
 

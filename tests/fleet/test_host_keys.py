@@ -66,7 +66,7 @@ class Servers:
         """How many got in, by the server's own log."""
         return (self.folder / f"{port}.log").read_text().count("Accepted publickey")
 
-    def connect(self, known: str, port: int, extra: str = "", name: str = "web1") -> bytes:
+    def connect(self, known: str, port: int, extra: str = "", name: str = "web1", key: str = "user") -> bytes:
         """Log in as the deployer would, with this known_hosts. web1 and gate are names of 127.0.0.1."""
         (self.folder / "known_hosts").write_text(known)
         (self.folder / "ssh_config").write_text(
@@ -74,7 +74,7 @@ class Servers:
             f"  GlobalKnownHostsFile /dev/null\n  StrictHostKeyChecking no\n"
         )
         transport = SshTransport(str(self.folder / "ssh_config"))
-        host = Host(name, port=port, user=getpass.getuser(), key_file=str(self.folder / "user"))
+        host = Host(name, port=port, user=getpass.getuser(), key_file=str(self.folder / key))
         try:
             return transport.run(host, Command("echo in")).stdout.strip()
         finally:
