@@ -15,7 +15,7 @@ from deployer.engine.lease import Leases
 from deployer.engine.plan import refuse_failed
 from deployer.engine.ports import Ports
 from deployer.engine.undo import confirm_all, revert_all, spare_untouched, unverified
-from deployer.model.errors import DeployError, HostError, Refused
+from deployer.model.errors import DeployError, HostError, Refused, Unreachable
 from deployer.model.events import HostChanged, Judged, Notice, Phase, WaveStarted
 from deployer.model.fleet import Host
 from deployer.model.outcome import HostOutcome, Result
@@ -173,7 +173,8 @@ def undo(walk: Walk, why: Regressed) -> Ending:
     began = walk.ports.clock.monotonic()
     walk.ports.emit(Notice("alarm", f"undoing {len(walk.touched)} host(s): {why.because}"))
     touched = tuple(dict.fromkeys(walk.touched))
-    hosts = revert_all(walk.plan, walk.order, walk.ports, touched, patience=0 if why.interrupted else 1)
+    mute = {name for name, error in walk.failed.items() if isinstance(error, Unreachable)}
+    hosts = revert_all(walk.plan, walk.order, walk.ports, touched, 0 if why.interrupted else 1, mute)
     walk.spend("revert", began)
     hosts |= spare_untouched(walk.plan, walk.ports, touched)
     doubtful = unverified({name: hosts[name] for name in touched})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from deployer.engine.fanout import each
 from deployer.engine.ports import Ports
@@ -20,10 +20,16 @@ RETRY = 2.0
 
 
 def revert_all(
-    plan: Plan, order: Order, ports: Ports, touched: tuple[str, ...], patience: int = 1
+    plan: Plan,
+    order: Order,
+    ports: Ports,
+    touched: tuple[str, ...],
+    patience: int = 1,
+    doubtful: Collection[str] = (),
 ) -> dict[str, HostOutcome]:
     """Revert every touched host, never stopping at one that fails. Hosts that do not answer are asked again until
-    their own watchdog must have acted. patience: how many Ctrl-C are overlooked before they are left to it."""
+    their own watchdog must have acted. patience: how many Ctrl-C are overlooked before they are left to it.
+    doubtful: hosts whose activation was never answered, so that it may still come."""
     ports.emit(Phase("revert", f"putting {len(touched)} host(s) back"))
     ends: dict[str, HostOutcome] = {}
     last = ports.clock.monotonic() + order.lease + GRACE
@@ -31,7 +37,11 @@ def revert_all(
     todo, warned = [plan.hosts[name].host for name in touched], False
     while todo:
         try:
-            results = each(ports, todo, lambda host: put_back(ports, host, order))
+            results = each(
+                ports,
+                todo,
+                lambda h: put_back(ports, h, order, "" if h.name in doubtful else plan.hosts[h.name].current),
+            )
             ends |= {n: revert_end(r, plan.hosts[n].current, settles) for n, r in results.items()}
             again = [host for host in todo if ask_again(results[host.name], ends[host.name])]
             if again and not warned:
@@ -55,10 +65,20 @@ def revert_all(
     return ends
 
 
-def put_back(ports: Ports, host: Host, order: Order) -> HostState:
-    """Revert, then read back with a question of its own."""
-    ports.hosts.revert(host, order)
-    return ports.hosts.survey(host)
+def put_back(ports: Ports, host: Host, order: Order, previous: str) -> HostState:
+    """Revert, then read back with a question of its own. A full disk takes no revert, nor did it take the activation
+    before it: such a host may be on `previous` still ("": its activation may yet come, so reading proves nothing)."""
+    refusal: Refused | None = None
+    try:
+        ports.hosts.revert(host, order)
+    except Refused as error:
+        if error.code != "disk":
+            raise
+        refusal = error
+    state = ports.hosts.survey(host)
+    if refusal and not state.verified_on(previous):
+        raise refusal
+    return state
 
 
 def ask_again(result: HostState | HostError, end: HostOutcome) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from deployer.engine.adopt import adopt
 from deployer.engine.plan import plan_push
 from deployer.engine.push import push
-from deployer.model.errors import DeployError, LockedError, Unreachable
+from deployer.model.errors import DeployError, LockedError, Refused, Unreachable
 from deployer.model.events import Notice
 from deployer.model.ledger import Entry
 from deployer.model.outcome import Outcome
@@ -83,6 +83,38 @@ def test_a_reverted_release_is_quarantined() -> None:
     assert go(world).result == "deployed"
     world.request = replace(world.request, allow_quarantined=False)
     assert go(world).result == "unchanged"
+
+
+@pytest.mark.parametrize(("broken", "code"), [(("activate", "revert"), 3), (("activate",), 3), (("revert",), 4)])
+def test_a_disk_that_is_full_at_the_switch(broken: tuple[str, ...], code: int) -> None:
+    """Nothing was switched there, and that is read back; exit 4 only where the new release cannot be taken away."""
+    world = World()
+
+    def full(verb: str, host: str, when: str) -> BaseException | None:
+        return (
+            Refused("cannot write the fence", "disk") if (host, when) == ("web1", "before") and verb in broken else None
+        )
+
+    world.hosts.fault = full
+    world.probes.bad = NEW
+    outcome = go(world)
+    assert outcome.exit_code == code, outcome.error
+    assert (world.running()["web1"] == ADOPTED) is (code == 3)
+
+
+def test_a_full_disk_whose_activation_may_yet_come() -> None:
+    """The activation was never answered and the revert cannot be written down: that is said."""
+    world = World()
+
+    def lost(verb: str, host: str, when: str) -> BaseException | None:
+        if host != "web1" or when != "before":
+            return None
+        return {"activate": Unreachable("no answer"), "revert": Refused("cannot write", "disk")}.get(verb)
+
+    world.hosts.fault = lost
+    outcome = go(world)
+    assert outcome.exit_code == 4
+    assert "web1: cannot write" in outcome.error
 
 
 def test_an_open_intent_is_the_lock() -> None:
