@@ -11,10 +11,20 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
+from deployer.adapters.blend import (
+    UNASKED,
+    Both,
+    Requests,
+    by_probes,
+    by_probes_alone,
+    by_traffic,
+    with_cache,
+    with_traffic,
+)
 from deployer.adapters.figures import Figures
 from deployer.adapters.poll import Poll, Reader
 from deployer.adapters.probes import HttpProbes
@@ -23,20 +33,10 @@ from deployer.model.fleet import Host
 from deployer.model.sample import HostSample, Sample
 
 TICK, LEAD, PATIENCE = 1.0, 0.6, 2.0  # seconds; when in a tick the hosts are asked, how long after it is waited
-LATENCIES = 200  # of one host and tick; more are thinned out
+COUNTED = 1.0  # requests a second on every host from which on what the servers count can be held against each other
 IDLE = 5  # ticks without any request after which a host that should have traffic counts as silent
 
 Gathered = Mapping[str, tuple[Traffic | None, str]]
-
-
-@dataclass(frozen=True, slots=True)
-class Both:
-    """A tick of the baseline as either source has it."""
-
-    probes: Sample
-    traffic: Sample
-    requests: Mapping[str, tuple[int, str]]  # of each host; why there are none
-    seconds: float
 
 
 @dataclass
@@ -66,7 +66,7 @@ class Measure:
         self._measured = tuple(readers)
         self._watching = Watching()
         self._before: list[Both] = []
-        self._real = False
+        self._by: Callable[[Both], Sample] = by_probes
         self.judged_by = ""
 
     def sample(self, hosts: Sequence[Host], t: float) -> Sample:
@@ -101,7 +101,7 @@ class Measure:
         both = self._combine(probed, gathered, values, reasons, seconds)
         if t < 0:
             self._before.append(both)
-        return both.traffic if self._real else both.probes
+        return self._by(both)
 
     def _begin(self, names: list[str], now: float) -> None:
         self._traffic.restart()
@@ -121,22 +121,24 @@ class Measure:
         real: dict[str, HostSample | None] = {}
         plain: dict[str, HostSample | None] = {}
         why: dict[str, str] = {}
-        requests: dict[str, tuple[int, str]] = {}
+        requests: dict[str, Requests] = {}
         for name, probe in probed.hosts.items():
             traffic, reason = gathered.get(name, (None, "its traffic is not read"))
             reason = reason or self._idle(name, traffic)
-            requests[name] = (traffic.counts.n if traffic else 0, reason)
+            whole = traffic is None or {"n", "err"} <= traffic.knows
+            requests[name] = Requests(traffic.counts.n if traffic else 0, reason, whole)
             plain[name] = with_cache(probe, traffic) if probe else None
-            real[name] = None if reason else with_traffic(probe or HostSample(), traffic)
+            real[name] = None if reason else with_traffic(probe or UNASKED, traffic)
             if reason:
                 why[name] = reason
-        n = sum(count for count, _ in requests.values())
+        n = sum(one.n for one in requests.values())
         known = {name: (value * seconds, seconds) for name, value in values.items()}
         per = {name: (value * seconds, float(n)) for name, value in values.items() if n}
         quiet = {name: "no client requests in this tick" for name in values if not n}
         return Both(
             Sample(probed.t, plain, known, {**probed.reasons, **reasons}),
             Sample(probed.t, real, per, {**why, **reasons, **quiet}),
+            Sample(probed.t, probed.hosts, known, {**probed.reasons, **reasons}),
             requests,
             seconds,
         )
@@ -152,27 +154,29 @@ class Measure:
     def settle(self, before: Sequence[Sample]) -> Sequence[Sample]:
         """The end of the baseline: by what it is judged from now on is decided; the same ticks, judged by that."""
         kept, self._before = self._before[-len(before) :] if before else [], []
-        self._real, self.judged_by = self._decide(kept)
+        self._by, self.judged_by = self._decide(kept)
         if len(kept) != len(before):
             return before
-        return [both.traffic if self._real else both.probes for both in kept]
+        return [self._by(both) for both in kept]
 
-    def _decide(self, kept: Sequence[Both]) -> tuple[bool, str]:
+    def _decide(self, kept: Sequence[Both]) -> tuple[Callable[[Both], Sample], str]:
         if not self._measured:
-            return False, "judged by the probes: no source of real traffic"
+            return by_probes, "judged by the probes: no source of real traffic"
         if not kept:
-            return False, "judged by the probes: there was no baseline"
+            return by_probes, "judged by the probes: there was no baseline"
         seconds = sum(both.seconds for both in kept) or 1.0
         rates = {
-            name: sum(both.requests.get(name, (0, ""))[0] for both in kept) / seconds for name in kept[-1].requests
+            name: sum(both.requests.get(name, Requests()).n for both in kept) / seconds for name in kept[-1].requests
         }
         least = min(rates, key=lambda name: rates[name])
         figure = f"{rates[least]:.1f} requests/s on {least}"
-        if rates[least] >= self._least:
-            return True, f"judged by real traffic: at least {figure}"
-        reason = kept[-1].requests[least][1]
-        few = reason or f"fewer than min_traffic {self._least:g}/s"
-        return False, f"judged by the probes: {figure}: {few}"
+        whole = all(one.whole for both in kept for one in both.requests.values())
+        if whole and rates[least] >= self._least:
+            return by_traffic, f"judged by real traffic: at least {figure}"
+        counted = rates[least] >= COUNTED
+        few = kept[-1].requests[least].why or f"fewer than min_traffic {self._least:g}/s"
+        few = few if rates[least] < self._least else "the servers do not count which ones failed"
+        return by_probes if counted else by_probes_alone, f"judged by the probes: {figure}: {few}"
 
     def close(self) -> None:
         """Ends the threads; never waits for a silent host."""
@@ -185,41 +189,3 @@ class Measure:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
-
-
-def with_cache(sample: HostSample, traffic: Traffic | None) -> HostSample:
-    """What only the server knows: look-ups, misses, and origin requests over the client requests they belong to."""
-    if traffic is None:
-        return sample
-    counts, known = traffic.counts, traffic.knows
-    if {"look", "miss"} <= known:
-        sample = replace(sample, look=counts.look, miss=counts.miss)
-    if {"orig", "n"} <= known:
-        sample = replace(sample, orig=counts.orig, orig_s=float(counts.n))
-    return sample
-
-
-def with_traffic(sample: HostSample, traffic: Traffic | None) -> HostSample:
-    """Real requests instead of probes. None yet (the answer is late): nothing was counted in this tick."""
-    if traffic is None:
-        return replace(sample, n=0, err=0, lat=())
-    sample, counts = with_cache(sample, traffic), traffic.counts
-    if {"n", "err"} <= traffic.knows:
-        sample = replace(sample, n=counts.n, err=counts.err)
-    if "lat" in traffic.knows:
-        sample = replace(sample, lat=latencies(counts.lat))
-    return sample
-
-
-def latencies(histogram: Sequence[tuple[float, int]], most: int = LATENCIES) -> tuple[float, ...]:
-    """Every request's milliseconds, ascending; of more than `most` evenly spaced ones, which keeps every quantile."""
-    total = sum(many for _, many in histogram)
-    step = max(1.0, total / most)
-    seen, due = 0, step / 2
-    found: list[float] = []
-    for ms, many in sorted(histogram):
-        seen += many
-        while due <= seen and len(found) < most:
-            found.append(ms)
-            due += step
-    return tuple(found)

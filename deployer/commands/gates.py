@@ -57,7 +57,10 @@ def policy_for(
         if check.inconclusive == "continue":
             return True
         asks = check.inconclusive == "pause" and context.options.interactive
-        return asks and click.confirm(f"No verdict: {verdict.because}. Go on?", default=False, err=True)
+        try:
+            return asks and click.confirm(f"No verdict: {verdict.because}. Go on?", default=False, err=True)
+        except click.Abort:  # what click makes of a Ctrl-C, and of an end of input
+            raise KeyboardInterrupt from None
 
     return Policy(
         gate,

@@ -110,12 +110,12 @@ def traffic_on(context: Context, host: Host, release: Release) -> Seen:
             log, lacking = None, f"{error.message}; {error.hint}"
         if log is not None:
             return Seen(log)
-    lacking = f"real traffic is not judged: {lacking or 'no request is logged'}"
     counted = not service.facts.counters.startswith("none")
     if counted and asked in ("auto", "counters"):
-        return Seen(counters=True)
+        instead = f"; the counters of {service.name} are read instead"
+        return Seen(counters=True, lacking=f"{lacking}{instead}" if lacking else "")
     if asked == "auto":
-        return Seen(lacking=lacking)
+        return Seen(lacking=f"real traffic is not judged: {lacking or 'no request is logged'}")
     raise InputError(
         f"traffic: {asked} cannot be read on {host.name}: {service.name} has no {asked.replace('_', ' ')}",
         hint="write traffic: none to be judged by the probes alone",

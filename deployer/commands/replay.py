@@ -17,11 +17,12 @@ from deployer.model.verdict import Verdict
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """One wave. seconds: when the ruling came, since activation."""
+    """One wave. seconds: when the ruling came, since activation. suspicion: of the time before it."""
 
     wave: int
     verdict: Verdict
     seconds: float
+    suspicion: str = ""
 
     def to_json(self) -> dict[str, object]:
         return {"wave": self.wave, "verdict": asdict(self.verdict), "seconds": self.seconds}
@@ -38,7 +39,11 @@ def replay(runs: Runs, deploy: str) -> list[Replayed]:
     recording = read_recording(lines)
     if not recording.gates:
         raise InputError(f"the samples of deploy {deploy} do not say how they were judged")
-    return [judged(recording, wave, config) for wave, config in sorted(recording.gates.items())]
+    waves = [wave for wave in sorted(recording.gates) if recording.post.get(wave)]
+    if not waves:
+        why = judged(recording, min(recording.gates), recording.gates[min(recording.gates)]).suspicion
+        raise InputError(f"no wave of deploy {deploy} was judged" + (f": ill before any change: {why}" if why else ""))
+    return [judged(recording, wave, recording.gates[wave]) for wave in waves]
 
 
 def judged(recording: Recording, wave: int, config: Mapping[str, Any]) -> Replayed:
@@ -59,4 +64,4 @@ def judged(recording: Recording, wave: int, config: Mapping[str, Any]) -> Replay
         seconds = sample.t
         if reading.state != "continue":
             break
-    return Replayed(wave, gate.verdict(), seconds)
+    return Replayed(wave, gate.verdict(), seconds, gate.suspicion())

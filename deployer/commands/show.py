@@ -72,8 +72,21 @@ def show_verdict(title: str, verdict: Mapping[str, Any]) -> None:
     click.echo(f"{title}: {verdict['ruling']}: {verdict['because']}")
     for row in verdict.get("evidence", []):
         seen, control = row["observed"], row["control"]
-        words = f"{row['metric']:<14} {row['host']:<10} observed {seen} control {control} allowed {row['margin']}"
-        click.echo(f"    {words}  {row['ruling']} ({row['samples']} in {row['seconds']:.0f} s)")
+        words = f"{row['metric']:<14} {row['host']:<10} observed {figure(seen)}{between(row)} control {figure(control)}"
+        shadow = ", shadow: shown, never acts" if row.get("shadow") else ""
+        click.echo(f"    {words} allowed {row['margin']}")
+        click.echo(f"        {row['ruling']} ({row['samples']} in {row['seconds']:.0f} s{shadow})")
+
+
+def figure(value: float | None) -> str:
+    """Four digits; `-` where there is none."""
+    return "-" if value is None else f"{value:.4g}"
+
+
+def between(row: Mapping[str, Any]) -> str:
+    """The 95 % interval."""
+    low, high = row.get("interval") or (None, None)
+    return "" if low is None else f" ({figure(low)} to {figure(high)})"
 
 
 def show_replay(options: Options, runs: Runs, deploy: str) -> int:

@@ -35,7 +35,7 @@ def make_judge(plan: Plan, ports: Ports, policy: Policy) -> Judge:
     if said := policy.judged_by():
         ports.emit(Notice("info", said))
     if reason := next((reason for gate in gates.values() if (reason := gate.suspicion())), ""):
-        raise DeployError(f"ill before any change: {reason}", hint="mend that first; deploy check shows it")
+        raise DeployError(f"ill before any change: {reason}", hint="mend that first; deploy check asks each probe once")
 
     watched: set[str] = set()
 

@@ -19,7 +19,7 @@ SURE = 1e-4  # that a level before the change was no higher than its upper limit
 
 @dataclass(slots=True)
 class Total:
-    """Since activation: n events (or exposure), bad of them; over: above the ceiling."""
+    """Since activation: n events (or exposure), bad of them; over: above the ceiling; seconds with events in them."""
 
     n: float = 0.0
     bad: float = 0.0
@@ -27,11 +27,11 @@ class Total:
     seconds: float = 0.0
 
     def add(self, n: float, bad: float, over: float, dt: float) -> None:
-        """One tick."""
+        """One tick; without events it says nothing, however long it was."""
         self.n += n
         self.bad += bad
         self.over += over
-        self.seconds += dt
+        self.seconds += dt if n > 0 else 0.0
 
     @property
     def level(self) -> float | None:

@@ -46,6 +46,10 @@ def unmeasured(config: GateConfig, roll: Roll, tracks: Sequence[Track]) -> str:
         mute = [name for name in hosts if hosts[name].untold and not hosts[name].n["refetch_miss"]]
         if mute:
             return say.mute(mute)
+    for probe in config.probes:
+        never = [name for name in hosts if hosts[name].named and probe not in hosts[name].passed]
+        if never:
+            return f"probe {probe} has not succeeded on {say.listed(never)}" + say.reason(roll.why(never))
     for track in tracks:
         if track.metric.fleet and not track.metric.shadow and not track.measured:
             return f"{track.metric.name} gave nothing" + say.reason(roll.fleet_why.get(track.metric.name, ""))

@@ -88,7 +88,8 @@ def guard(case: Case) -> Finding | None:
     """Then differences no longer tell anything: a bypass may have slowed the database for all."""
     if guard_odds(case) < case.config.limit:
         return None
-    worst = max(case.tracks, key=lambda track: track.metric.weight * track.guard.value)
+    acting = [track for track in case.tracks if not track.metric.shadow]
+    worst = max(acting, key=lambda track: track.metric.weight * track.guard.value)
     metric = worst.metric
     now = evidence.beside(worst, worst.arms[0], case.latencies)
     then = evidence.control_before(worst)

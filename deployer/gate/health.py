@@ -49,10 +49,18 @@ def doubt(case: Case, found: Sequence[Suspect]) -> tuple[str, str]:
             if above(track, arm.total.over, arm.total.n):
                 suspect = Suspect(track, arm, 0.0, "limit", "")
                 return track.metric.name, f"{figures(case, suspect)}; too little to be sure"
-    waiting = [track.metric.name for track in case.tracks if needed(case, track) and not track.arms[0].proven]
+    wanted = [track for track in case.tracks if needed(case, track)]
+    waiting = [track.metric.name for track in wanted if not track.arms[0].proven]
     if waiting:
         return waiting[0], f"not enough evidence of health for: {', '.join(waiting)}"
-    return "", ""
+    return next(((track.metric.name, text) for track in wanted if (text := stale(case, track))), ("", ""))
+
+
+def stale(case: Case, track: Track) -> str:
+    """Proof whose source went silent since; "" where data still come."""
+    metric = track.metric
+    text = track.coverage.gap(case.roll.t, case.config.every.get(metric.name, 1.0))
+    return f"{metric.name} {text}{say.reason(case.roll.fleet_why.get(metric.name, ''))}" if text else ""
 
 
 def above(track: Track, over: float, n: float) -> bool:

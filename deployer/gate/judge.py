@@ -64,10 +64,13 @@ class Gate:
         ticks = [clock.tick(replace(sample, t=started + i)) for i, sample in enumerate(self._early)]
         found = tracks(config)
         self._case.tracks = found
+        baseline = sum(sample.t < 0 for sample in self._early)  # the rest: an earlier wave, without all hosts
         for track in found:
-            prepare(track, ticks)
-        for sample, tick in zip(self._early, ticks, strict=True):
+            prepare(track, ticks, baseline)
+        for number, (sample, tick) in enumerate(zip(self._early, ticks, strict=True)):
             roll.add(sample, tick)
+            if number + 1 == baseline:
+                self._case.roll.expect(roll)
         if ticks:
             unmeasured = any(not sample.hosts for sample in self._early)
             self._suspicion = NO_DATA if unmeasured else suspicion(config, roll, ticks, found)

@@ -15,8 +15,9 @@ from deployer.gate.track import Track, below, values
 ENOUGH = 8  # control hosts that tell how much hosts waver
 
 
-def prepare(track: Track, ticks: Sequence[Tick]) -> None:
-    """Levels and noise. The reference is the control; the hosts themselves where there is none."""
+def prepare(track: Track, ticks: Sequence[Tick], baseline: int) -> None:
+    """Levels and noise. The reference is the control; the hosts themselves where there is none. baseline: so many of
+    the first ticks are of all hosts; how regularly they gave data is what is usual."""
     metric, reference = track.metric, track.control or track.arms[0].names
     if metric.level and ticks:
         for tick in ticks:
@@ -30,6 +31,9 @@ def prepare(track: Track, ticks: Sequence[Tick]) -> None:
     for arm in track.arms:
         ours = [count(metric, tick, arm.names, (marks[0], q, below(q))) for tick in ticks]
         track.measured = track.measured or any(n > 0 for n, _ in ours)
+        if arm is track.arms[0]:
+            there = [track.there(n, m) for (n, _), (m, _) in zip(ours, theirs, strict=True)][:baseline]
+            track.coverage.usual = sum(there) / len(there) if there else 1.0
         if track.beside:
             pairs = [(n, bad[0], m, other[0]) for (n, bad), (m, other) in zip(ours, theirs, strict=True)]
             even = [(n, bad[1], m, other[0]) for (n, bad), (m, other) in zip(ours, theirs, strict=True)]

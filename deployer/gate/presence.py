@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from deployer.gate.config import GateConfig
+from deployer.gate.coverage import Coverage
 from deployer.gate.tick import Tick
 from deployer.model.sample import HostSample, Sample
 
@@ -25,13 +26,14 @@ class Failing:
 
 @dataclass(slots=True)
 class Presence:
-    """One host. n, last: events so far and time of the last ones, by metric. usable: ticks with data in them, or in
-    the few before for a slow probe. why: the reason the source gave for its silence. passed: required probes that
-    ever succeeded; named: the source tells which ones succeed. untold: answers that do not tell a hit from a miss."""
+    """One host. n, last: events so far and time of the last ones, by metric. usable: ticks with data of it and beside
+    it, or in the few before for a slow probe. why: the reason the source gave for its silence. passed: required probes
+    that ever succeeded; named: the source tells which ones succeed. untold: answers that do not tell a hit from a miss.
+    """
 
     n: dict[str, float] = field(default_factory=lambda: dict.fromkeys(WATCHED, 0.0))
     last: dict[str, float] = field(default_factory=dict)
-    usable: int = 0
+    usable: Coverage = field(default_factory=Coverage)
     why: str = ""
     failing: dict[str, Failing] = field(default_factory=dict)
     passed: set[str] = field(default_factory=set)
@@ -61,7 +63,7 @@ class Roll:
         self.hosts = {name: Presence() for name in (*config.canary, *config.control)}
         self.ticks, self.began, self.t = 0, 0.0, 0.0
         self.fleet_why: dict[str, str] = {}
-        self._gap = max(1.0, config.every.get("error_rate", 1.0)) - 1.0 + 1e-9
+        self._gap = 1.01 * max(1.0, config.every.get("error_rate", 1.0)) - 0.9  # ticks take a little over a second
 
     def add(self, sample: Sample, tick: Tick) -> None:
         """One tick."""
@@ -84,7 +86,12 @@ class Roll:
         fresh = {name: self._fresh(host) for name, host in self.hosts.items()}
         beside = not self.config.control or any(fresh[name] for name in self.config.control)
         for name in self.config.canary:
-            self.hosts[name].usable += beside and fresh[name]
+            self.hosts[name].usable.add(tick.t, beside and fresh[name])
+
+    def expect(self, before: Roll) -> None:
+        """As many ticks with data as `before` the change: sparse traffic stays sparse."""
+        for name, host in self.hosts.items():
+            host.usable.usual = before.hosts[name].usable.share
 
     def _fleet(self, reasons: Mapping[str, str]) -> None:
         """Why something of the whole fleet is missing now."""
@@ -130,8 +137,8 @@ class Roll:
         needed = WATCHED if config.refetch else WATCHED[:1]
         for name in config.canary:
             host = self.hosts[name]
-            if host.usable < 0.8 * self.ticks:
-                return "error_rate", f"error_rate on {name} had data beside it in {host.usable} of {self.ticks} ticks"
+            if not host.usable.full:
+                return "error_rate", f"error_rate on {name} and beside it {host.usable.gap(self.t, 0.0)}"
             if host.failing:
                 probe, streak = sorted(host.failing.items())[0]
                 return f"probe {probe}", f"probe {probe} last failed on {name} ({streak.reason})"

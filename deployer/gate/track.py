@@ -9,6 +9,7 @@ from dataclasses import replace
 from deployer.gate import evalue, say
 from deployer.gate.arm import Arm, Past, Total, arms, count
 from deployer.gate.config import WARM, GateConfig
+from deployer.gate.coverage import Coverage
 from deployer.gate.evalue import Line
 from deployer.gate.level import PRIOR, Level, Quantile
 from deployer.gate.metrics import Metric
@@ -38,6 +39,7 @@ class Track:
         self.others_over = Odds(config.max_bake)  # the control against the ceiling
         self.guard = Odds(config.max_bake)  # the control against its own past
         self.control_past: Past | None = None  # in the ticks before the change
+        self.coverage = Coverage()  # of all canary hosts together, with the control beside them
         self.measured = False  # by the control, or by anyone before the change
         self.forget()
         self.first_q = math.nan
@@ -71,6 +73,8 @@ class Track:
             self.measured = self.measured or (n_c > 0 and not self.beside)
             arm.total.add(n_c, bad_c[0], bad_c[2], tick.dt)
             self._ceiling(arm.ceiling, n_c, bad_c[2], arm.past.phi if arm.past else arm.noise.phi, tick.dt)
+            if arm is self.arms[0]:
+                self.coverage.add(tick.t, self.there(n_c, n_k))
             known = n_c > 0 and not (metric.level and math.isnan(q))
             if self.beside:
                 self._compare(arm, (n_c, bad_c, n_k, bad_k) if known and n_k > 0 else None, tick)
@@ -79,6 +83,10 @@ class Track:
         if self.beside:
             self._watch_control(n_k, bad_k, tick.dt)
             self._learn(tick, n_k, bad_k)
+
+    def there(self, n_c: float, n_k: float) -> bool:
+        """Can a tick with so many events on the canary and on the control be judged?"""
+        return n_c > 0 and (n_k > 0 or not self.beside)
 
     def _compare(self, arm: Arm, counts: Both | None, tick: Tick) -> None:
         """Against the control in the same tick."""

@@ -6,6 +6,7 @@ import random
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -153,6 +154,43 @@ def test_a_fleet_metric_without_data_is_not_healthy() -> None:
     assert gate.suspicion() == "db_queries gave nothing: prometheus: refused"
     reading = ruled(gate, lambda t: Sample(float(t), fleet(GOOD)))
     assert (reading.state, reading.metric) == ("inconclusive", "db_queries")
+
+
+def test_proof_does_not_outlive_its_source() -> None:
+    """The database's figure, then the look-ups, go silent after they were proven: not healthy, and said why."""
+    config = with_fleet(make_gate_config(CHECK, ("c1",), ("k1", "k2", "k3"), 60.0), {"db_queries": None})
+    figure = {"db_queries": (20.0, 80.0)}
+
+    def taught() -> Gate:
+        gate = Gate(config)
+        for t in range(-60, 0):
+            gate.pre(Sample(float(t), fleet(GOOD), figure))
+        return gate
+
+    why = {"db_queries": "prometheus: refused"}
+    gone = ruled(taught(), lambda t: Sample(float(t), fleet(GOOD), figure if t < 20 else {}, {} if t < 20 else why))
+    assert (gone.state, gone.metric) == ("inconclusive", "db_queries")
+    assert re.search(r"db_queries had data in 20 of 301 ticks: prometheus: refused", gone.reason)
+    bare = replace(GOOD, look=None, miss=None)
+    gone = ruled(taught(), lambda t: Sample(float(t), fleet(GOOD if t < 20 else bare), figure))
+    assert (gone.state, gone.metric) == ("inconclusive", "hit_ratio")
+    hiccup = ruled(taught(), lambda t: Sample(float(t), fleet(GOOD), {} if t in (22, 23) else figure))
+    assert hiccup.state == "healthy"
+
+
+def test_sparse_traffic_and_slow_probes_are_held_to_what_they_were() -> None:
+    """A request in every third tick; a probe every other one; both of them before the change, too."""
+    one = HostSample(n=3, lat=(10.0, 11.0, 12.0), rehit_n=3, rehit_bad=0)
+
+    def sample(t: int, period: int) -> Sample:
+        return Sample(float(t), fleet(HostSample(), HostSample()) if t % period else fleet(one, one))
+
+    for period in (2, 3):
+        gate = gate_for()
+        for t in range(-180, 0):
+            gate.pre(sample(t, period))
+        reading = ruled(gate, partial(sample, period=period))
+        assert reading.state == "healthy", reading
 
 
 def test_shadow_is_shown_and_never_acts() -> None:

@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deployer.adapters import measure as room
+from deployer.adapters.blend import latencies
 from deployer.adapters.figures import Figures, HereReader, number
-from deployer.adapters.measure import Measure, latencies
+from deployer.adapters.measure import Measure
 from deployer.adapters.poll import Poll
 from deployer.adapters.probes import HttpProbes
 from deployer.adapters.prometheus import QueryReader, value
@@ -112,14 +113,36 @@ def test_enough_traffic_is_judged() -> None:
 
 
 def test_too_little_traffic_on_one_host_and_the_probes_are_judged() -> None:
-    """Decided for all hosts alike; what only the server knows is still taken from it."""
+    """Decided for all hosts alike, and nothing of the visitors is left: health would wait for a proof of their
+    look-ups that never comes."""
     little = Traffic(Counts(0, lat=()), ALL)
     with measuring({"web1": Scripted([SEEN]), "web2": Scripted([little])}) as measure:
         before = baseline(measure)
         assert measure.judged_by == "judged by the probes: 0.0 requests/s on web2: fewer than min_traffic 1/s"
         one = before[-1].hosts["web1"]
         assert one is not None
+        assert (one.n, one.lat, one.look, one.orig) == (5, PROBED.lat, None, None)
+        assert measure.sample([WEB1, WEB2], 0.0).hosts["web1"] == one
+
+
+def test_counters_that_do_not_know_failures_stand_beside_the_probes() -> None:
+    """What only the server knows is taken from it."""
+    counted = Traffic(Counts(20, look=18, miss=2, orig=3, lat=()), frozenset(("n", "look", "miss", "orig")))
+    with measuring({"web1": Scripted([counted]), "web2": Scripted([counted])}) as measure:
+        before = baseline(measure)
+        assert measure.judged_by.startswith("judged by the probes: ")
+        assert measure.judged_by.endswith("the servers do not count which ones failed")
+        one = before[-1].hosts["web1"]
+        assert one is not None
         assert (one.n, one.lat, one.look, one.orig, one.orig_s) == (5, PROBED.lat, 18, 3, 20.0)
+
+
+def test_a_required_probe_that_could_not_be_sent_did_not_succeed() -> None:
+    """Real traffic does not stand in for it."""
+    with measuring({"web1": Scripted([SEEN]), "web2": Scripted([SEEN])}, probes=FakeProbes(None)) as measure:
+        one = baseline(measure)[-1].hosts["web1"]
+        assert one is not None
+        assert (one.n, one.required_ok) == (20, frozenset())
 
 
 def test_no_source_and_no_answer_are_said() -> None:
