@@ -23,8 +23,7 @@ esac
 cd "$ROOT" 2>/dev/null || refuse unadopted "nothing is adopted here: $ROOT does not exist"
 case $verb in
   stage) valid_release "${1:-}"; valid_group "${2:-}"; locked do_stage "$1" "${2:-}" ;;
-  check) valid_release "${1:-}"; do_check "$1" ;;
-  preview) do_preview ;;
+  check) valid_release "${1:-}"; do_check "$1" ;; preview) do_preview ;;
   activate)
     valid_deploy "${1:-}"; valid_number "${2:-}"; valid_word "${3:-}"; valid_release "${4:-}"
     valid_number "${5:-}"; valid_number "${6:-}"; locked do_activate "$@" ;;
@@ -33,8 +32,7 @@ case $verb in
   revert) valid_deploy "${1:-}"; valid_number "${2:-}"; locked do_revert "$1" "$2" ;;
   prune) valid_number "${1:-}"; locked do_prune "$1" ;;
   adopt) locked do_adopt "$1" "$2" "${3:-}" ;;
-  tick) locked do_tick ;;
-  boot) BOOTING=1; locked do_tick ;;
+  tick) locked do_tick ;; boot) BOOTING=1; locked do_tick ;;
   watch) valid_deploy "${1:-}"; do_watch "$1"; exit 0 ;;
   *) refuse usage "unknown verb" ;;
 esac
@@ -147,11 +145,12 @@ make_live() { # RELEASE reload|restart|start|revive
 go_back() { # idempotent; renames only once armed
   load; note "revert deploy=$deploy reason=$1 from=$current to=$good"
   intact "$good" || { stuck "the good release $good is corrupt; the service is left as it is"; return 1; }
-  said=$(service service_check "$ROOT/releases/$good" 2>&1) ||
+  [ "${BOOTING:-0}" = 1 ] || said=$(service service_check "$ROOT/releases/$good" 2>&1) || # at boot no name resolves yet
     { stuck "the good release $good no longer validates ($said); the service is left as it is"; return 1; }
+  has=$(loaded); [ "$has" = "$good" ] || rm -f loaded # before the link moves: an unknown process passes for what lies there
   [ "$current" = "$good" ] || point current "$good" current.rvt || { stuck "cannot move the link back"; return 1; }
   if [ "${BOOTING:-0}" = 1 ]; then service service_adopted "$good" >/dev/null 2>&1 || : # what starts next reads it from the disk
-  elif [ "$(loaded)" != "$good" ] && ! apply "$good" "$current" 1; then stuck "the service does not come back with $good: $why"; return 1; fi
+  elif [ "$has" != "$good" ] && ! apply "$good" "$current" 1; then stuck "the service does not come back with $good: $why"; return 1; fi
   settle rvt reverted; rm -f ALARM; sync_it "$ROOT"; note "reverted deploy=$deploy to=$good"
 }
 stuck() { alarm=$1; note "REVERT-FAILED $1"; printf '%s\n' "$1" > ALARM 2>/dev/null || :
@@ -205,7 +204,7 @@ do_activate() { # DEPLOY NUMBER COMMAND RELEASE LEASE HARDCAP [restart]
   if [ "$2" -lt "$fence" ] || { [ "$2" -eq "$fence" ] && [ "$1" != "$deploy" ]; }; then refuse stale "deploy $1 is older than $fence, which this host has seen"; fi
   if in_flight; then
     [ "$1" = "$deploy" ] || refuse busy "deploy ${deploy:-unknown} is in flight here"
-    if [ "$phase" = pending ] && [ "$current" = "$target" ]; then now; [ "$up" -lt "$deadline" ] && return; fi
+    if [ "$phase" = pending ] && [ "$current" = "$target" ]; then now; [ "$up" -lt "$deadline" ] && [ "$(loaded)" = "$target" ] && return; fi
     go_back "activated again" || refuse stuck "$alarm"
     refuse unproven "an earlier activation of this deploy was cut off; the host went back"
   fi
@@ -334,7 +333,7 @@ do_adopt() { # DEPLOY NUMBER DEST; the service functions on stdin
   point good "$id" none && point current "$id" none && save || refuse disk "cannot write the links"
   [ "$from" != "$dest" ] || { ln -s "$ROOT/current" "$dest.deployer-new" && mv -T "$dest" "$dest.before-deployer" &&
     mv -T "$dest.deployer-new" "$dest"; } || refuse disk "cannot put the link in place of $dest"
-  [ "$from" = "$dest" ] || rm -rf "$from" # edited it is no longer what its name says; who wants it back gets it staged
+  [ "$from" = "$dest" ] || [ "$from" = "releases/$id" ] || rm -rf "$from" # edited it is no longer what its name says; who wants it back gets it staged
   service service_adopted "$id" >/dev/null 2>&1 || :
   layers_install; sync_it "$ROOT"; note "adopted $id from $from"
 }
@@ -348,7 +347,8 @@ take() { # take DIR: its regular files, links dereferenced, modes kept, as a rel
   ( cd "$new" && find . -type f | sed 's|^\./||' | sort | xargs -r sha256sum ) > "releases/.manifest.adopt" || { rm -rf "$new"; refuse disk "cannot write the manifest"; }
   mv "releases/.manifest.adopt" "$new/.manifest"
   id=0000000000-$(sha256sum < "$new/.manifest" | cut -c1-8)
-  if [ -d "releases/$id" ]; then rm -rf "$new"; else sync -f releases 2>/dev/null || sync; mv -T "$new" "releases/$id" || refuse disk "cannot move the release into place"; fi
+  if [ -d "releases/$id" ]; then ( cd "$new" && find . -type f -exec mv -fT {} "../$id/{}" \; ); rm -rf "$new" # a file that was made a link is one again
+  else sync -f releases 2>/dev/null || sync; mv -T "$new" "releases/$id" || refuse disk "cannot move the release into place"; fi
 }
 layers_install() { # what revives a revert after the watchdog was killed, or a reboot; only on a real root
   case $ROOT in /var/lib/deployer/*) [ "$(id -u)" = 0 ] || return 0 ;; *) return 0 ;; esac
@@ -361,7 +361,8 @@ layers_install() { # what revives a revert after the watchdog was killed, or a r
 
 # --- what is
 drift() { # M, D, A lines of current against its manifest
-  ( cd "releases/$current" && find . -type f ! -path ./.manifest | sed 's|^\./||' | tr '\n' '\0' | xargs -0 -r sha256sum 2>/dev/null ) |
+  ( cd "releases/$current" && find . -type f ! -path ./.manifest | sed 's|^\./||' | tr '\n' '\0' | xargs -0 -r sha256sum 2>/dev/null
+    find . -type l | sed "s|^\./|$(printf '%064d' 0)  |" ) | # a release has no links: one is an edit, wherever it leads
     awk -v manifest="releases/$current/.manifest" 'BEGIN { while ((getline line < manifest) > 0) want[substr(line, 67)] = substr(line, 1, 64) }
       { path = substr($0, 67); if (!(path in want)) print "A " path; else { if (want[path] != substr($0, 1, 64)) print "M " path; seen[path] = 1 } }
       END { for (path in want) if (!(path in seen)) print "D " path }' | sort
@@ -390,8 +391,7 @@ answer() {
   if [ "${SURVEY:-0}" = 1 ]; then
     printf ',"files":{%s},"drift":[%s],"layers":["watchdog:%s","tick:%s","boot:%s"]' \
       "$(awk '{ printf "%s\"%s\":\"%s\"", (NR > 1 ? "," : ""), substr($0, 67), substr($0, 1, 64) }' "releases/$current/.manifest" 2>/dev/null)" "$(drift | json_list)" \
-      "$([ -d /run/systemd/system ] && echo systemd || echo setsid)" \
-      "$([ -f "/etc/cron.d/deployer-$(basename "$ROOT")" ] && echo cron || echo none)" \
+      "$([ -d /run/systemd/system ] && echo systemd || echo setsid)" "$([ -f "/etc/cron.d/deployer-$(basename "$ROOT")" ] && echo cron || echo none)" \
       "$([ -f "/etc/systemd/system/deployer-$(basename "$ROOT").service" ] && echo unit || echo none)"
   fi
   printf '}\n'

@@ -191,6 +191,79 @@ def test_adopting_links_and_odd_names(tmp_path: Path) -> None:
     assert (tmp_path / "host/etc/app.before-deployer/enabled/app").is_symlink()
 
 
+def test_links_are_drift_wherever_they_lead(rig: RealRig) -> None:
+    """A site that was enabled by hand (a2ensite), a dangling link, a file that became a link to the same content."""
+    live = root(rig) / "current"
+    (live / "conf.d/new").symlink_to("app.conf")
+    (live / "conf.d/gone").symlink_to("nowhere")
+    assert rig.hosts.survey(rig.host).drift == ("A conf.d/gone", "A conf.d/new")
+    for name in ("new", "gone"):
+        (live / "conf.d" / name).unlink()
+    (rig.prefix / "elsewhere").write_bytes(b"one\n")
+    (live / "conf.d/app.conf").unlink()
+    (live / "conf.d/app.conf").symlink_to(rig.prefix / "elsewhere")
+    assert rig.hosts.survey(rig.host).drift == ("M conf.d/app.conf",)
+
+
+def test_adopting_what_is_the_same_after_all_keeps_the_release(tmp_path: Path) -> None:
+    """A file of an adopted release that became a link, or a manifest that was lost: the id is the same again."""
+    rig = RealRig(tmp_path / "host", LocalTransport())
+    first = rig.hosts.adopt(rig.host, order(ONE, 1)).good
+    live, elsewhere = root(rig) / "current/conf.d/app.conf", rig.prefix / "elsewhere"
+    elsewhere.write_bytes(live.read_bytes())
+    live.unlink()
+    live.symlink_to(elsewhere)
+    state = rig.hosts.adopt(rig.host, order(ONE, 2))
+    assert (state.good, live.is_symlink(), live.is_file()) == (first, False, True)
+    (root(rig) / "current/.manifest").unlink()
+    state = rig.hosts.adopt(rig.host, order(ONE, 3))
+    assert state.verified_on(first)
+    assert not rig.hosts.survey(rig.host).drift
+
+
+def test_an_activation_that_was_cut_off_before_the_reload_is_not_pending(rig: RealRig) -> None:
+    """Asked again, as after a connection that broke: the process is asked, not the record."""
+    rig.hosts.activate(rig.host, order(TWO, 3))
+    assert rig.hosts.activate(rig.host, order(TWO, 3)).phase == "pending"
+    (rig.prefix / "process").write_text(f"releases/{ONE.release}\n")
+    with pytest.raises(Refused, match="was cut off") as caught:
+        rig.hosts.activate(rig.host, order(TWO, 3))
+    assert caught.value.code == "unproven"
+    assert rig.hosts.survey(rig.host).verified_on(ONE.release)
+
+
+BELIEVES = """\
+service_check() { :; }
+service_running() { :; }
+service_change() { echo reload; }
+service_adopted() { :; }
+service_reload() { echo "new-$1" > "$ROOT/pid"; echo "$1 new-$1" > "$ROOT/loaded"; readlink "$ROOT/current" > "$ROOT/served"; }
+service_start() { service_reload "$1"; }
+service_loaded() {
+  read -r release pid < "$ROOT/loaded" || return 1
+  [ "$pid" = "$(cat "$ROOT/pid")" ] || [ "$(readlink "$ROOT/current")" = "releases/$release" ] && echo "$release"
+}
+"""
+
+
+def test_a_process_that_nobody_knows_is_not_believed_on_the_way_back(rig: RealRig) -> None:
+    """Killed between the reload and its record: the old record and the link that was moved back would agree."""
+    (root(rig) / "service").write_text(f"ROOT={root(rig)}\n{BELIEVES}")
+    rig.hosts.activate(rig.host, order(TWO, 3))
+    (root(rig) / "loaded").write_text(f"{ONE.release} old\n")
+    rig.hosts.revert(rig.host, order(TWO, 3))
+    assert (root(rig) / "served").read_text().strip() == f"releases/{ONE.release}"
+
+
+def test_at_boot_no_name_resolves_and_the_way_back_is_taken(rig: RealRig) -> None:
+    """The good release was checked when it was taken; what cannot be checked yet is not doubted."""
+    rig.hosts.activate(rig.host, order(TWO, 3, lease=300))
+    os.kill(watchdog(rig, "3-abcd"), signal.SIGKILL)
+    (root(rig) / "service").write_text("service_check() { echo 'host not found in upstream' >&2; return 1; }\n")
+    tick(rig, "boot")
+    assert os.readlink(root(rig) / "current") == f"releases/{ONE.release}"
+
+
 def test_a_hand_edit_is_adopted_as_a_release_of_its_own(rig: RealRig) -> None:
     """`deploy adopt` on a drifted host: the edit is kept, the way back is whole again."""
     rig.edit(b"by hand\n")
