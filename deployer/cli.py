@@ -17,6 +17,7 @@ import click
 from deployer import __version__
 from deployer.console.errors import error_lines, width
 from deployer.console.hiding import hiding
+from deployer.console.say import nobody_reads, say
 from deployer.model.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_LOCKED, EXIT_USAGE, DeployError, UsageError
 from deployer.model.secret import hide
 
@@ -102,7 +103,7 @@ def answer(words: list[str]) -> int:
     """The one place where an exception becomes an exit code."""
     try:
         result = cli.main(words, prog_name="deploy", standalone_mode=False)
-        sys.stdout.flush()
+        say("", end="")
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as done:
         return done.exit_code
@@ -111,10 +112,10 @@ def answer(words: list[str]) -> int:
     except DeployError as error:
         return fail(error, words)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted; deploy status shows whether anything is pending", err=True)
+        say("interrupted; deploy status shows whether anything is pending", err=True)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        nobody_reads(sys.stdout)
         return 0
     except Exception as error:
         return bug(error, words)
@@ -129,10 +130,10 @@ def _usage(error: click.ClickException) -> UsageError:
 def fail(error: DeployError, words: list[str]) -> int:
     """Say it to a person on stderr, and to a program on stdout."""
     colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ
-    click.echo("\n".join(error_lines(error, colour, width(sys.stderr))), err=True)
+    say("\n".join(error_lines(error, colour, width(sys.stderr))), err=True)
     if wants_json(words):
         result = "locked" if error.exit_code == EXIT_LOCKED else "refused"
-        click.echo(json.dumps({"result": result, "error": {"message": error.message, "hint": error.hint}}))
+        say(json.dumps({"result": result, "error": {"message": error.message, "hint": error.hint}}))
     return error.exit_code
 
 
@@ -151,11 +152,11 @@ def bug(error: Exception, words: list[str]) -> int:
         where = f"the traceback is in {place}"
     except OSError:
         where = "run it again with -v for the traceback"
-    click.echo(f"error: this is a bug in deployer: {type(error).__name__}: {error}\nhint: {where}", err=True)
+    say(f"error: this is a bug in deployer: {type(error).__name__}: {error}\nhint: {where}", err=True)
     if "-v" in words or "--verbose" in words:
-        click.echo(text, err=True)
+        say(text, err=True)
     if wants_json(words):
-        click.echo(json.dumps({"result": "refused", "error": {"message": f"bug: {error}", "hint": where}}))
+        say(json.dumps({"result": "refused", "error": {"message": f"bug: {error}", "hint": where}}))
     return EXIT_BUG
 
 

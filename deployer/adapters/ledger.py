@@ -192,14 +192,13 @@ class GitLedger:
         for path, entry in self.runs.pending(self.environment):
             for _ in range(20):
                 chain = self.read()
-                if any((e.deploy, e.record) == (entry.deploy, entry.record) for e in chain):
-                    break
+                there = any((e.deploy, e.record) == (entry.deploy, entry.record) for e in chain)
                 try:
-                    written.append(self.append(entry, len(chain)))
+                    written += [] if there else [self.append(entry, len(chain))]
+                    path.unlink(missing_ok=True)
                     break
                 except LedgerMoved:
                     continue
-            path.unlink(missing_ok=True)
         return written
 
 

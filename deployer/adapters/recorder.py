@@ -19,6 +19,7 @@ from typing import Any
 from deployer.adapters.runs import Runs
 from deployer.model import events
 from deployer.model.sample import HostSample, Sample
+from deployer.model.secret import hide
 
 MOST = 1_000_000  # latencies of one host in one tick
 
@@ -30,7 +31,7 @@ def sample_to_json(sample: Sample) -> dict[str, object]:
     if sample.fleet:
         body["fleet"] = {name: list(pair) for name, pair in sample.fleet.items()}
     if sample.reasons:
-        body["reasons"] = dict(sample.reasons)
+        body["reasons"] = {name: hide(why) for name, why in sample.reasons.items()}
     return body
 
 
@@ -38,7 +39,7 @@ def host_to_json(one: HostSample) -> dict[str, object]:
     """lat as [[milliseconds, how many], ...]."""
     body = {key: value for key, value in asdict(one).items() if value is not None and key != "lat"}
     body["lat"] = [[ms, many] for ms, many in sorted(Counter(one.lat).items())]
-    body["required_err"] = dict(one.required_err)
+    body["required_err"] = {probe: hide(why) for probe, why in one.required_err.items()}
     if one.required_ok is not None:
         body["required_ok"] = sorted(one.required_ok)
     return body

@@ -125,7 +125,9 @@ class Runs:
         found = []
         for path in sorted((self.folder / "pending").glob(f"{environment}.*.json")):
             try:
-                found.append((path, entry_from_json(json.loads(path.read_text()))))
+                entry = entry_from_json(json.loads(path.read_text()))
+                if entry.environment == environment:  # `prod` is not `prod.eu`
+                    found.append((path, entry))
             except (OSError, ValueError):
                 self.warning = f"cannot read {path}"
         return found

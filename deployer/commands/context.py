@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -119,8 +119,9 @@ class Context:
         finally:
             executor.shutdown(wait=False, cancel_futures=True)
             self.transport.close()
-            renderer.close()
-            self.warn(renderer)
+            with suppress(OSError, ValueError):  # nobody may be there to see it
+                renderer.close()
+                self.warn(renderer)
 
     def warn(self, renderer: Renderer) -> None:
         """What could not be written locally never ends a deploy, and is said."""
@@ -129,13 +130,17 @@ class Context:
 
 
 def both(first: Renderer, second: Callable[[Event], None] | None) -> Callable[[Event], None]:
-    """One after the other."""
-    if second is None:
-        return first
-    listener = second
+    """One after the other. A terminal that is gone (EIO), a pipe that nobody reads: what is shown ends there, and not
+    what is done; hosts are put back and confirmed unseen."""
+    listener, seen = second or (lambda event: None), True
 
     def emit(event: Event) -> None:
-        first(event)
+        nonlocal seen
+        try:
+            if seen:
+                first(event)
+        except (OSError, ValueError):  # ValueError: a closed file
+            seen = False
         listener(event)
 
     return emit

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import sys
 
-import click
-
 from deployer.adapters.runs import Runs
 from deployer.commands.options import Options
 from deployer.console.errors import fitted, width
+from deployer.console.say import say
 from deployer.console.sentence import closing
 from deployer.model.outcome import Outcome
 
@@ -19,7 +18,7 @@ def report(options: Options, runs: Runs, outcome: Outcome) -> int:
     if outcome.deploy:
         runs.write_run(outcome.deploy, outcome.to_json())
     if options.json:
-        click.echo(json.dumps(outcome.to_json()))
+        say(json.dumps(outcome.to_json()))
     else:
-        click.echo(fitted(closing(outcome), width(sys.stdout)))
+        say(fitted(closing(outcome), width(sys.stdout)))
     return outcome.exit_code

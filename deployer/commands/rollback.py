@@ -95,6 +95,9 @@ def probe(context: Context, ports: Ports) -> None:
     except DeployError as error:
         ports.emit(Notice("warning", f"not probed: {error.message}"))
         return
+    except KeyboardInterrupt:
+        ports.emit(Notice("warning", "not probed: interrupted; the rollback itself is over"))
+        return
     bad = [f"{r.host} {r.probe}: {r.failure}" for r in results if r.failure and r.level == "required"]
     text = (
         f"required probes failing after the rollback: {'; '.join(bad)}" if bad else "required probes pass on every host"

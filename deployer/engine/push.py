@@ -13,7 +13,7 @@ from deployer.engine.request import Policy, Request
 from deployer.engine.rollout import Ending, rollout, stage_and_check
 from deployer.engine.survey import survey
 from deployer.engine.watch import longest
-from deployer.model.errors import DeployError, HostError, LedgerMoved
+from deployer.model.errors import DeployError, HostError, LedgerMoved, LedgerUnavailable
 from deployer.model.events import Notice, Numbered, Planned
 from deployer.model.ledger import Entry, above_chain, next_number, quarantined, unrecorded
 from deployer.model.outcome import Outcome
@@ -73,16 +73,24 @@ def prepare(
         if not policy.approve(plan):
             raise DeployError("not approved", hint="answer y, or pass --yes")
         order = make_order(plan, chain, surveyed, request.playbook.restart == "allow")
-        hosts = {name: p.target for name, p in plan.hosts.items()}
+        hosts = {name: p.target for name, p in plan.hosts.items()} | missed(request, release.id, surveyed)
         try:
             ledger.append(intent(request, plan, order.deploy, ports, hosts), len(chain))
         except LedgerMoved:
             continue
-        except KeyboardInterrupt as interrupt:  # it may have been written, and would be a lock that nobody holds
-            return refused(request, plan, order, ports, ledger, interrupt)
+        except (KeyboardInterrupt, LedgerUnavailable) as error:  # it may be written, and would be a lock of nobody
+            return refused(request, plan, order, ports, ledger, error)
         ports.emit(Numbered(order.deploy))
         return plan, order
     raise LedgerMoved("cannot take the lock: the ledger keeps moving", hint="try again in a moment")
+
+
+def missed(request: Request, release: str, surveyed: dict[str, HostState | HostError]) -> dict[str, str]:
+    """Hosts that gave no state and were left out for it, while all others have a part: they get `release` when they
+    are back (`deploy status --repair`). A push to some of those that answer says nothing about the rest."""
+    silent = {name for name, state in surveyed.items() if isinstance(state, HostError)}
+    whole = request.limit | silent >= {host.name for host in request.hosts}
+    return dict.fromkeys(sorted(silent - request.limit), release) if whole else {}
 
 
 def refuse_behind(chain: tuple[Entry, ...], surveyed: dict[str, HostState | HostError]) -> None:

@@ -173,6 +173,8 @@ def undo(walk: Walk, why: Regressed) -> Ending:
     began = walk.ports.clock.monotonic()
     walk.ports.emit(Notice("alarm", f"undoing {len(walk.touched)} host(s): {why.because}"))
     touched = tuple(dict.fromkeys(walk.touched))
+    for name in touched:  # one that hears no revert must not be kept from going back by itself
+        walk.leases.drop(name)
     mute = {name for name, error in walk.failed.items() if isinstance(error, Unreachable)}
     hosts = revert_all(walk.plan, walk.order, walk.ports, touched, 0 if why.interrupted else 1, mute)
     walk.spend("revert", began)

@@ -8,6 +8,7 @@ from deployer.engine.fanout import each, successes
 from deployer.engine.ports import Ports
 from deployer.engine.request import Request
 from deployer.engine.survey import read_back, survey
+from deployer.engine.target import ADOPTED
 from deployer.engine.undo import describe, unverified
 from deployer.model.errors import DeployError, HostError
 from deployer.model.fleet import Host
@@ -66,12 +67,18 @@ def host_end(
     return HostOutcome("pending" if after.in_flight else "failed", after.current, error=why)
 
 
+def apart(ends: dict[str, HostOutcome]) -> str:
+    """Every host with its release where they are not on one; "" else. What was adopted is each host's own."""
+    releases = {"" if e.release.startswith(ADOPTED) else e.release for e in ends.values()}
+    return "; ".join(f"{name}: runs {e.release}" for name, e in sorted(ends.items())) if len(releases) > 1 else ""
+
+
 def closing(
     request: Request, ends: dict[str, HostOutcome], states: dict[str, HostState], end: HostEnd, now: float
 ) -> tuple[Outcome, Entry | None]:
     """The outcome, and the record that closes the deploy in the ledger."""
     done: Result = "reverted" if end == "reverted" else "deployed"
-    doubtful = unverified(ends)
+    doubtful = unverified(ends) or (apart(ends) if end == "confirmed" else "")
     result: Result = "stranded" if doubtful else done
     flying = [state for state in states.values() if state.in_flight]
     deploy = flying[0].deploy if flying else ""

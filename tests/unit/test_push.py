@@ -9,7 +9,7 @@ import pytest
 from deployer.engine.adopt import adopt
 from deployer.engine.plan import plan_push
 from deployer.engine.push import push
-from deployer.model.errors import DeployError, LockedError, Refused, Unreachable
+from deployer.model.errors import DeployError, LedgerUnavailable, LockedError, Refused, Unreachable
 from deployer.model.events import Notice
 from deployer.model.ledger import Entry
 from deployer.model.outcome import Outcome
@@ -334,3 +334,41 @@ def test_interrupted_while_taking_the_lock(when: str) -> None:
     assert set(world.running().values()) == {ADOPTED}
     world.ledger.fault = lambda verb, w: None
     assert go(world).result == "deployed"
+
+
+def test_a_lock_whose_reply_was_lost_is_given_back() -> None:
+    """git took the INTENT and the connection died: refused, and nobody holds the lock."""
+    world = World()
+    world.ledger.fault = lambda verb, when: (
+        LedgerUnavailable("the remote is gone") if (verb, when) == ("INTENT", "after") else None
+    )
+    with pytest.raises(LedgerUnavailable):
+        go(world)
+    world.ledger.fault = lambda verb, when: None
+    assert go(world).result == "deployed"
+
+
+def test_an_outcome_that_cannot_be_written_at_all_is_still_told() -> None:
+    """Our own disk is full: kept, an alarm, and the exit code of what was done."""
+    world = World()
+    world.ledger.fault = lambda verb, when: OSError(28, "No space left on device") if verb == "OUTCOME" else None
+    outcome = go(world)
+    assert outcome.exit_code == 0
+    assert [entry.record for entry in world.ledger.aside] == ["OUTCOME"]
+    assert any(isinstance(e, Notice) and e.level == "alarm" and "No space left" in e.text for e in world.events)
+
+
+def test_who_hears_no_revert_is_not_kept_from_going_back() -> None:
+    """Leases are renewed as long as there is something to keep: not once everything is to be undone."""
+    world = World()
+    world.probes.bad = NEW
+
+    def deaf(verb: str, host: str, when: str) -> BaseException | None:
+        return Unreachable("no answer") if (verb, host, when) == ("revert", "web1", "before") else None
+
+    world.hosts.fault = deaf
+    outcome = go(world)
+    verbs = [verb for verb, host in world.hosts.calls if host == "web1"]
+    assert "extend" not in verbs[verbs.index("revert") :]
+    assert world.running()["web1"] == ADOPTED
+    assert outcome.hosts["web1"].verified or outcome.exit_code == 4

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from deployer.engine.push import push
 from deployer.engine.repair import lagging, repair
 from deployer.engine.rollback import rollback
+from deployer.engine.settle import confirm
 from deployer.engine.survey import survey
 from deployer.model.desired import desired
 from deployer.model.errors import DeployError, HostError, LockedError, Unreachable
-from deployer.model.ledger import quarantined
+from deployer.model.ledger import Entry, quarantined
 from deployer.model.outcome import Outcome
 from deployer.model.plan import Plan
+from deployer.model.state import Order
 from tests.fakes.hosts import ADOPTED
 from tests.fakes.world import NEW, World
 
@@ -174,3 +178,45 @@ def test_repair_refuses_beside_another_deploy_and_without_consent() -> None:
 def test_a_host_without_a_state_is_not_lagging() -> None:
     """Unknown is not behind."""
     assert lagging({"web1": NEW}, {"web1": HostError("silent")}) == {}
+
+
+def test_a_decision_that_was_undone_all_the_same_says_nothing() -> None:
+    """Its reply was lost and everything went back, or somebody aborted it: repair must not deploy it unwatched."""
+    world = World()
+    go(world, NEW)
+    old = dict.fromkeys(world.names, NEW)
+    new = dict.fromkeys(world.names, NEWER)
+    now = world.clock.now()
+    for record, result, hosts in (("INTENT", "", new), ("DECISION", "commit", {}), ("OUTCOME", "interrupted", old)):
+        entry = Entry(record, "9-beef", "production", "nginx", "push", NEWER, "bob@ci", now, result=result, hosts=hosts)
+        world.ledger.append(entry, len(world.ledger.chain))
+    assert desired(tuple(world.ledger.chain), "nginx") == old
+    assert mended(world).result == "unchanged"
+
+
+def test_a_host_that_was_left_out_because_it_was_down_is_brought_along() -> None:
+    """`--limit` to all that answer; the dead one comes back on the old release and is behind."""
+    world = World()
+    gone(world, "web3")
+    request = world.request
+    world.request = replace(request, limit=frozenset({"web1", "web2"}))
+    assert go(world, NEW).result == "deployed"
+    healed(world)
+    assert behind(world) == {"web3": NEW}
+    world.request = request
+    package = world.release(NEW, NEW.encode()).packages["web3"]
+    done = repair(request, world.ports, world.ledger, lambda plan: True, lambda release, host: package)
+    assert done.result == "deployed"
+    assert set(world.running().values()) == {NEW}
+
+
+def test_confirming_a_part_of_the_fleet_is_not_done() -> None:
+    """The canary is pending, the others were never touched: kept, and named as apart."""
+    world = World()
+    machine = world.machines["web1"]
+    machine.releases[NEW] = {}
+    world.hosts.activate(world.fleet[0], Order("2-beef", 2, "push", NEW, 60))
+    outcome, entry = confirm(world.request, world.ports)
+    assert (outcome.result, outcome.exit_code) == ("stranded", 4)
+    assert outcome.error == f"web1: runs {NEW}; web2: runs {ADOPTED}; web3: runs {ADOPTED}"
+    assert entry is not None
