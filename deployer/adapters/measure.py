@@ -151,26 +151,26 @@ class Measure:
         self._watching.idle[name] = idle
         return f"no request for {idle} s" if idle >= IDLE else ""
 
-    def settle(self, before: Sequence[Sample]) -> Sequence[Sample]:
-        """The end of the baseline: by what it is judged from now on is decided; the same ticks, judged by that."""
+    def settle(self, before: Sequence[Sample], deciding: Sequence[str] = ()) -> Sequence[Sample]:
+        """The end of the baseline: by what it is judged from now on is decided, by the traffic of the hosts in
+        `deciding` (of all, without); the same ticks, judged by that."""
         kept, self._before = self._before[-len(before) :] if before else [], []
-        self._by, self.judged_by = self._decide(kept)
+        self._by, self.judged_by = self._decide(kept, deciding)
         if len(kept) != len(before):
             return before
         return [self._by(both) for both in kept]
 
-    def _decide(self, kept: Sequence[Both]) -> tuple[Callable[[Both], Sample], str]:
+    def _decide(self, kept: Sequence[Both], deciding: Sequence[str]) -> tuple[Callable[[Both], Sample], str]:
         if not self._measured:
             return by_probes, "judged by the probes: no source of real traffic"
         if not kept:
             return by_probes, "judged by the probes: there was no baseline"
         seconds = sum(both.seconds for both in kept) or 1.0
-        rates = {
-            name: sum(both.requests.get(name, Requests()).n for both in kept) / seconds for name in kept[-1].requests
-        }
+        names = [name for name in kept[-1].requests if name in deciding or not deciding]
+        rates = {name: sum(both.requests.get(name, Requests()).n for both in kept) / seconds for name in names}
         least = min(rates, key=lambda name: rates[name])
         figure = f"{rates[least]:.1f} requests/s on {least}"
-        whole = all(one.whole for both in kept for one in both.requests.values())
+        whole = all(one.whole for both in kept for name, one in both.requests.items() if name in names)
         if whole and rates[least] >= self._least:
             return by_traffic, f"judged by real traffic: at least {figure}"
         counted = rates[least] >= COUNTED

@@ -67,7 +67,6 @@ class Recorder:
     runs: Runs
     deploy: str = ""
     wave: int = 0
-    gates: int = 0
 
     def __call__(self, event: events.Event) -> None:
         """One line for each sample."""
@@ -81,10 +80,9 @@ class Recorder:
         elif isinstance(event, events.Watched):
             self._write({"phase": "post", "wave": self.wave, "sample": sample_to_json(event.sample)})
 
-    def gate(self, config: Mapping[str, object]) -> None:
-        """What the gate of one wave is made from, wave after wave: plain values."""
-        self.gates += 1
-        self._write({"gate": dict(config), "wave": self.gates})
+    def gate(self, wave: int, config: Mapping[str, object]) -> None:
+        """What the gate of one wave is made from, plain values; the last one of a wave counts."""
+        self._write({"gate": dict(config), "wave": wave})
 
     def _write(self, body: Mapping[str, object]) -> None:
         if self.deploy:

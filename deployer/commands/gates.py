@@ -50,7 +50,7 @@ def policy_for(
 
     def gate(turn: Turn) -> Gate:
         config = gate_config(check, turn, playbook.bake)
-        recorder.gate(config_to_json(config))
+        recorder.gate(turn.wave, config_to_json(config))
         return SequentialGate(config)
 
     def go_on(verdict: Verdict) -> bool:

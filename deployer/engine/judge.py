@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from deployer.engine.ports import Ports
@@ -12,29 +12,29 @@ from deployer.engine.watch import baseline, watch
 from deployer.gate import Gate
 from deployer.model.errors import DeployError
 from deployer.model.events import Event, Notice, Watched
+from deployer.model.fleet import Host
 from deployer.model.plan import Plan
+from deployer.model.sample import Sample
 from deployer.model.verdict import Verdict
 
+Gates = dict[tuple[str, ...], Gate]
 
-def make_judge(plan: Plan, ports: Ports, policy: Policy) -> Judge:
+
+def make_judge(plan: Plan, ports: Ports, policy: Policy, spare: Sequence[Host] = ()) -> Judge:
     """Measure before any change (an illness that is already there is not blamed on the push), then per wave:
-    everything activated so far against everything that still runs the old release. The gates of all waves learn from
-    the same measurement, and share the false alarms that a deploy may have."""
-    everyone, share = {name: p.host for name, p in plan.hosts.items()}, 1.0 / len(plan.waves)
-    gates: dict[tuple[str, ...], Gate] = {}
-    judged: tuple[str, ...] = ()
-    for wave in plan.waves:
-        touched = judged + wave
-        control = tuple(name for name in everyone if name not in touched)
-        cold = any(policy.loses_cache(plan.hosts[name]) for name in touched)
-        gates[touched] = policy.gate(Turn(touched, judged, control, share, cold))
-        judged = touched
-    for sample in baseline(ports, list(everyone.values()), plan.bake):
-        for gate in gates.values():
-            gate.pre(sample)
+    everything activated so far against everything that still runs the old release. spare: hosts that keep another
+    release for good; they are compared with, too, unless that would make the fleet look ill: they may have been left
+    out for a reason."""
+    everyone = {name: p.host for name, p in plan.hosts.items()}
+    before = baseline(ports, list(everyone.values()), plan.bake, spare)
+    gates = taught(plan, policy, [host.name for host in spare], before)
+    if spare and (reason := suspicion(gates)):
+        names = ", ".join(host.name for host in spare)
+        ports.emit(Notice("info", f"not compared with {names} (not part of this push): {reason}"))
+        gates, spare = taught(plan, policy, (), before), ()
     if said := policy.judged_by():
         ports.emit(Notice("info", said))
-    if reason := next((reason for gate in gates.values() if (reason := gate.suspicion())), ""):
+    if reason := suspicion(gates):
         raise DeployError(f"ill before any change: {reason}", hint="mend that first; deploy check asks each probe once")
 
     watched: set[str] = set()
@@ -44,7 +44,7 @@ def make_judge(plan: Plan, ports: Ports, policy: Policy) -> Judge:
         watched.update(touched)
         policy.warm([host for host in new if policy.loses_cache(host)], lost)
         canary = [everyone[name] for name in touched]
-        rest = [host for name, host in everyone.items() if name not in touched]
+        rest = [*(host for name, host in everyone.items() if name not in touched), *spare]
         verdict = watch(gates[touched], teaching(ports, gates, touched), canary, rest, plan.bake, lost)
         if said := policy.judged_by():
             verdict = replace(verdict, because=f"{verdict.because}; {said}")
@@ -54,6 +54,28 @@ def make_judge(plan: Plan, ports: Ports, policy: Policy) -> Judge:
         return verdict
 
     return judge
+
+
+def taught(plan: Plan, policy: Policy, spare: Sequence[str], before: Sequence[Sample]) -> Gates:
+    """touched hosts -> the gate of that wave. All learn from the same measurement, and share the false alarms that a
+    deploy may have."""
+    gates: Gates = {}
+    judged: tuple[str, ...] = ()
+    for number, wave in enumerate(plan.waves, 1):
+        touched = judged + wave
+        control = (*(name for name in plan.hosts if name not in touched), *spare)
+        cold = any(policy.loses_cache(plan.hosts[name]) for name in touched)
+        gates[touched] = policy.gate(Turn(touched, judged, control, 1.0 / len(plan.waves), cold, number))
+        judged = touched
+    for sample in before:
+        for gate in gates.values():
+            gate.pre(sample)
+    return gates
+
+
+def suspicion(gates: Gates) -> str:
+    """The first thing that speaks against changing anything now; "" for none."""
+    return next((reason for gate in gates.values() if (reason := gate.suspicion())), "")
 
 
 def teaching(ports: Ports, gates: Mapping[tuple[str, ...], Gate], touched: tuple[str, ...]) -> Ports:

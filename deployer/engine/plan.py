@@ -79,12 +79,17 @@ def push_plan(request: Request, release: Release, surveyed: Mapping[str, HostSta
         revision=release.revision,
         hosts=changing,
         waves=split_waves(tuple(changing), request.playbook.serial),
-        control=tuple(name for name, state in states.items() if name not in changing and state.adopted),
+        control=tuple(n for n, state in states.items() if n not in changing and stays(state, release.id)),
         unchanged=tuple(host.name for host in wanted if host.name not in changing),
         bake=request.playbook.bake,
         lease=int(request.playbook.confirm_timeout),
         warnings=warnings(dict(surveyed), changing),
     )
+
+
+def stays(state: HostState, target: str) -> bool:
+    """Proven on another release than `target`, which it keeps: a host to compare with."""
+    return state.verified_on(state.current) and state.current != target
 
 
 def file_changes(before: Mapping[str, str], package: Package) -> dict[str, FileChange]:

@@ -37,7 +37,7 @@ def push(request: Request, release: Release, ports: Ports, ledger: Ledger, polic
         for text in costs(plan, order.restart):
             ports.emit(Notice("warning", text))
         seconds["stage"] = ports.clock.monotonic() - before
-        judge = make_judge(plan, ports, policy)
+        judge = make_judge(plan, ports, policy, [host for host in request.hosts if host.name in plan.control])
     except (DeployError, KeyboardInterrupt) as error:
         return refused(request, plan, order, ports, ledger, error)
 

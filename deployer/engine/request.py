@@ -42,13 +42,14 @@ def _never(_: object) -> bool:
 class Turn:
     """One wave as its gate sees it. touched: every host that has the new release then; judged: those of them that an
     earlier wave found healthy; control: hosts that still have the old one. share: of the false alarms of a deploy.
-    cold: the activation empties the cache of a touched host."""
+    cold: the activation empties the cache of a touched host. wave: its number, from 1."""
 
     touched: tuple[str, ...]
     judged: tuple[str, ...]
     control: tuple[str, ...]
     share: float
     cold: bool = False
+    wave: int = 1
 
 
 @dataclass(frozen=True)

@@ -58,9 +58,11 @@ def window(bake: float) -> int:
     return min(180, max(10, math.ceil(1.5 * bake)))
 
 
-def baseline(ports: Ports, hosts: Sequence[Host], bake: float) -> Sequence[Sample]:
+def baseline(ports: Ports, deciding: Sequence[Host], bake: float, spare: Sequence[Host] = ()) -> Sequence[Sample]:
     """Measure before any change: what these hosts are like when nothing happens, so that neither an illness that is
-    already there nor a standing difference is blamed on the push. bake: seconds."""
+    already there nor a standing difference is blamed on the push. bake: seconds. spare: measured, too; by what all are
+    judged is decided by the others."""
+    hosts = [*deciding, *spare]
     ticks = window(bake)
     ports.emit(Phase("baseline", f"measuring {len(hosts)} host(s) for {ticks} s before any change"))
     found = []
@@ -70,7 +72,7 @@ def baseline(ports: Ports, hosts: Sequence[Host], bake: float) -> Sequence[Sampl
         found.append(sample)
         if not sample.hosts:  # nothing measures
             break
-    settled = ports.probes.settle(found)
+    settled = ports.probes.settle(found, [host.name for host in deciding])
     ports.emit(Settled(tuple(settled)))
     return settled
 

@@ -27,8 +27,8 @@ class HostPlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """waves: names, in order; the first is the canary. hosts: only those that change, by name. control: hosts of
-    the playbook that keep the old release for good (outside --limit, or already on the target).
+    """waves: names, in order; the first is the canary. hosts: only those that change, by name. control: hosts
+    of the playbook that keep another release for good (outside --limit).
     bake, lease: seconds. previous: the release most hosts have now ("" when they differ)."""
 
     command: Literal["push", "rollback"]

@@ -9,13 +9,14 @@ import pytest
 from deployer.engine.adopt import adopt
 from deployer.engine.plan import plan_push
 from deployer.engine.push import push
+from deployer.engine.request import Turn
 from deployer.model.errors import DeployError, LedgerUnavailable, LockedError, Refused, Unreachable
 from deployer.model.events import Notice
 from deployer.model.ledger import Entry
 from deployer.model.outcome import Outcome
 from deployer.model.state import Confirmed
 from tests.fakes.hosts import ADOPTED, Machine
-from tests.fakes.world import NEW, World
+from tests.fakes.world import NEW, ThreeTicks, World
 
 
 def go(world: World, release: str = NEW) -> Outcome:
@@ -372,3 +373,33 @@ def test_who_hears_no_revert_is_not_kept_from_going_back() -> None:
     assert "extend" not in verbs[verbs.index("revert") :]
     assert world.running()["web1"] == ADOPTED
     assert outcome.hosts["web1"].verified or outcome.exit_code == 4
+
+
+def test_hosts_outside_the_limit_are_compared_with() -> None:
+    """They keep the old release; one that is ill, drained or on the new release already is not."""
+    world = World()
+    turns: list[Turn] = []
+
+    def gate(turn: Turn) -> ThreeTicks:
+        turns.append(turn)
+        return Wary(turn)
+
+    world.policy = replace(world.policy, gate=gate)
+    world.request = replace(world.request, limit=frozenset({"web1"}))
+    assert go(world).result == "deployed"
+    assert [turn.control for turn in turns] == [("web2", "web3")]
+    turns.clear()
+    world.request = replace(world.request, limit=frozenset({"web2"}))
+    Wary.doubts = "web3"
+    assert go(world).result == "deployed"
+    assert [turn.control for turn in turns] == [("web3",), ()], "web1 has the release, web3 is ill"
+    assert any(isinstance(e, Notice) and "not compared with web3" in e.text for e in world.events)
+
+
+class Wary(ThreeTicks):
+    """Doubts one host."""
+
+    doubts = ""
+
+    def suspicion(self) -> str:
+        return f"{self.doubts} is ill" if self.doubts in self.turn.control else ""

@@ -62,7 +62,7 @@ def test_a_replay_says_what_the_gate_said(tmp_path: Path, bad: bool) -> None:
     config = gate_config(CHECK, Turn(("web1",), (), ("web2",), 1.0), 10.0)
     gate, before = Gate(config), [Sample(t - 40, s.hosts) for t, s in enumerate(ticks(False))]
     recorder(Numbered("3-abcd"))
-    recorder.gate(config_to_json(config))
+    recorder.gate(1, config_to_json(config))
     recorder(Settled(tuple(before)))
     recorder(WaveStarted(1, 1, ("web1",)))
     for sample in before:
