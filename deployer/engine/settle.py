@@ -9,8 +9,8 @@ from deployer.engine.ports import Ports
 from deployer.engine.request import Request
 from deployer.engine.survey import read_back, survey
 from deployer.engine.target import ADOPTED
-from deployer.engine.undo import describe, unverified
-from deployer.model.errors import DeployError, HostError
+from deployer.engine.undo import GRACE, RETRY, describe, unverified
+from deployer.model.errors import DeployError, HostError, Refused, Unreachable
 from deployer.model.fleet import Host
 from deployer.model.ledger import Entry
 from deployer.model.outcome import HostEnd, HostOutcome, Outcome, Result
@@ -30,7 +30,8 @@ def confirm(request: Request, ports: Ports) -> tuple[Outcome, Entry | None]:
 
 
 def settle(request: Request, ports: Ports, verb: Verb, end: HostEnd) -> tuple[Outcome, Entry | None]:
-    """Apply `verb` to every host with a deploy in flight and read all hosts back."""
+    """Apply `verb` to every host with a deploy in flight and read all hosts back; a revert is asked for again until
+    the host's own watchdog must have acted."""
     hosts = [host for host in request.hosts if host.name in request.limit]
     before = survey(ports, hosts)
     states = successes(before)
@@ -45,10 +46,25 @@ def settle(request: Request, ports: Ports, verb: Verb, end: HostEnd) -> tuple[Ou
         state = states[host.name]
         return verb(host, Order(state.deploy, max(state.fence, 1), "push", state.target))
 
-    results = each(ports, pending, one)
-    after = read_back(ports, hosts)
+    until = ports.clock.monotonic() + max((states[host.name].left for host in pending), default=0) + GRACE
+    results: dict[str, HostState | HostError] = {}
+    todo = pending
+    while True:
+        results |= each(ports, todo, one)
+        after = read_back(ports, hosts)
+        todo = [host for host in todo if end == "reverted" and unsettled(results[host.name], after[host.name])]
+        if not todo or ports.clock.monotonic() > until:
+            break
+        ports.clock.sleep(RETRY)
     ends = {name: host_end(after[name], states.get(name), results.get(name), end) for name in after}
     return closing(request, ends, states, end, ports.clock.now())
+
+
+def unsettled(result: HostState | HostError, after: HostState | HostError) -> bool:
+    """Worth another question: silent, or on its way back (its watchdog may have taken over); not one that is stuck."""
+    if isinstance(result, Refused) and result.code != "busy":
+        return False
+    return isinstance(after, Unreachable) or (isinstance(after, HostState) and after.in_flight)
 
 
 def host_end(

@@ -9,7 +9,7 @@ import pytest
 from deployer.engine.push import push
 from deployer.engine.repair import lagging, repair
 from deployer.engine.rollback import rollback
-from deployer.engine.settle import confirm
+from deployer.engine.settle import abort, confirm
 from deployer.engine.survey import survey
 from deployer.model.desired import desired
 from deployer.model.errors import DeployError, HostError, LockedError, Unreachable
@@ -220,3 +220,19 @@ def test_confirming_a_part_of_the_fleet_is_not_done() -> None:
     assert (outcome.result, outcome.exit_code) == ("stranded", 4)
     assert outcome.error == f"web1: runs {NEW}; web2: runs {ADOPTED}; web3: runs {ADOPTED}"
     assert entry is not None
+
+
+def test_an_abort_that_is_not_heard_at_once_is_asked_again() -> None:
+    """The first answer is lost and the host is still pending when it is read back."""
+    world = World()
+    world.machines["web1"].releases[NEW] = {}
+    world.hosts.activate(world.fleet[0], Order("2-beef", 2, "push", NEW, 60))
+    lost = iter([Unreachable("no answer within 5 s")])
+
+    def fault(verb: str, name: str, when: str) -> BaseException | None:
+        return next(lost, None) if (verb, name, when) == ("revert", "web1", "before") else None
+
+    world.hosts.fault = fault
+    outcome, _ = abort(world.request, world.ports)
+    assert outcome.result == "reverted"
+    assert set(world.running().values()) == {ADOPTED}
