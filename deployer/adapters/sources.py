@@ -43,7 +43,8 @@ class LogReader:
     that the host had when it was last asked, then with the other one; where the releases log to different files, both
     are followed, and the one of the host's release must be there.
 
-    new: as the release that is being deployed logs. describe: how given files log (a phrasebook's access_log)."""
+    new: as the release that is being deployed logs. describe: how given files log (a phrasebook's access_log). notice:
+    told, once each, what of a log is not counted."""
 
     transport: Wire
     host: Host
@@ -51,6 +52,7 @@ class LogReader:
     new: AccessLog
     release: str
     describe: Callable[[Mapping[str, bytes]], AccessLog | None]
+    notice: Callable[[str], None] = lambda text: None
     follows: bool = field(init=False)
     slow: bool = field(init=False)
     _old: AccessLog | None = None
@@ -59,6 +61,7 @@ class LogReader:
     _talk: Talk | None = None
     _running: Command | None = None
     _cursors: dict[str, Cursor] = field(default_factory=dict)
+    _said: set[tuple[str, str]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.slow = self.new.path.startswith("|")
@@ -103,11 +106,25 @@ class LogReader:
             what = "the command that reads the log" if log.path.startswith("|") else f"access log {log.path}"
             raise HostError(f"{what}: {read[log.path].state}")
         total = Counts()
-        for one in read.values():
+        for path, one in read.items():
             total = total + one.counts
-        if total.bad and not total.n and not total.probe:
-            raise HostError(f"{total.bad} lines of the access log {log.path} are in no known format")
+            self._tell(path, one)
+        if total.bad > total.n + total.probe:
+            lines = total.bad + total.n + total.probe
+            raise HostError(f"{total.bad} of {lines} lines of the access log {log.path} are in no known format")
         return Traffic(total, known)
+
+    def _tell(self, path: str, read: LogRead) -> None:
+        """What is lost of a log, once for each reason."""
+        bad, fit = read.counts.bad, read.counts.n + read.counts.probe
+        for kind, here, text in (
+            ("skipped", read.skipped, f"{read.skipped} bytes were skipped: more than can be read in a tick"),
+            ("rotated", read.rotated, "it was rotated; what its old file got after the last read may be missing"),
+            ("bad", bad, f"{bad} of {bad + fit} lines are in no known format and are not counted"),
+        ):
+            if here and (path, kind) not in self._said:
+                self._said.add((path, kind))
+                self.notice(f"{self.host.name}: access log {path}: {text}")
 
     def _fetch(self) -> AccessLog | None:
         """How the release that is there now logs; None where that cannot be used: the new format alone is read."""

@@ -76,7 +76,7 @@ def measure_for(context: Context, release: Release, say: Say) -> Measure:
     seen = {host.name: traffic_on(context, host, release) for host in context.hosts}
     readers: dict[str, Reader[Traffic]] = {}
     for host in context.hosts:
-        reader = reader_for(context, host, release.id, seen[host.name])
+        reader = reader_for(context, host, release.id, seen[host.name], say)
         if reader is not None:
             readers[host.name] = reader
     for text in dict.fromkeys(one.lacking or (one.log.note if one.log else "") for one in seen.values()):
@@ -129,7 +129,7 @@ def describe(context: Context, host: Host, files: Mapping[str, bytes]) -> Access
     return service_for(context.playbook).access_log(files, settings)
 
 
-def reader_for(context: Context, host: Host, release: str, seen: Seen) -> Reader[Traffic] | None:
+def reader_for(context: Context, host: Host, release: str, seen: Seen, say: Say) -> Reader[Traffic] | None:
     """A reader of that; None where there is nothing to read."""
     layout = layout_for(host, context.playbook.name, context.playbook.dest)
     if seen.counters:
@@ -137,7 +137,7 @@ def reader_for(context: Context, host: Host, release: str, seen: Seen) -> Reader
     if seen.log is None:
         return None
     log = replace(seen.log, note="")  # two releases that log alike are one
-    return LogReader(context.transport, host, layout, log, release, lambda files: plain(context, host, files))
+    return LogReader(context.transport, host, layout, log, release, lambda files: plain(context, host, files), say)
 
 
 def plain(context: Context, host: Host, files: Mapping[str, bytes]) -> AccessLog | None:

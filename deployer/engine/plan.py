@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from deployer.engine.fanout import each, failures, successes
@@ -70,6 +70,8 @@ def push_plan(request: Request, release: Release, surveyed: Mapping[str, HostSta
         if not states[host.name].verified_on(release.id)
     }
     previous = {plan.current for plan in changing.values()}
+    waves = split_waves(tuple(changing), request.playbook.serial)
+    control = tuple(name for name, state in states.items() if name not in changing and stays(state, release.id))
     return Plan(
         command="push",
         environment=request.environment,
@@ -78,13 +80,21 @@ def push_plan(request: Request, release: Release, surveyed: Mapping[str, HostSta
         previous=previous.pop() if len(previous) == 1 else "",
         revision=release.revision,
         hosts=changing,
-        waves=split_waves(tuple(changing), request.playbook.serial),
-        control=tuple(n for n, state in states.items() if n not in changing and stays(state, release.id)),
+        waves=waves,
+        control=control,
         unchanged=tuple(host.name for host in wanted if host.name not in changing),
         bake=request.playbook.bake,
         lease=int(request.playbook.confirm_timeout),
-        warnings=warnings(dict(surveyed), changing),
+        warnings=(*warnings(dict(surveyed), changing), *uncontrolled(request, waves, control)),
     )
+
+
+def uncontrolled(request: Request, waves: Sequence[Sequence[str]], control: Sequence[str]) -> tuple[str, ...]:
+    """What a first wave of everything costs, where there could be another one."""
+    if control or len(waves) != 1 or len(request.hosts) < 2:
+        return ()
+    way = " (serial: [1, 100%] leaves some)" if len(waves[0]) > 1 else ""
+    return (f"no host keeps the old release to compare with: harm is held against the past only{way}",)
 
 
 def stays(state: HostState, target: str) -> bool:

@@ -192,6 +192,7 @@ ROWS = [
     conf(26, r"a\.conf\.j2:2: 'http_prt' is undefined.*did you mean http_port\?", "a.conf.j2", "x\nlisten {{ http_prt }};\n"),
     conf(26, r"a\.conf\.j2: the template does not end", "a.conf.j2", "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}\n"),
     conf(26, r"a\.conf\.j2.*(MiB|too large)", "a.conf.j2", "{{ 'x' * 9999999999 }}\n"),
+    conf(26, r"a\.conf\.j2.*unsafe", "a.conf.j2", "{{ ''.__class__.__mro__ }}\n"),
     book(27, "`custom.check`", "service: custom\nhosts: edge\ndest: /etc/x\ncustom: {check: [a, b], activate: a, verify: b}\n"),
     cli(28, "no host of 'edge' is in staging", "plan", "-e", "staging"),
     *(

@@ -357,6 +357,22 @@ def test_a_changed_log_file_is_no_lost_traffic() -> None:
         found.read()
 
 
+def test_what_of_a_log_is_lost_is_said_once() -> None:
+    """A few strange lines, a rotation, a burst: counted without, and said; mostly strange: no data."""
+    lossy = answer("new", n=9, bad=3).replace(b'"skipped": 0', b'"skipped": 77').replace(b"false", b"true")
+    said: list[str] = []
+    found = reader(Wire([TAR, lossy, lossy, answer("new", n=2, bad=3)]), NEW, lambda files: None)
+    found.notice = said.append
+    assert [found.read().counts.n for _ in range(2)] == [9, 9]
+    assert [text.partition(": access log /old.log: ")[2][:20] for text in said] == [
+        "77 bytes were skippe",
+        "it was rotated; what",
+        "3 of 12 lines are in",
+    ]
+    with pytest.raises(HostError, match="3 of 5 lines of the access log"):
+        found.read()
+
+
 def test_an_old_log_that_says_too_little_leaves_the_new_one() -> None:
     """The push that brings the format in."""
 

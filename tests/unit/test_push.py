@@ -403,3 +403,17 @@ class Wary(ThreeTicks):
 
     def suspicion(self) -> str:
         return f"{self.doubts} is ill" if self.doubts in self.turn.control else ""
+
+
+def test_a_plan_without_a_control_says_so() -> None:
+    """One wave of everything; and a limit whose other hosts have the release already."""
+    world = World()
+    assert not any("compare with" in text for text in plan_push(world.request, world.release(), world.ports).warnings)
+    book = world.request.playbook.model_copy(update={"serial": ("100%",)})
+    plan = plan_push(replace(world.request, playbook=book), world.release(), world.ports)
+    assert "no host keeps the old release to compare with" in plan.warnings[-1]
+    assert "serial: [1, 100%]" in plan.warnings[-1]
+    world.request = replace(world.request, limit=frozenset({"web1", "web2"}))
+    go(world)
+    plan = plan_push(replace(world.request, limit=frozenset({"web3"})), world.release(), world.ports)
+    assert "no host keeps the old release to compare with" in plan.warnings[-1]
