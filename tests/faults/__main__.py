@@ -5,6 +5,8 @@
   script/faults crash  [--shell dash] [--case "twice"] [--every 5]  the crash harness
   script/faults cuts   [--every 5]                power cuts (root), with the control that must lose something
   script/faults matrix [--command push] [--fault SIGKILL] [--step watch] [--resume FILE] [--part 2/4]
+  script/faults races  [--count 1000]             a confirmation against the end of its lease, two deployers (R5)
+  script/faults rivals                            the same faults against a plain symlink deploy and iptables-apply (R9)
   script/faults table FILE...                     the tables of lines saved earlier
 
 FAULTS_LEASE=20 gives the hosts a longer confirm_timeout than 12 s, for a machine that is busy.
@@ -16,8 +18,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -29,6 +34,8 @@ from tests.faults.fleet import fault_fleet
 from tests.faults.injections import FAULTS, SAMPLE
 from tests.faults.matrix import STEPS, Result, try_cell
 from tests.faults.powercut import CONTROL, CUTS, campaign, why_not
+from tests.faults.races import RACES, races
+from tests.faults.rivals import APPLY, iptables_apply, plain
 from tests.faults.table import crash_table, matrix_table, summary
 
 Line = dict[str, Any]
@@ -59,6 +66,24 @@ def cuts(options: argparse.Namespace) -> Iterator[Line]:
         control = campaign(tools, CONTROL, options.every)
         lost, control.violations = len(control.violations), [] if control.violations else ["the control lost nothing"]
         yield crash_line(f"{CONTROL}: control, {lost} runs lost something", control)
+
+
+def race(options: argparse.Namespace) -> Iterator[Line]:
+    """Every kind of race, `count` times; "killed" counts those that were confirmed, or won."""
+    with bench(options.workers) as tools:
+        for name in RACES:
+            yield crash_line(name, races(tools, name, options.count))
+
+
+def others(options: argparse.Namespace) -> Iterator[Line]:
+    """What is found when everything has settled; the firewall only in a namespace of its own."""
+    with fault_fleet() as fleet:
+        yield from ({"kind": "rival", "tool": "plain symlink deploy", "fault": f, "found": w} for f, w in plain(fleet))
+    if os.environ.get("FAULTS_NETNS") == "1" and shutil.which("iptables-apply"):
+        with tempfile.TemporaryDirectory() as folder:
+            for fault in APPLY:
+                found = iptables_apply(Path(folder), fault)
+                yield {"kind": "rival", "tool": "iptables-apply", "fault": fault, "found": found}
 
 
 def cells(options: argparse.Namespace) -> Iterator[tuple[str, str, str]]:
@@ -102,6 +127,9 @@ def tables(lines: list[Line]) -> int:
     """Print them; the number of violations."""
     results = [Result(**{k: v for k, v in line.items() if k != "kind"}) for line in lines if line["kind"] == "cell"]
     kills = [line for line in lines if line["kind"] == "crash"]
+    for line in lines:
+        if line["kind"] == "rival":
+            sys.stdout.write(f"| {line['tool']} | {line['fault']} | {line['found']} |\n")
     if kills:
         sys.stdout.write(f"\n{crash_table(kills)}\n")
     for command in STEPS:
@@ -114,7 +142,10 @@ def tables(lines: list[Line]) -> int:
     return len(bad) + sum(bool(r.violations or r.late) for r in results)
 
 
-WORK = {"crash": (crash,), "cuts": (cuts,), "matrix": (matrix,), "table": (again,), "sample": (crash, matrix)}
+WORK = {
+    "crash": (crash,), "cuts": (cuts,), "matrix": (matrix,), "races": (race,), "rivals": (others,), "table": (again,),
+    "sample": (crash, matrix),
+}  # fmt: skip
 
 
 def stop(number: int, frame: FrameType | None) -> None:
@@ -133,10 +164,11 @@ def main() -> int:
     parser.add_argument("--resume", action="append", default=[], metavar="FILE", help="lines of an earlier run")
     parser.add_argument("--part", default="1/1", metavar="K/N", help="the K-th of N parts")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only every n-th change")
+    parser.add_argument("--count", type=int, default=1000, help="races of each kind")
     parser.add_argument("--workers", type=int, default=6, help="host folders of the crash harness side by side")
     options = parser.parse_args()
     lines = []
-    for work in WORK.get(options.what, (crash, cuts, matrix)):
+    for work in WORK.get(options.what, (crash, cuts, matrix, race, others)):
         for line in work(options):
             lines.append(line)
             if options.what != "table":
