@@ -230,9 +230,10 @@ def kill_server(cell: Cell) -> None:
 
 
 def start_again(cell: Cell) -> None:
-    """A command that was refused because the server is dead, or names it as that, leaves it to whoever reads that."""
+    """A command that was refused because the server is dead, or names it as that, leaves it to whoever reads that; one
+    that had read it back already has nothing to do with it."""
     named = cell.child is not None and cell.child.returncode in (1, 4)
-    if named and not masters(cell.fleet.fleet.host(cell.host).prefix):
+    if (named or cell.step == "outcome") and not masters(cell.fleet.fleet.host(cell.host).prefix):
         cell.fleet.start_server(cell.host)
 
 

@@ -165,7 +165,7 @@ def reach(cell: Cell) -> bool:
         hit = fleet.traps("web2") / "hit.confirm"
         wait(lambda: ended() or hit.exists(), 60)
         (fleet.traps(place) / "trap.survey").touch()
-        (fleet.traps("web2") / "go").touch()
+        (fleet.traps("web2") / "go.confirm").touch()
         if hit.exists():
             wait(lambda: ended() or (fleet.traps(place) / "taken.survey").exists(), 30)
     hit = fleet.traps(place) / f"hit.{trap}"
