@@ -14,6 +14,7 @@ from deployer.model.ledger import Entry
 from deployer.model.secret import hide, hide_all
 
 DEPLOY = re.compile(r"[0-9a-f-]{1,40}")
+LATEST = 1e11  # seconds since the epoch, the year 5138: what is more breaks calendars and floats
 SAMPLES_CAP = 64 * 1024 * 1024  # bytes of samples of one deploy
 
 
@@ -33,6 +34,8 @@ def entry_from_json(body: object) -> Entry:
             continue  # a later version may say more
         default = getattr(defaults, name)
         if isinstance(default, float) and isinstance(value, int | float) and not isinstance(value, bool):
+            if not abs(value) < LATEST:  # an integer of any size, infinite, not a number
+                raise ValueError(f"{name} is no time")
             known[name] = float(value)
         elif name == "hosts" and isinstance(value, dict):
             known[name] = {str(k): str(v) for k, v in value.items()}

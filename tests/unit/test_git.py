@@ -303,6 +303,13 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.parametrize("at", [10**400, -(10**400), float("nan"), float("inf"), 1e12])
+def test_a_time_that_no_calendar_has(at: float) -> None:
+    """Refused when it is read, not when it is shown."""
+    with pytest.raises(ValueError, match="at is no time"):
+        entry_from_json({**entry_to_json(Entry("INTENT", "1-a", "e", "p", "push", "r", "w", 0.0)), "at": at})
+
+
 @given(JSON)
 def test_any_json_is_a_record_or_a_value_error(body: object) -> None:
     """Strict, and nothing else is raised."""
