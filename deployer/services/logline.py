@@ -32,7 +32,7 @@ function rounded(ms,  scale, step) {
   return sprintf("%.4g", int(ms / step + 0.5) * step * scale)
 }
 function one(line) {
-  if (index(line, "\001exit ") == 1) { code = substr(line, 7) + 0; return }
+  if (index(line, "\001exit ") == 1 && substr(line, 7) ~ /^[0-9][0-9]?[0-9]?$/) { code = substr(line, 7) + 0; return }
   if (line == "") return
   status = cache = time = agent = upstream = ""
   format = known(line)
