@@ -103,7 +103,7 @@ def answer(words: list[str]) -> int:
     """The one place where an exception becomes an exit code."""
     try:
         result = cli.main(words, prog_name="deploy", standalone_mode=False)
-        say("", end="")
+        say("", end="")  # a pipe that nobody reads shows when it is flushed
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as done:
         return done.exit_code

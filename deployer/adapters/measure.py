@@ -151,9 +151,9 @@ class Measure:
         self._watching.idle[name] = idle
         return f"no request for {idle} s" if idle >= IDLE else ""
 
-    def settle(self, before: Sequence[Sample], deciding: Sequence[str] = ()) -> Sequence[Sample]:
+    def settle(self, before: Sequence[Sample], deciding: Sequence[str]) -> Sequence[Sample]:
         """The end of the baseline: by what it is judged from now on is decided, by the traffic of the hosts in
-        `deciding` (of all, without); the same ticks, judged by that."""
+        `deciding`; the same ticks, judged by that."""
         kept, self._before = self._before[-len(before) :] if before else [], []
         self._by, self.judged_by = self._decide(kept, deciding)
         if len(kept) != len(before):
@@ -166,17 +166,19 @@ class Measure:
         if not kept:
             return by_probes, "judged by the probes: there was no baseline"
         seconds = sum(both.seconds for both in kept) or 1.0
-        names = [name for name in kept[-1].requests if name in deciding or not deciding]
+        names = [name for name in kept[-1].requests if name in deciding]
         rates = {name: sum(both.requests.get(name, Requests()).n for both in kept) / seconds for name in names}
         least = min(rates, key=lambda name: rates[name])
         figure = f"{rates[least]:.1f} requests/s on {least}"
         whole = all(one.whole for both in kept for name, one in both.requests.items() if name in names)
         if whole and rates[least] >= self._least:
             return by_traffic, f"judged by real traffic: at least {figure}"
-        counted = rates[least] >= COUNTED
-        few = kept[-1].requests[least].why or f"fewer than min_traffic {self._least:g}/s"
-        few = few if rates[least] < self._least else "the servers do not count which ones failed"
-        return by_probes if counted else by_probes_alone, f"judged by the probes: {figure}: {few}"
+        if rates[least] >= self._least:
+            why = "the servers do not count which ones failed"
+        else:
+            why = kept[-1].requests[least].why or f"fewer than min_traffic {self._least:g}/s"
+        by = by_probes if rates[least] >= COUNTED else by_probes_alone
+        return by, f"judged by the probes: {figure}: {why}"
 
     def close(self) -> None:
         """Ends the threads; never waits for a silent host."""

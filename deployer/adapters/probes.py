@@ -84,7 +84,7 @@ class HttpProbes:
             return Sample(t, {host.name: None for host in hosts})
         return Sample(t, {name: self._sum(found) for name, found in asked.items()})
 
-    def settle(self, before: Sequence[Sample], deciding: Sequence[str] = ()) -> Sequence[Sample]:
+    def settle(self, before: Sequence[Sample], deciding: Sequence[str]) -> Sequence[Sample]:
         """There is nothing to choose from."""
         return before
 

@@ -46,7 +46,7 @@ class NoProbes:
         """No host, no data."""
         return Sample(t, {})
 
-    def settle(self, before: Sequence[Sample], deciding: Sequence[str] = ()) -> Sequence[Sample]:
+    def settle(self, before: Sequence[Sample], deciding: Sequence[str]) -> Sequence[Sample]:
         """Nothing."""
         return before
 

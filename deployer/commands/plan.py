@@ -77,10 +77,10 @@ def minutes(context: Context, found: Plan) -> float:
     """A baseline, and per wave a bake; an emptied cache is warm before evidence of its health counts."""
     from deployer.commands.warming import loses_cache
     from deployer.engine.watch import window
-    from deployer.gate.config import warming
+    from deployer.gate.config import warm_up
 
     cold = any(loses_cache(context, host) for host in found.hosts.values())
-    return (window(found.bake) + len(found.waves) * (found.bake + (warming() if cold else 0.0))) / 60.0
+    return (window(found.bake) + len(found.waves) * (found.bake + (warm_up() if cold else 0.0))) / 60.0
 
 
 def diff(context: Context, found: Plan) -> str:

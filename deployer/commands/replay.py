@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from pydantic import ValidationError
 
 from deployer.adapters.recorder import Recording, read_recording
 from deployer.adapters.runs import Runs
 from deployer.commands.gates import gate_from_json
+from deployer.gate import Gate
 from deployer.model.errors import InputError
 from deployer.model.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """One wave. seconds: when the ruling came, since activation. suspicion: of the time before it."""
+    """One wave. seconds: when the ruling came, since activation."""
 
     wave: int
     verdict: Verdict
     seconds: float
-    suspicion: str = ""
 
     def to_json(self) -> dict[str, object]:
         return {"wave": self.wave, "verdict": asdict(self.verdict), "seconds": self.seconds}
@@ -41,15 +39,15 @@ def replay(runs: Runs, deploy: str) -> list[Replayed]:
         raise InputError(f"the samples of deploy {deploy} do not say how they were judged")
     waves = [wave for wave in sorted(recording.gates) if recording.post.get(wave)]
     if not waves:
-        why = judged(recording, min(recording.gates), recording.gates[min(recording.gates)]).suspicion
+        why = taught(recording, min(recording.gates)).suspicion()
         raise InputError(f"no wave of deploy {deploy} was judged" + (f": ill before any change: {why}" if why else ""))
-    return [judged(recording, wave, recording.gates[wave]) for wave in waves]
+    return [judged(recording, wave) for wave in waves]
 
 
-def judged(recording: Recording, wave: int, config: Mapping[str, Any]) -> Replayed:
-    """One wave through a fresh gate."""
+def taught(recording: Recording, wave: int) -> Gate:
+    """The gate of one wave, when it was its turn."""
     try:
-        gate = gate_from_json(config)
+        gate = gate_from_json(recording.gates[wave])
     except (KeyError, TypeError, ValueError, ValidationError) as error:
         raise InputError(f"wave {wave}: the recorded gate cannot be made again: {error}") from None
     for sample in recording.pre:
@@ -58,10 +56,15 @@ def judged(recording: Recording, wave: int, config: Mapping[str, Any]) -> Replay
         if earlier < wave:  # hosts that still had the old release taught the gates of later waves
             for sample in recording.post.get(earlier, ()):
                 gate.pre(sample.without(before["canary"]))
-    seconds = 0.0
+    return gate
+
+
+def judged(recording: Recording, wave: int) -> Replayed:
+    """One wave through a fresh gate."""
+    gate, seconds = taught(recording, wave), 0.0
     for sample in recording.post.get(wave, ()):
         reading = gate.observe(sample)
         seconds = sample.t
         if reading.state != "continue":
             break
-    return Replayed(wave, gate.verdict(), seconds, gate.suspicion())
+    return Replayed(wave, gate.verdict(), seconds)

@@ -72,7 +72,12 @@ def warm_wave(context: Context, ports: Ports) -> Callable[[Sequence[HostPlan], C
     cache gets nothing. Raises InputError before anything is contacted when the list cannot be read."""
     settings = context.playbook.warm
     if settings is None:
-        return lambda hosts, lost: ports.emit(Notice("warning", text)) if (text := unwarmed(context, hosts)) else None
+
+        def say(hosts: Sequence[HostPlan], lost: Callable[[], str]) -> None:
+            if text := unwarmed(context, hosts):
+                ports.emit(Notice("warning", text))
+
+        return say
     urls = urls_for(context, settings)
 
     def run(hosts: Sequence[HostPlan], lost: Callable[[], str]) -> None:

@@ -78,9 +78,9 @@ class Probes(Protocol):
 
     def sample(self, hosts: Sequence[Host], t: float) -> Sample: ...
 
-    def settle(self, before: Sequence[Sample], deciding: Sequence[str] = ()) -> Sequence[Sample]:
+    def settle(self, before: Sequence[Sample], deciding: Sequence[str]) -> Sequence[Sample]:
         """Called once, at the end of the baseline: decides what is judged from now on (real traffic, or probes) by the
-        hosts in `deciding` (all, without), and gives the baseline's ticks as they are to be judged."""
+        hosts in `deciding`, and gives the baseline's ticks as they are to be judged."""
         ...
 
 

@@ -175,8 +175,8 @@ def undo(walk: Walk, why: Regressed) -> Ending:
     touched = tuple(dict.fromkeys(walk.touched))
     for name in touched:  # one that hears no revert must not be kept from going back by itself
         walk.leases.drop(name)
-    mute = {name for name, error in walk.failed.items() if isinstance(error, Unreachable)}
-    hosts = revert_all(walk.plan, walk.order, walk.ports, touched, 0 if why.interrupted else 1, mute)
+    unanswered = {name for name, error in walk.failed.items() if isinstance(error, Unreachable)}
+    hosts = revert_all(walk.plan, walk.order, walk.ports, touched, 0 if why.interrupted else 1, unanswered)
     walk.spend("revert", began)
     hosts |= spare_untouched(walk.plan, walk.ports, touched)
     doubtful = unverified({name: hosts[name] for name in touched})

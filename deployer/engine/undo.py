@@ -25,11 +25,11 @@ def revert_all(
     ports: Ports,
     touched: tuple[str, ...],
     patience: int = 1,
-    doubtful: Collection[str] = (),
+    unanswered: Collection[str] = (),
 ) -> dict[str, HostOutcome]:
     """Revert every touched host, never stopping at one that fails. Hosts that do not answer are asked again until
     their own watchdog must have acted. patience: how many Ctrl-C are overlooked before they are left to it.
-    doubtful: hosts whose activation was never answered, so that it may still come."""
+    unanswered: hosts whose activation was never answered, so that it may still come."""
     ports.emit(Phase("revert", f"putting {len(touched)} host(s) back"))
     ends: dict[str, HostOutcome] = {}
     last = ports.clock.monotonic() + order.lease + GRACE
@@ -40,7 +40,7 @@ def revert_all(
             results = each(
                 ports,
                 todo,
-                lambda h: put_back(ports, h, order, "" if h.name in doubtful else plan.hosts[h.name].current),
+                lambda h: put_back(ports, h, order, "" if h.name in unanswered else plan.hosts[h.name].current),
             )
             ends |= {n: revert_end(r, plan.hosts[n].current, settles) for n, r in results.items()}
             again = [host for host in todo if ask_again(results[host.name], ends[host.name])]

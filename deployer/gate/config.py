@@ -56,10 +56,10 @@ def bakes(bake: float, warm: float = 0.0) -> tuple[float, float]:
     most), no verdict at the latest after five of it. Three minutes at least, however short the bake: a harmless release
     is to be found healthy within them (GATE.md section 8, goal 4), and no verdict undoes it. An emptied cache has all
     of that after it is warm: before, nothing counts as evidence of its health. warm: see make_gate_config."""
-    return min(60.0, bake / 2), max(180.0, 5.0 * bake) + warming(warm)
+    return min(60.0, bake / 2), max(180.0, 5.0 * bake) + warm_up(warm)
 
 
-def warming(warm: float = 1.0) -> float:
+def warm_up(warm: float = 1.0) -> float:
     """Seconds until an emptied cache adds less than WARM to the share of misses."""
     return WARM_HALF_LIFE * math.log2(warm / WARM) if warm > WARM else 0.0
 

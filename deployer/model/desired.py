@@ -17,26 +17,16 @@ def desired(chain: tuple[Entry, ...], playbook: str) -> dict[str, str]:
     A rollback to what was adopted names one host's release; `0000000000-` stands for each host's own."""
     wishes: dict[str, Mapping[str, str]] = {}
     said: dict[str, str] = {}
-    before: dict[str, dict[str, str]] = {}
-    for entry in chain:
-        if entry.playbook != playbook:
-            continue
+    ours = [entry for entry in chain if entry.playbook == playbook]
+    undone = {entry.deploy for entry in ours if entry.record == "OUTCOME" and entry.result in UNDONE}
+    for entry in ours:
         if entry.record == "INTENT":
             wishes[entry.deploy] = entry.hosts
-        elif entry.record == "DECISION" and entry.result == "commit":
-            before[entry.deploy] = dict(said)
+        elif entry.record == "DECISION" and entry.result == "commit" and entry.deploy not in undone:
             said |= wishes.get(entry.deploy, {})
-        elif entry.record == "OUTCOME" and entry.result in UNDONE and entry.deploy in before:
-            wish = wishes.get(entry.deploy, {})
-            said = {host: was for host, was in ((h, kept(h, said, wish, before[entry.deploy])) for h in said) if was}
         elif entry.record == "OUTCOME":
             said |= outcome_says(entry)
     return said
-
-
-def kept(host: str, said: Mapping[str, str], wish: Mapping[str, str], before: Mapping[str, str]) -> str:
-    """What stands for `host` when a wish is taken back; "" for nothing."""
-    return before.get(host, "") if host in wish and said[host] == wish[host] else said[host]
 
 
 def outcome_says(entry: Entry) -> dict[str, str]:

@@ -75,7 +75,7 @@ class FakeProbes:
         self.clock.sleep(1.0)
         return Sample(t, {host.name: self._one(self.machines[host.name]) for host in hosts})
 
-    def settle(self, before: Sequence[Sample], deciding: Sequence[str] = ()) -> Sequence[Sample]:
+    def settle(self, before: Sequence[Sample], deciding: Sequence[str]) -> Sequence[Sample]:
         return before
 
     def _one(self, machine: Machine) -> HostSample | None:

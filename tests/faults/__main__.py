@@ -75,7 +75,7 @@ def race(options: argparse.Namespace) -> Iterator[Line]:
             yield crash_line(name, races(tools, name, options.count))
 
 
-def others(options: argparse.Namespace) -> Iterator[Line]:
+def rivals(options: argparse.Namespace) -> Iterator[Line]:
     """What is found when everything has settled; the firewall only in a namespace of its own."""
     with fault_fleet() as fleet:
         yield from ({"kind": "rival", "tool": "plain symlink deploy", "fault": f, "found": w} for f, w in plain(fleet))
@@ -118,7 +118,7 @@ def saved(files: Sequence[str]) -> Iterator[Line]:
                 yield {"kind": "cell", **json.loads(line)}
 
 
-def again(options: argparse.Namespace) -> Iterator[Line]:
+def reprint(options: argparse.Namespace) -> Iterator[Line]:
     """Nothing is run."""
     yield from saved(options.files)
 
@@ -143,7 +143,7 @@ def tables(lines: list[Line]) -> int:
 
 
 WORK = {
-    "crash": (crash,), "cuts": (cuts,), "matrix": (matrix,), "races": (race,), "rivals": (others,), "table": (again,),
+    "crash": (crash,), "cuts": (cuts,), "matrix": (matrix,), "races": (race,), "rivals": (rivals,), "table": (reprint,),
     "sample": (crash, matrix),
 }  # fmt: skip
 
@@ -168,7 +168,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=6, help="host folders of the crash harness side by side")
     options = parser.parse_args()
     lines = []
-    for work in WORK.get(options.what, (crash, cuts, matrix, race, others)):
+    for work in WORK.get(options.what, (crash, cuts, matrix, race, rivals)):
         for line in work(options):
             lines.append(line)
             if options.what != "table":

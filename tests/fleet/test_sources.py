@@ -219,7 +219,7 @@ def test_a_silent_host_never_delays_the_others(nginx: Fleet, monkeypatch: pytest
             return Figures(executor, Sources(), both, transport)  # type: ignore[arg-type]
 
         with Measure(probes, readers, figures) as measure:
-            measure.settle([measure.sample(both, float(t)) for t in range(-6, 0)])
+            measure.settle([measure.sample(both, float(t)) for t in range(-6, 0)], [host.name for host in both])
             assert measure.judged_by.startswith("judged by real traffic"), measure.judged_by
             children = [pid for pid in processes(nginx.host("web2").prefix) if "sshd" in command(pid)]
             stopped = [*{*stopped, *children, *sessions(nginx.host("web2").ssh_port)}]

@@ -14,7 +14,7 @@ from deployer.gate.config import (
     config_from_json,
     config_to_json,
     make_gate_config,
-    warming,
+    warm_up,
     with_fleet,
 )
 from deployer.gate.evalue import Line
@@ -92,10 +92,10 @@ def test_bakes() -> None:
 
 def test_an_emptied_cache_has_the_whole_bake_after_it_is_warm() -> None:
     """What it may still add is 2 % by then (GATE.md section 3)."""
-    assert warming(1.0) == pytest.approx(169.3, abs=0.1)
-    assert 0.5 ** (warming(1.0) / WARM_HALF_LIFE) == pytest.approx(WARM)
-    assert bakes(20.0, 1.0) == (10.0, 180.0 + warming(1.0))
-    assert warming(0.0) == warming(WARM) == 0.0
+    assert warm_up(1.0) == pytest.approx(169.3, abs=0.1)
+    assert 0.5 ** (warm_up(1.0) / WARM_HALF_LIFE) == pytest.approx(WARM)
+    assert bakes(20.0, 1.0) == (10.0, 180.0 + warm_up(1.0))
+    assert warm_up(0.0) == warm_up(WARM) == 0.0
 
 
 def test_alpha_is_shared_by_the_waves() -> None:

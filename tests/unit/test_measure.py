@@ -97,7 +97,7 @@ def baseline(measure: Measure, ticks: int = 3) -> Sequence[Sample]:
     before = []
     for t in range(-ticks, 0):
         before.append(measure.sample([WEB1, WEB2], float(t)))
-    return measure.settle(before)
+    return measure.settle(before, ["web1", "web2"])
 
 
 def test_enough_traffic_is_judged() -> None:

@@ -31,7 +31,7 @@ class Scripted:
         self.clock, self.give, self.seconds = clock, give, seconds
         self.asked: list[tuple[tuple[str, ...], float]] = []
 
-    def settle(self, before: Sequence[Sample], deciding: Sequence[str] = ()) -> Sequence[Sample]:
+    def settle(self, before: Sequence[Sample], deciding: Sequence[str]) -> Sequence[Sample]:
         return before
 
     def sample(self, hosts: Sequence[Host], t: float) -> Sample:
