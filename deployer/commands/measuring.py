@@ -112,7 +112,7 @@ def traffic_on(context: Context, host: Host, release: Release) -> Seen:
             return Seen(log)
     counted = not service.facts.counters.startswith("none")
     if counted and asked in ("auto", "counters"):
-        instead = f"; the counters of {service.name} are read instead"
+        instead = f"; the counters of {service.name} are read instead, as far as it has any"
         return Seen(counters=True, lacking=f"{lacking}{instead}" if lacking else "")
     if asked == "auto":
         return Seen(lacking=f"real traffic is not judged: {lacking or 'no request is logged'}")

@@ -107,7 +107,11 @@ service_restart() {
   [ ! -d "/proc/$boss" ] || kill -TERM "$boss"
   service_start "$1"
 }
-service_counters() { return 1; } # stub_status knows nothing of caches
+service_counters() { # stub_status knows requests only, and is asked only where the configuration has it
+  grep -rqsE '^([^#]*[[:space:]{;])?stub_status([[:space:]]+on)?[[:space:]]*;' "$DEST/" || return 1
+  { curl -sf -m 5 "$STATUS" 2>/dev/null || wget -q -T 5 -O - "$STATUS" 2>/dev/null; } | awk '
+    NF == 3 && /^ *[0-9]+ +[0-9]+ +[0-9]+ *$/ { print "n", $3; found = 1 } END { exit !found }'
+}
 """
 
 
@@ -119,7 +123,7 @@ FACTS = Facts(
     cache_after_restart="kept (on disk); a zone that moves begins empty",
     way_back="reload",
     traffic="access log with `$status $upstream_cache_status $request_time $upstream_response_time`",
-    counters="none (stub_status knows nothing of caches)",
+    counters="requests only, from `stub_status` where the configuration has it",
     restarts="a cache zone whose directory or levels change",
     cannot="see the origin's part in requests that no access log records",
 )
@@ -127,7 +131,7 @@ FACTS = Facts(
 
 @dataclass(frozen=True)
 class Nginx:
-    """Host variables: nginx_bin (default: nginx on PATH)."""
+    """Host variables: nginx_bin (default: nginx on PATH), nginx_status (the URL of stub_status)."""
 
     name: str = "nginx"
     keeps_cache: bool = True
@@ -137,8 +141,13 @@ class Nginx:
 
     def script(self, settings: ServiceSettings) -> str:
         """See base.py."""
-        binary = settings.var("nginx_bin", "nginx")
-        head = assignments(DEST=settings.dest, ROOT=settings.root, PREFIX=settings.prefix, NGINX=binary)
+        head = assignments(
+            DEST=settings.dest,
+            ROOT=settings.root,
+            PREFIX=settings.prefix,
+            NGINX=settings.var("nginx_bin", "nginx"),
+            STATUS=settings.var("nginx_status", f"http://127.0.0.1:{settings.var('http_port', '80')}/nginx_status"),
+        )
         return head + SCRIPT
 
     def access_log(self, files: Mapping[str, bytes], settings: ServiceSettings) -> AccessLog | None:

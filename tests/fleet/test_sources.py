@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import threading
 import time
 import urllib.request
@@ -22,8 +23,8 @@ from deployer.adapters.inventory import load_inventory
 from deployer.adapters.measure import Measure
 from deployer.adapters.probes import HttpProbes
 from deployer.adapters.prometheus import QueryReader
-from deployer.adapters.sandbox import repository
-from deployer.adapters.sandbox.fleet import processes
+from deployer.adapters.sandbox import binaries, repository
+from deployer.adapters.sandbox.fleet import free_port, listening, processes, wait_for
 from deployer.adapters.sources import CounterReader, LogReader, Traffic
 from deployer.adapters.ssh import SshTransport
 from deployer.model.errors import HostError
@@ -149,6 +150,37 @@ def test_nginx_counts_are_what_was_sent(nginx: Fleet, monkeypatch: pytest.Monkey
         found = gathered(reader.read, lambda counts: counts.n + counts.probe >= 52)
         assert (found.n, found.err, found.look, found.miss, found.orig, found.probe) == (42, 4, 32, 8, 14, 10)
         assert reader.read().counts.n == 0
+
+
+def test_nginx_stub_status(tmp_path: Path) -> None:
+    """Requests, of a real nginx; asked only where the configuration has it, and a comment is no configuration."""
+    port, config = free_port(), tmp_path / "nginx.conf"
+    rooms = "".join(
+        f"{kind}_temp_path {tmp_path}/{kind}; " for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    text = (
+        f"pid {tmp_path}/pid; error_log {tmp_path}/error.log; events {{}}\n"
+        f"http {{ {rooms}access_log off; server {{ listen 127.0.0.1:{port};\n"
+        "location / { return 200 ok; }\nlocation = /nginx_status { stub_status; } } }\n"
+    )
+    config.write_text(text)
+    words = [binaries.find("nginx"), "-p", f"{tmp_path}/", "-c", str(config)]
+    subprocess.run(words, check=True, stdin=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: listening(port), "nginx")
+        asked = SERVICES["nginx"].script(ServiceSettings(str(tmp_path), str(tmp_path), "", {"http_port": str(port)}))
+
+        def counted() -> subprocess.CompletedProcess[str]:
+            return subprocess.run(["sh", "-c", f"{asked}service_counters"], capture_output=True, text=True, check=False)
+
+        before = int(counted().stdout.removeprefix("n "))
+        for _ in range(5):
+            assert ask(port, "/") == 200
+        assert int(counted().stdout.removeprefix("n ")) == before + 5 + 1, "and the question itself"
+        config.write_text(text.replace("location = /nginx_status", "# stub_status\n#"))
+        assert counted().returncode == 1
+    finally:
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGTERM)
 
 
 def test_nginx_states_have_names(nginx: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,6 +66,15 @@ def counters(service: str, file: str, overrides: str) -> dict[str, int]:
     return {line.split()[0]: int(line.split()[1]) for line in done.stdout.splitlines()}
 
 
+def test_nginx_counters() -> None:
+    """The words of stub_status of nginx 1.22; asked only where the configuration has it."""
+    said = "Active connections: 1 \\nserver accepts handled requests\\n 8 7 31070465 \\nReading: 0 Writing: 1 Waiting: 0 \\n"
+    mine = f"grep() {{ :; }}\ncurl() {{ printf '{said}'; }}\n"
+    done = shell(f"{SERVICES['nginx'].script(settings('nginx'))}{mine}service_counters")
+    assert done.stdout == "n 31070465\n"
+    assert shell(f"{SERVICES['nginx'].script(settings('nginx'))}service_counters").returncode == 1
+
+
 def test_a_squid_forgets_a_pid_file_that_names_no_squid_and_nothing_else(tmp_path: Path) -> None:
     """Whatever a configuration calls its pid file: only a number of a process that is no squid is removed."""
     squid, file = tmp_path / "squid", tmp_path / "squid.pid"
