@@ -50,6 +50,7 @@ class Watching:
 
 class Measure:
     """readers: of the traffic, by host; none at all where only probes measure. min_traffic: requests a second and host.
+    ours: requests a second of the probes themselves, on hosts whose source counts them as visitors.
     judged_by: one sentence, "" before the baseline is over."""
 
     def __init__(
@@ -58,9 +59,10 @@ class Measure:
         readers: Mapping[str, Reader[Traffic]],
         figures: Callable[[ThreadPoolExecutor], Figures],
         min_traffic: float = 1.0,
+        ours: Mapping[str, float] | None = None,
     ) -> None:
         self._executor = ThreadPoolExecutor(max(8, min(256, len(readers) + 4)), thread_name_prefix="source")
-        self._probes, self._least = probes, min_traffic
+        self._probes, self._least, self._ours = probes, min_traffic, ours or {}
         self._traffic: Poll[Traffic] = Poll(self._executor, readers, lambda old, new: old + new)
         self._figures = figures(self._executor)
         self._measured = tuple(readers)
@@ -167,7 +169,12 @@ class Measure:
             return by_probes, "judged by the probes: there was no baseline"
         seconds = sum(both.seconds for both in kept) or 1.0
         names = [name for name in kept[-1].requests if name in deciding]
-        rates = {name: sum(both.requests.get(name, Requests()).n for both in kept) / seconds for name in names}
+        rates = {
+            name: max(
+                0.0, sum(both.requests.get(name, Requests()).n for both in kept) / seconds - self._ours.get(name, 0)
+            )
+            for name in names
+        }
         least = min(rates, key=lambda name: rates[name])
         figure = f"{rates[least]:.1f} requests/s on {least}"
         whole = all(one.whole for both in kept for name, one in both.requests.items() if name in names)

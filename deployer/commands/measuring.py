@@ -50,6 +50,11 @@ class Seen:
     counters: bool = False
     lacking: str = ""
 
+    @property
+    def counts_probes(self) -> bool:
+        """Our own requests are visitors to it: a log knows them by their User-Agent only."""
+        return self.counters or (self.log is not None and "agent" not in self.log.pieces[1::2])
+
 
 def probes_for(context: Context, say: Say) -> HttpProbes:
     """The probes alone. Raises InputError for a playbook that would measure nothing: no data is never healthy."""
@@ -86,7 +91,9 @@ def measure_for(context: Context, release: Release, say: Say) -> Measure:
     def figures(executor: ThreadPoolExecutor) -> Figures:
         return Figures(executor, sources, context.hosts, context.transport)
 
-    return Measure(probes_for(context, say), readers, figures, sources.min_traffic)
+    sent = sum(probe.rate * (2 if probe.cacheable else 1) for probe in context.check.probes)
+    ours = {name: sent for name, one in seen.items() if one.counts_probes}
+    return Measure(probes_for(context, say), readers, figures, sources.min_traffic, ours)
 
 
 def traffic_on(context: Context, host: Host, release: Release) -> Seen:

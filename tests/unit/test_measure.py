@@ -74,14 +74,17 @@ class FakeProbes:
 
 @contextmanager
 def measuring(
-    readers: dict[str, Scripted], sources: Sources | None = None, probes: FakeProbes | None = None
+    readers: dict[str, Scripted],
+    sources: Sources | None = None,
+    probes: FakeProbes | None = None,
+    ours: dict[str, float] | None = None,
 ) -> Iterator[Measure]:
     """Ticks of a few milliseconds."""
 
     def figures(executor: ThreadPoolExecutor) -> Figures:
         return Figures(executor, sources or Sources(), [WEB1, WEB2], Wire([]))
 
-    with Measure(cast(HttpProbes, probes or FakeProbes()), readers, figures) as found:
+    with Measure(cast(HttpProbes, probes or FakeProbes()), readers, figures, 1.0, ours) as found:
         yield found
 
 
@@ -135,6 +138,14 @@ def test_counters_that_do_not_know_failures_stand_beside_the_probes() -> None:
         one = before[-1].hosts["web1"]
         assert one is not None
         assert (one.n, one.lat, one.look, one.orig, one.orig_s) == (5, PROBED.lat, 18, 3, 20.0)
+
+
+def test_our_own_probes_are_no_visitors() -> None:
+    """Where a source counts them, as many as are sent are taken off before it is asked whether that is traffic."""
+    both = {"web1": Scripted([SEEN]), "web2": Scripted([SEEN])}
+    with measuring(both, ours={"web1": 1e6}) as measure:
+        baseline(measure)
+        assert measure.judged_by == "judged by the probes: 0.0 requests/s on web1: fewer than min_traffic 1/s"
 
 
 def test_a_required_probe_that_could_not_be_sent_did_not_succeed() -> None:
