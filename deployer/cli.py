@@ -90,6 +90,8 @@ def main() -> NoReturn:
 
 
 def _interrupt(number: int, frame: object) -> None:
+    if number == signal.SIGHUP:  # a terminal that goes is told by the shell and by the kernel; only a person's second
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # Ctrl-C means to leave the hosts to their watchdogs
     raise KeyboardInterrupt
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pty
 import signal
 import subprocess
+import termios
+from pathlib import Path
 
 import pytest
 
 from deployer.adapters.sandbox import repository
-from tests.fleet.conftest import Fleet, eventually
+from tests.fleet.conftest import DEPLOY, Fleet, eventually
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -161,6 +165,37 @@ def test_nobody_reads_the_progress_any_more(nginx: Fleet) -> None:
         assert nginx.served("web3") == "unwatched"
         assert nginx.deploy("lock", "status")[1]["lock"] is None
     repository.git(nginx.sandbox.config, "revert", "--no-edit", "HEAD")
+
+
+def test_the_terminal_is_gone(nginx: Fleet) -> None:
+    """The window is closed, ssh to the jump host breaks: hung up by the shell and by the kernel, nowhere to write to.
+    Hosts are put back at once, not left to their watchdogs, and it is recorded."""
+    settled(nginx, "windowed")
+    nginx.mark("closed")
+    nginx.playbook(bake="10s", confirm_timeout="60s")
+    master, slave = pty.openpty()
+    child = subprocess.Popen(
+        [*DEPLOY, "push", "--yes", "--output", "plain"],
+        cwd=nginx.sandbox.config,
+        env={**nginx.sandbox.environ(), "PYTHONPATH": str(Path(__file__).parents[2])},
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509
+    )
+    os.close(slave)
+    eventually(lambda: nginx.served("web1") == "closed", 90, "the canary serves the new release")
+    child.send_signal(signal.SIGHUP)
+    said = b""
+    while b"putting 1 host(s) back" not in said:
+        said += os.read(master, 4096)
+    os.close(master)  # the second one
+    eventually(lambda: nginx.served("web1") == "windowed", 20, "long before confirm_timeout")
+    eventually(lambda: nginx.deploy("lock", "status")[1]["lock"] is None, 30, "recorded")
+    nginx.playbook(bake="2s", confirm_timeout="12s")
+    assert nginx.deploy("history")[1]["deploys"][-1]["result"] == "interrupted"
+    child.wait(30)
 
 
 def test_interrupted_after_the_decision(nginx: Fleet) -> None:
