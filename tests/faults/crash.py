@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
 
-from deployer.adapters.sandbox.fleet import reap
+from deployer.adapters.sandbox.processes import reap
 from deployer.model.release import Package
 from deployer.remote.layout import layout_for
 from deployer.remote.verbs import pack

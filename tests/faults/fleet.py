@@ -15,7 +15,9 @@ from pathlib import Path
 
 from deployer.adapters.sandbox import binaries, repository, servers
 from deployer.adapters.sandbox.daemons import daemon
-from deployer.adapters.sandbox.fleet import Sandbox, SandboxHost, free_port, listening, processes, reap, wait_for
+from deployer.adapters.sandbox.fleet import Sandbox, SandboxHost, wait_for
+from deployer.adapters.sandbox.ports import free_port, listening
+from deployer.adapters.sandbox.processes import processes, reap
 from tests.faults.crash import wait
 from tests.faults.oracle import look, text, unsound
 from tests.faults.relay import Relay

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from deployer.adapters.sandbox.fleet import reap
+from deployer.adapters.sandbox.processes import reap
 from tests.faults.crash import TWO, Bench, Case, HostFolder, Tally, judge, recover, wait
 
 MEGABYTES = 16

@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 
 from deployer.adapters.sandbox import repository
-from deployer.adapters.sandbox.fleet import Sandbox, SandboxHost, processes
+from deployer.adapters.sandbox.fleet import Sandbox, SandboxHost
+from deployer.adapters.sandbox.processes import processes
 
 DEPLOY = [sys.executable, "-m", "deployer"]
 

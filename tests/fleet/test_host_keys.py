@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from deployer.adapters.sandbox import binaries
-from deployer.adapters.sandbox.fleet import free_port, listening, wait_for
+from deployer.adapters.sandbox.fleet import wait_for
+from deployer.adapters.sandbox.ports import free_port, listening
 from deployer.adapters.sandbox.servers import privilege_separation
 from deployer.adapters.ssh import SshTransport
 from deployer.model.errors import Unreachable

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from deployer.adapters.sandbox.fleet import reap
+from deployer.adapters.sandbox.processes import reap
 from deployer.model.errors import Refused
 from deployer.model.release import Package
 from tests.contract.real import LocalTransport, RealRig

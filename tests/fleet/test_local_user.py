@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from deployer.adapters.hosts import SshHosts
-from deployer.adapters.sandbox.fleet import reap
+from deployer.adapters.sandbox.processes import reap
 from deployer.model.errors import Refused
 from deployer.model.fleet import Host
 from deployer.model.release import Package

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from deployer.adapters.sandbox import binaries, repository
-from deployer.adapters.sandbox.fleet import free_port
+from deployer.adapters.sandbox.ports import free_port
 from tests.fleet.conftest import CHECK, Fleet, eventually, make_fleet
 
 pytestmark = [pytest.mark.xdist_group("prometheus"), pytest.mark.timeout(400), pytest.mark.long]

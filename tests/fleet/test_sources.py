@@ -24,7 +24,9 @@ from deployer.adapters.measure import Measure
 from deployer.adapters.probes import HttpProbes
 from deployer.adapters.prometheus import QueryReader
 from deployer.adapters.sandbox import binaries, repository
-from deployer.adapters.sandbox.fleet import free_port, listening, processes, wait_for
+from deployer.adapters.sandbox.fleet import wait_for
+from deployer.adapters.sandbox.ports import free_port, listening
+from deployer.adapters.sandbox.processes import processes
 from deployer.adapters.sources import CounterReader, LogReader, Traffic
 from deployer.adapters.ssh import SshTransport
 from deployer.model.errors import HostError

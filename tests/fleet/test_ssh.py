@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from deployer.adapters.sandbox.fleet import Sandbox, free_port
+from deployer.adapters.sandbox.fleet import Sandbox
+from deployer.adapters.sandbox.ports import free_port
 from deployer.adapters.ssh import SshTransport
 from deployer.model.errors import Unreachable
 from deployer.model.fleet import Host

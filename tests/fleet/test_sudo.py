@@ -15,7 +15,8 @@ import pytest
 
 from deployer.adapters.examiner import Examiner
 from deployer.adapters.sandbox import binaries, servers
-from deployer.adapters.sandbox.fleet import Sandbox, free_port, listening, wait_for
+from deployer.adapters.sandbox.fleet import Sandbox, wait_for
+from deployer.adapters.sandbox.ports import free_port, listening
 from deployer.adapters.ssh import SshTransport
 from deployer.engine.doctor import judge
 from deployer.model.errors import Refused, Unreachable

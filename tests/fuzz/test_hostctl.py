@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 from deployer.adapters.sandbox.binaries import find
-from deployer.adapters.sandbox.fleet import reap
+from deployer.adapters.sandbox.processes import reap
 from deployer.remote.layout import agent_source
 
 CASES = int(os.environ.get("FUZZ_CASES", "60"))

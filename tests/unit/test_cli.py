@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -148,6 +149,16 @@ def test_a_closed_pipe_is_not_an_error(config: Path) -> None:
     line = f"{sys.executable} -m deployer --help | head -n 1"
     done = subprocess.run(line, shell=True, capture_output=True, text=True, check=False)
     assert done.stderr == ""
+
+
+def test_a_terminal_without_arrows_is_answered_too() -> None:
+    """What its encoding lacks is escaped; neither this line nor those after it are swallowed."""
+    script = (
+        "from deployer import cli; cli.run = lambda words: [cli.say(w) for w in ('a → b', 'done')] and 3; cli.main()"
+    )
+    environ = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, env=environ, check=False)
+    assert (done.returncode, done.stdout) == (3, b"a \\u2192 b\ndone\n")
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

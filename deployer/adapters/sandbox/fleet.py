@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import getpass
 import os
-import random
-import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,21 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from deployer.adapters.sandbox import binaries, servers
-from deployer.adapters.sandbox.daemons import NAMES, daemon
+from deployer.adapters.sandbox.daemons import daemon
+from deployer.adapters.sandbox.ports import free_port, listening
+from deployer.adapters.sandbox.processes import reap
 from deployer.model.errors import DeployError
-
-
-def free_port() -> int:
-    """A port outside the range from which outgoing connections are given theirs."""
-    for _ in range(200):
-        port = random.randint(20000, 31999)  # noqa: S311
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise DeployError("cannot find a free port on loopback")
 
 
 def wait_for(holds: Callable[[], bool], what: str, seconds: float = 15.0) -> None:
@@ -44,13 +30,6 @@ def wait_for(holds: Callable[[], bool], what: str, seconds: float = 15.0) -> Non
         if time.monotonic() > end:
             raise DeployError(f"the sandbox did not come up: {what}")
         time.sleep(0.02)
-
-
-def listening(port: int) -> bool:
-    """Does something accept on 127.0.0.1:port?"""
-    with socket.socket() as probe:
-        probe.settimeout(0.5)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @dataclass
@@ -100,8 +79,7 @@ class Sandbox:
         self._keygen(self.folder / "user_key")
         self.origin_port = free_port()
         if self.service:
-            module = "deployer.adapters.sandbox.origin"
-            self.spawn([sys.executable, "-m", module, "--port", str(self.origin_port), "--folder", str(self.folder)])
+            self._start_origin()
         for number in range(1, self.count + 1):
             name = f"web{number}"
             host = SandboxHost(name, self.folder / "hosts" / name, free_port(), free_port())
@@ -113,8 +91,16 @@ class Sandbox:
         if self.service:
             self._start_servers()
 
+    def _start_origin(self) -> None:
+        """Returns when it has its port: that something listens there could be another's doing."""
+        ready, module = self.folder / "origin.ready", "deployer.adapters.sandbox.origin"
+        words = [sys.executable, "-m", module, "--port", str(self.origin_port), "--ready", str(ready)]
+        child = self.spawn(words)
+        wait_for(lambda: ready.is_file() or child.poll() is not None, "the origin")
+        if child.poll() is not None:
+            raise DeployError(f"the sandbox did not come up: its origin ended with {child.returncode}")
+
     def _start_servers(self) -> None:
-        wait_for(lambda: listening(self.origin_port), "the origin")
         for host in self.hosts:
             servers.start(self.service, host.prefix, self.variables(host))
         for host in self.hosts:
@@ -213,36 +199,3 @@ class Sandbox:
             child.wait()
         self._children.clear()
         reap(self.folder)
-
-
-def processes(folder: Path) -> list[int]:
-    """Pids of everything that has `folder` in its command line or runs below it, but ourselves."""
-    mine, found = {os.getpid(), os.getppid()}, []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) in mine:
-            continue
-        try:
-            words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            where = os.readlink(entry / "cwd")
-        except OSError:
-            continue
-        words_of_ours = ("sshd", *NAMES, "var/lib/deployer", "deployer.adapters.sandbox")
-        daemon = any(word in words for word in words_of_ours)
-        if daemon and (f"{folder}/" in words or words.rstrip().endswith(str(folder)) or where.startswith(f"{folder}/")):
-            found.append(int(entry.name))
-    return found
-
-
-def reap(folder: Path) -> None:
-    """End whatever a sandbox in `folder` left behind, politely first."""
-    for what in (signal.SIGTERM, signal.SIGKILL):
-        end = time.monotonic() + 3
-        for pid in processes(folder):
-            try:
-                os.kill(pid, what)
-            except ProcessLookupError:
-                continue
-        while processes(folder) and time.monotonic() < end:
-            time.sleep(0.05)
-        if not processes(folder):
-            return

@@ -19,6 +19,7 @@ import time
 import zlib
 from collections import deque
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 QUERIES_AT_ONCE, QUERY_SECONDS, SLOW_SECONDS, PAUSE_SECONDS = 4, 0.004, 0.15, 0.06
@@ -136,9 +137,11 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--seconds", type=float, default=3600)
-    parser.add_argument("--folder", default="", help="only so that the process can be told apart")
+    parser.add_argument("--ready", type=Path, help="a file that is there as soon as the port is ours")
     options = parser.parse_args()
     shop, parent, end = Shop(options.port), os.getppid(), time.monotonic() + options.seconds
+    if options.ready:
+        options.ready.touch()
     threading.Thread(target=shop.serve_forever, daemon=True).start()
     while os.getppid() == parent and time.monotonic() < end:
         shop.note()
