@@ -1,5 +1,5 @@
-"""Power cuts: the deploy runs on a small ext4 of its own; at change K everything dies and the image is copied as the
-disk has it, without what was never synced. The copy is mounted (journal replay), boots, and must be sound.
+"""Power cuts: the deploy runs on a small ext4, xfs or btrfs of its own; at change K everything dies and the image is
+copied as the disk has it, without what was never synced. The copy is mounted (journal replay), boots, and must be sound.
 
 The negative control stubs `sync`: it must lose something, or this test proves nothing.
 """
@@ -19,41 +19,44 @@ from pathlib import Path
 from deployer.adapters.sandbox.processes import reap
 from tests.faults.crash import TWO, Bench, Case, HostFolder, Tally, judge, recover, wait
 
-MEGABYTES = 16
+MAKE = {"ext4": "mkfs.ext4 -q -F", "xfs": "mkfs.xfs -q -f", "btrfs": "mkfs.btrfs -q -f"}
+MEGABYTES = {"ext4": 16, "xfs": 320, "btrfs": 120}  # about the smallest that their tools make
 
 
 @dataclass(frozen=True)
 class Cut:
-    """options: of the mount. delay: seconds from the last change to the cut, in which the kernel may write back a part.
+    """filesystem: a key of MAKE. options: of the mount. delay: seconds from the last change to the cut, in which the kernel may write back a part.
     synced: False stubs `sync`."""
 
     options: str = ""
     delay: float = 0.0
     synced: bool = True
+    filesystem: str = "ext4"
 
     def __str__(self) -> str:
-        return f"power cut {self.delay:.0f} s after, ext4 {self.options or 'defaults'}" + ", sync stubbed" * (
-            not self.synced
-        )
+        words = f"power cut {self.delay:.0f} s after, {self.filesystem} {self.options or 'defaults'}"
+        return words + ", sync stubbed" * (not self.synced)
 
 
 HARSH = "noauto_da_alloc,data=writeback,commit=1"  # file contents may reach the disk long after their names
-CUTS = (Cut(), Cut(HARSH), Cut(HARSH, 2.0))
-CONTROL = Cut(HARSH, 2.0, synced=False)
+ELSEWHERE = ("xfs", "btrfs")
+CUTS = (Cut(), Cut(HARSH), Cut(HARSH, 2.0), *(Cut(delay=d, filesystem=name) for name in ELSEWHERE for d in (0.0, 2.0)))
+CONTROLS = (Cut(HARSH, 2.0, synced=False), *(Cut(synced=False, filesystem=name) for name in ELSEWHERE))
 
 
-def why_not() -> str:
+def why_not(filesystem: str = "ext4") -> str:
     """What is missing for power cuts on this machine; "" when they can be made."""
     if os.geteuid() != 0:
         return "mounting an image needs root"
-    if shutil.which("mkfs.ext4") is None:
-        return "mkfs.ext4 is missing (package e2fsprogs)"
+    tools = [MAKE[filesystem].split()[0], *["xfs_io"] * (filesystem == "xfs")]
+    if missing := [tool for tool in tools if shutil.which(tool) is None]:
+        return f"{', '.join(missing)} is missing"
     with tempfile.TemporaryDirectory(prefix="cut-") as name:
         image, there = Path(name, "image"), Path(name, "there")
         there.mkdir()
-        blank(image)
-        if run("mount", "-o", "loop", str(image), str(there)).returncode != 0:
-            return "loop mounts are not allowed here"
+        blank(image, filesystem)
+        if run("mount", "-t", filesystem, "-o", "loop", str(image), str(there)).returncode != 0:
+            return f"loop mounts of {filesystem} are not allowed here"
         run("umount", "-l", str(there))
     return ""
 
@@ -62,18 +65,31 @@ def run(*words: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(words, check=False, capture_output=True)
 
 
-def blank(image: Path) -> None:
-    """An empty ext4."""
+def blank(image: Path, filesystem: str) -> None:
+    """An empty one."""
     with image.open("wb") as file:
-        file.truncate(MEGABYTES << 20)
-    subprocess.run(["mkfs.ext4", "-q", "-F", str(image)], check=True, capture_output=True)
+        file.truncate(MEGABYTES[filesystem] << 20)
+    subprocess.run([*MAKE[filesystem].split(), str(image)], check=True, capture_output=True)
+
+
+def copy(image: Path, to: Path) -> None:
+    """As it is now, holes kept."""
+    subprocess.run(["cp", "--sparse=always", str(image), str(to)], check=True)
+
+
+def cut_power(cut: Cut, there: Path) -> None:
+    """From now on nothing reaches the disk. Where the file system cannot be told, copying must be faster than it is."""
+    if cut.filesystem == "xfs":
+        subprocess.run(["xfs_io", "-x", "-c", "shutdown", str(there)], check=True, capture_output=True)
 
 
 @contextmanager
-def mounted(image: Path, there: Path, options: str = "") -> Iterator[None]:
+def mounted(image: Path, there: Path, cut: Cut) -> Iterator[None]:
     """`image` on `there`; whatever still runs on it ends first."""
-    words = f"loop,{options}" if options else "loop"
-    subprocess.run(["mount", "-t", "ext4", "-o", words, str(image), str(there)], check=True, capture_output=True)
+    words = f"loop,{cut.options}" if cut.options else "loop"
+    subprocess.run(
+        ["mount", "-t", cut.filesystem, "-o", words, str(image), str(there)], check=True, capture_output=True
+    )
     try:
         yield
     finally:
@@ -87,12 +103,13 @@ def one_cut(host: HostFolder, base: Path, cut: Cut, k: int) -> Tally:
     """Cut the power at change K of a deploy that starts from the disk `base`."""
     case = Case("dash")
     running, left = base.with_name(f"running.{k}"), base.with_name(f"left.{k}")  # a loop device may remember a name
-    shutil.copyfile(base, running)
-    with mounted(running, host.prefix, cut.options):
+    copy(base, running)
+    with mounted(running, host.prefix, cut):
         died = host.deploy(TWO, 3, case, "-k", str(k))
         time.sleep(cut.delay)
-        shutil.copyfile(running, left)
-    with mounted(left, host.prefix, cut.options):
+        cut_power(cut, host.prefix)
+        copy(running, left)
+    with mounted(left, host.prefix, cut):
         recover(host, case)
         tally = Tally(1, int(died.killed), points=died.points)
         tally.note(f"[{cut}] at change {k}", judge(host, case, died))
@@ -110,8 +127,8 @@ def campaign(bench: Bench, cut: Cut, every: int = 1) -> Tally:
     if not cut.synced:
         (shims / "sync").write_text("#!/bin/sh\nexit 0\n")
         (shims / "sync").chmod(0o755)
-    blank(base)
-    with mounted(base, there):
+    blank(base, cut.filesystem)
+    with mounted(base, there, cut):
         host = HostFolder(there, "dash", bench.tracer, shims)
         os.sync()
     total = one_cut(host, base, cut, 0)

@@ -11,7 +11,7 @@ from tests.faults.fleet import FaultFleet, fault_fleet
 from tests.faults.injections import FAULTS, SAMPLE
 from tests.faults.matrix import try_cell
 from tests.faults.oracle import fingerprint, unsound
-from tests.faults.powercut import CONTROL, Cut, campaign, why_not
+from tests.faults.powercut import CONTROLS, Cut, campaign, why_not
 
 BY_NAME = {fault.name: fault for fault in FAULTS}
 
@@ -38,8 +38,8 @@ def test_a_power_cut_and_its_control(tools: Bench) -> None:
     """What was synced is there; with `sync` stubbed something must be lost, or this proves nothing."""
     if reason := why_not():
         pytest.skip(reason)
-    assert not campaign(tools, Cut(CONTROL.options, CONTROL.delay), every=40).violations
-    assert campaign(tools, CONTROL, every=40).violations
+    assert not campaign(tools, Cut(CONTROLS[0].options, CONTROLS[0].delay), every=40).violations
+    assert campaign(tools, CONTROLS[0], every=40).violations
 
 
 @pytest.fixture(scope="module")
