@@ -58,7 +58,7 @@ now() { IFS=' .' read -r up rest < /proc/uptime; : "$rest"; }
 boot_id() { read -r boot_now < /proc/sys/kernel/random/boot_id; }
 note() { printf '%s %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$*" >> events 2>/dev/null || :; }
 
-# --- one verb at a time: flock on a file that is never deleted, that no other user can open (and so hold); its holder is written down so that a hung one can be killed
+# --- one verb at a time: flock on a file that is never deleted, that no other user can open (and so hold); its holder is written down for the words of a refusal
 locked() {
   ( umask 077; : >> lock ) 2>/dev/null; command exec 9>>lock || refuse disk "cannot open the lock: read-only or full"
   if ! flock -n 9 9>&9 && ! timeout "${LOCK_WAIT:-$T_CMD}" flock 9 9>&9; then
@@ -68,12 +68,12 @@ locked() {
   "$@"
   exec 9>&-
 }
-steal_lock() { # only the watchdog, only after the deadline: a stopped or hung holder is killed, never waited for
-  read -r holder rest < lock.holder || return 1
-  case $holder in ''|*[!0-9]*) return 1 ;; esac
-  tr '\0' ' ' < "/proc/$holder/cmdline" 2>/dev/null | grep -q hostctl || return 1
-  note "lock taken from $holder $rest"
-  kill_tree "$holder"
+steal_lock() { # only the watchdog, only after the deadline: whoever has the lock open is killed, stopped or hung, never waited for
+  me=$(exec sh -c 'echo "$PPID"') where=$(pwd -P); for fd in /proc/[0-9]*/fd/9; do
+    holder=${fd#/proc/} holder=${holder%%/*}
+    [ "$holder" != "$me" ] && [ "$(readlink "$fd" 2>/dev/null)" = "$where/lock" ] || continue
+    note "lock taken from $holder ($(cat lock.holder 2>/dev/null))"; kill_tree "$holder"
+  done
   timeout 5 flock 9 9>&9
 }
 kill_tree() { # children are looked up first: they lose their parent with it

@@ -72,7 +72,7 @@ def cannot_trace() -> str:
 class Case:
     """One way to die. ending: confirm, revert, or silence (nobody confirms). victim: agent, watchdog, all.
     heal: boot (the machine starts again), tick (the next contact or minute tick, after the lease), alone (the watchdog
-    lives). again: dies a second time at every change of the recovery."""
+    lives). again: dies a second time at every change of the recovery. frozen: is stopped, not killed."""
 
     shell: str
     ending: str = "confirm"
@@ -80,6 +80,7 @@ class Case:
     torn: bool = False
     heal: str = "boot"
     again: bool = False
+    frozen: bool = False
     every: int = 1  # of a sample
 
     @property
@@ -88,7 +89,12 @@ class Case:
         return 60 if self.heal == "boot" else 2
 
     def __str__(self) -> str:
-        words = [self.shell, f"{self.victim} dies", f"in {self.ending}", f"heals by {self.heal}"]
+        words = [
+            self.shell,
+            f"{self.victim} {'freezes' if self.frozen else 'dies'}",
+            f"in {self.ending}",
+            f"heals by {self.heal}",
+        ]
         return ", ".join(words + ["torn writes"] * self.torn + ["twice"] * self.again)
 
 
@@ -170,9 +176,12 @@ class HostFolder:
         """`sh WORDS` under this host's shell; traced: options of crashat."""
         command = [str(self.tracer), *traced, "--", "sh", *words] if traced else ["sh", *words]
         env = {"PATH": f"{self.path}:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/nonexistent"}
-        return subprocess.run(
-            command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS, check=False
-        )
+        try:
+            return subprocess.run(
+                command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS, check=False
+            )
+        except subprocess.TimeoutExpired:
+            return subprocess.CompletedProcess(command, 124, "", "")  # nothing was promised; what is there is judged
 
     def deploy(self, release: Package, number: int, case: Case, *traced: str) -> Died:
         """One deploy of `release`, killed as crashat is told."""
@@ -266,8 +275,8 @@ def judge(host: HostFolder, case: Case, died: Died) -> list[str]:
 def one_run(host: HostFolder, case: Case, k: int) -> Tally:
     """Kill at the K-th change, recover, judge; with case.again at every change of the recovery too."""
     host.restore(host.fresh)
-    torn = ("-t",) if case.torn else ()
-    died = host.deploy(TWO, 3, case, "-k", str(k), "-d", case.victim, *torn)
+    how = ["-t"] * case.torn + ["-f"] * case.frozen
+    died = host.deploy(TWO, 3, case, "-k", str(k), "-d", case.victim, *how)
     where = f"[{case}] at change {k}"
     if case.again and died.killed:
         return dies_again(host, case, died, where)
@@ -355,7 +364,8 @@ def everything() -> list[Case]:
     cases = []
     for shell in SHELLS:
         cases += [Case(shell), Case(shell, torn=True), Case(shell, heal="tick")]
-        cases += [Case(shell, victim="agent", heal="alone"), Case(shell, "silence", "watchdog", heal="tick")]
+        cases += [Case(shell, victim="agent", heal="alone", frozen=frozen) for frozen in (False, True)]
+        cases += [Case(shell, "silence", "watchdog", heal="tick")]
     cases += [Case("dash", "revert"), Case("dash", "revert", heal="tick")]
     cases += [Case("dash", "revert", "agent", heal="alone")]
     return [*cases, Case("dash", again=True), Case("dash", heal="tick", again=True)]
@@ -372,5 +382,6 @@ def sample() -> list[Case]:
         Case("dash", heal="tick", every=8),
         Case("dash", "revert", every=8),
         Case("dash", victim="agent", heal="alone", every=16),
+        Case("dash", victim="agent", heal="alone", frozen=True, every=26),
         Case("dash", "silence", "watchdog", heal="tick", every=9),
     ]

@@ -1,12 +1,12 @@
 /* crashat: run a command and kill it just before its K-th change to a file.
  *
- * usage: crashat [-k K] [-d agent|watchdog|all] [-t] [-l] -- command...
+ * usage: crashat [-k K] [-d agent|watchdog|all] [-t] [-f] [-l] -- command...
  *
  * Counts every system call that changes a file (rename, link, mkdir, open that creates or truncates, write to a regular
  * file, sync, ...) over all processes that the command starts; K = 0 only counts. A process that called setsid, and
  * its children, are the watchdog's domain; all others are the agent's. At the K-th change of the domain every process
  * of it gets SIGKILL and the change does not happen; with -t the first half of a write does. Those outside the domain
- * live on until they end by themselves. The last line on stderr: CRASHAT ops=N killed=0|1 exit=STATUS.
+ * live on until they end by themselves. With -f the domain is not killed but frozen, until nobody else is left. The last line on stderr: CRASHAT ops=N killed=0|1 exit=STATUS.
  * -l lists the changes. SIGTERM ends everything (PTRACE_O_EXITKILL).
  *
  * ptrace stops only at the listed calls (a seccomp filter asks for it), so the rest runs at full speed.
@@ -58,7 +58,7 @@ struct process {
   int alive, known, waiting; /* waiting: it stopped before the event that tells whose child it is */
 };
 static struct process table[MAX_PROCESSES];
-static int used, killed, list, torn;
+static int used, killed, list, torn, frozen;
 static long count, target;
 static enum domain victim = ALL;
 
@@ -71,6 +71,8 @@ static struct process *entry(pid_t pid) {
 }
 
 static int hit(const struct process *p) { return victim == ALL || p->domain == victim; }
+
+static void strike(const struct process *p) { kill(p->pid, frozen ? SIGSTOP : SIGKILL); }
 
 static int regular(pid_t pid, unsigned long fd) {
   char link[64], path[512];
@@ -129,7 +131,7 @@ static void at_call(struct process *p) {
   if (torn && call.seccomp.nr == SYS_write) write_half(p->pid);
   killed = 1;
   for (int i = 0; i < used; i++)
-    if (table[i].alive && hit(&table[i])) kill(table[i].pid, SIGKILL);
+    if (table[i].alive && hit(&table[i])) strike(&table[i]);
 }
 
 static void born(struct process *parent) {
@@ -138,7 +140,7 @@ static void born(struct process *parent) {
   struct process *child = entry((pid_t)pid);
   child->domain = parent->domain;
   child->known = 1;
-  if (killed && hit(child)) kill(child->pid, SIGKILL);
+  if (killed && hit(child)) strike(child);
   if (child->waiting) ptrace(PTRACE_CONT, child->pid, 0, 0);
   child->waiting = 0;
 }
@@ -155,6 +157,14 @@ static int orphan(pid_t pid) {
   for (int i = used - 1; i >= 0; i--)
     if (table[i].pid == parent && table[i].alive && table[i].known) return hit(&table[i]);
   return 1;
+}
+
+/* A frozen process that nobody killed, and nobody left who could: the run is over. */
+static void thaw(void) {
+  for (int i = 0; i < used; i++)
+    if (table[i].alive && !hit(&table[i])) return;
+  for (int i = 0; i < used; i++)
+    if (table[i].alive) kill(table[i].pid, SIGKILL);
 }
 
 static void bury(void) {
@@ -186,6 +196,7 @@ static int run(pid_t root) {
     if (WIFEXITED(status) || WIFSIGNALED(status)) {
       p->alive = 0;
       bury();
+      if (killed && frozen) thaw();
       if (pid == root) ended = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
       continue;
     }
@@ -193,6 +204,7 @@ static int run(pid_t root) {
     if (!p->known) { p->waiting = 1; bury(); continue; }
     if (event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_VFORK || event == PTRACE_EVENT_CLONE) born(p);
     else if (event == PTRACE_EVENT_SECCOMP) at_call(p);
+    if (killed && hit(p) && frozen) { thaw(); continue; }
     if (killed && hit(p)) kill(pid, SIGKILL);
     ptrace(PTRACE_CONT, pid, 0, event || signal == SIGSTOP || signal == SIGTRAP ? 0 : signal);
   }
@@ -201,10 +213,11 @@ static int run(pid_t root) {
 
 int main(int argc, char **argv) {
   int option, status;
-  while ((option = getopt(argc, argv, "+k:d:tl")) != -1) switch (option) {
+  while ((option = getopt(argc, argv, "+k:d:tfl")) != -1) switch (option) {
     case 'k': target = atol(optarg); break;
     case 'd': victim = !strcmp(optarg, "agent") ? AGENT : !strcmp(optarg, "watchdog") ? WATCHDOG : ALL; break;
     case 't': torn = 1; break;
+    case 'f': frozen = 1; break;
     case 'l': list = 1; break;
     default: return 64;
   }

@@ -164,6 +164,16 @@ def test_a_hung_holder_of_the_lock_is_not_waited_for(rig: RealRig) -> None:
     child.communicate()
 
 
+def test_a_holder_that_froze_before_it_wrote_its_name_is_not_waited_for(rig: RealRig) -> None:
+    """Who has the lock open is found, whatever stands in lock.holder: found by freezing an agent at every change."""
+    rig.hosts.activate(rig.host, order(TWO, 3, lease=3))
+    words = ["sh", "-c", "exec 9>>lock; flock 9; kill -STOP $$"]
+    with subprocess.Popen(words, cwd=root(rig)) as holder:
+        (root(rig) / "lock.holder").write_text("1 do_extend\n")
+        eventually(lambda: rig.hosts.survey(rig.host).verified_on(ONE.release), 30, "the watchdog took the lock")
+    assert holder.returncode == -signal.SIGKILL
+
+
 def test_a_foreign_link_is_not_ours(tmp_path: Path) -> None:
     """A dest that is a link to somewhere else is refused by name."""
     rig = RealRig(tmp_path / "host", LocalTransport())
