@@ -1,0 +1,145 @@
+"""How fast a whole fleet is back (goal R4 of the host protocol): real sshd and nginx per host, all on this machine.
+
+  script/bench recover --hosts 100 [--runs 3]
+
+Two stories, each `--runs` times on one fleet. What the hosts serve is asked over HTTP by threads of this process, which
+know nothing of the deploy:
+
+  abort     every host serves a new release in its bake; Ctrl-C is the decision; how long until the first and the last
+            host serve the old one, and until the command ends
+  rollback  every host has the new release for good and the git remote is gone; the same from the start of the command
+
+Prints seconds: minimum, median, maximum. The hosts share the processors with the deployer, so CPU seconds stand beside:
+divided by the processors they are what no order of the work could beat here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.fleet import deploy
+from deployer.adapters.sandbox import repository
+from deployer.adapters.sandbox.fleet import Sandbox, wait_for
+
+CHECK = """probes: [{name: home, url: /, expect: 200, rate: 1/s, level: required}]
+compare: {}
+sources: {traffic: none}
+inconclusive: continue
+"""  # the way back is measured here, not the gate: hundreds of probes a second would only heat the machine
+
+
+@contextmanager
+def fleet_of(hosts: int) -> Iterator[Sandbox]:
+    """Adopted; one wave, a long bake."""
+    folder = Path(tempfile.mkdtemp(prefix="bench-"))
+    try:
+        with Sandbox(folder, hosts, "nginx") as fleet:
+            repository.make_repository(fleet, bake="5s", confirm_timeout="60s", serial='["100%"]')
+            for check in (fleet.config / "health_checks").glob("*.yml"):
+                check.write_text(CHECK)
+            repository.commit(fleet, "a lighter check")
+            must(fleet, "adopt")
+            yield fleet
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def must(fleet: Sandbox, *words: str) -> None:
+    """A command on which the rest stands."""
+    code, body = deploy(fleet, *words)
+    if code:
+        raise SystemExit(f"error: deploy {' '.join(words)} ended with {code}: {body}")
+
+
+def new(port: int) -> bool:
+    """Does the host serve the new release?"""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as answer:
+        return answer.headers.get("X-Shop") is not None
+
+
+def start(fleet: Sandbox, *words: str) -> subprocess.Popen[bytes]:
+    """`deploy WORDS`, in a process group of its own."""
+    command = [sys.executable, "-m", "deployer", *words, "--yes", "--json"]
+    return subprocess.Popen(
+        command,
+        cwd=fleet.config,
+        env=fleet.environ(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=(fleet.folder / "err").open("wb"),
+        start_new_session=True,
+    )
+
+
+def back(fleet: Sandbox, child: subprocess.Popen[bytes], begun: float) -> tuple[float, ...]:
+    """Seconds from `begun` until the first host serves the old release, the last, the end of the command; CPU seconds."""
+    ports, first, before = {host.http_port for host in fleet.hosts}, 0.0, cpu()
+    while ports:
+        if time.monotonic() > begun + 300:
+            raise SystemExit(f"error: {len(ports)} hosts are not back: {(fleet.folder / 'err').read_text()[-2000:]}")
+        ports = {port for port in ports if new(port)}
+        if len(ports) < len(fleet.hosts) and not first:
+            first = time.monotonic() - begun
+        time.sleep(0.1)
+    last = time.monotonic() - begun
+    child.wait(300)
+    return first, last, time.monotonic() - begun, cpu() - before
+
+
+def abort(fleet: Sandbox) -> tuple[float, ...]:
+    """Ctrl-C when all hosts serve the new release."""
+    child = start(fleet, "push", "--allow-quarantined")
+    wait_for(lambda: all(new(host.http_port) for host in fleet.hosts), "every host has the new release", 300)
+    os.killpg(child.pid, signal.SIGINT)
+    return back(fleet, child, time.monotonic())
+
+
+def rollback(fleet: Sandbox) -> tuple[float, ...]:
+    """With the remote gone."""
+    must(fleet, "push", "--allow-quarantined")
+    remote = fleet.folder / "origin.git"
+    remote.rename(fleet.folder / "gone")
+    begun = time.monotonic()
+    try:
+        return back(fleet, start(fleet, "rollback"), begun)
+    finally:
+        (fleet.folder / "gone").rename(remote)
+
+
+def cpu() -> float:
+    """Seconds that all processors were busy since the machine started."""
+    fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+    return (sum(map(int, fields[:8])) - int(fields[3]) - int(fields[4])) / os.sysconf("SC_CLK_TCK")
+
+
+def main() -> int:
+    """Parse, run, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--hosts", type=int, default=100)
+    parser.add_argument("--runs", type=int, default=3)
+    options = parser.parse_args()
+    print(f"{options.hosts} hosts, {options.runs} runs, {os.cpu_count()} processors")
+    with fleet_of(options.hosts) as fleet:
+        repository.commit_edit(fleet, "header")
+        for story in (abort, rollback):
+            columns = zip(*(story(fleet) for _ in range(options.runs)), strict=True)
+            for name, column in zip(("first host", "last host", "command", "cpu"), columns, strict=True):
+                figures = (min(column), statistics.median(column), max(column))
+                print(f"{story.__name__:<9}{name:<11}" + "".join(f"{figure:>7.1f}" for figure in figures), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
