@@ -84,7 +84,7 @@ def start(fleet: Sandbox, *words: str) -> subprocess.Popen[bytes]:
 
 
 def back(fleet: Sandbox, child: subprocess.Popen[bytes], begun: float) -> tuple[float, ...]:
-    """Seconds from `begun` until the first host serves the old release, the last, the end of the command; CPU seconds."""
+    """Seconds from `begun` until the first host serves the old release, the last, the command ends; CPU seconds."""
     ports, first, before = {host.http_port for host in fleet.hosts}, 0.0, cpu()
     while ports:
         if time.monotonic() > begun + 300:
