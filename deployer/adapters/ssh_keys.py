@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import base64
 import os
+import socket
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,15 +17,32 @@ if TYPE_CHECKING:
     from deployer.adapters.ssh_config import Target
 
 
+AGENT_SECONDS = 5.0
+
+
 def offered(hop: Target) -> dict[str, Any]:
     """paramiko's keyword arguments of a connection to `hop`."""
-    agent = bool(os.environ.get("SSH_AUTH_SOCK"))
+    agent = answers(os.environ.get("SSH_AUTH_SOCK", ""))
     return {
         "key_filename": list(hop.identities),  # never None: Fabric extends it
         "pkey": held(hop) if agent else None,
         "allow_agent": agent and not hop.identities_only,
         "look_for_keys": False,
     }
+
+
+@cache
+def answers(path: str) -> bool:
+    """Does an agent answer there? paramiko asks it for its keys without a limit, so one that hangs would hold every
+    connection; it is left out. The request is REQUEST_IDENTITIES of draft-ietf-sshm-ssh-agent, 3.5."""
+    with socket.socket(socket.AF_UNIX) as agent:
+        agent.settimeout(AGENT_SECONDS)
+        try:
+            agent.connect(path)
+            agent.sendall(b"\0\0\0\1\x0b")
+            return bool(agent.recv(1))
+        except OSError:
+            return False
 
 
 def held(hop: Target) -> paramiko.PKey | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 from collections.abc import Iterator
 
 import pytest
 
+from deployer.adapters import ssh_keys
 from deployer.adapters.sandbox import binaries
 from deployer.adapters.sandbox.fleet import wait_for
 from deployer.model.errors import Unreachable
@@ -66,3 +68,15 @@ def test_what_else_the_agent_holds(servers: Servers, agent: None) -> None:
         servers.connect(known, port, extra="Host *\n  IdentitiesOnly yes\n", key="stranger")
     assert servers.logins(port) == 0
     assert servers.connect(known, port, key="stranger") == b"in"
+
+
+def test_an_agent_that_hangs_is_left_out(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes connections and never says a word; the key file serves, and nobody waits for ever."""
+    monkeypatch.setattr(ssh_keys, "AGENT_SECONDS", 0.2)
+    path = servers.folder / "hung-agent"
+    good, port = servers.key("host"), servers.start("host")
+    with socket.socket(socket.AF_UNIX) as hung:
+        hung.bind(str(path))
+        hung.listen(50)
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(path))
+        assert servers.connect(f"[127.0.0.1]:{port} {good}\n", port) == b"in"
