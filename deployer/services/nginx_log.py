@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from deployer.model.errors import InputError
 from deployer.services.base import AccessLog, ServiceSettings
+from deployer.services.includes import Includes
 
 TOKEN = re.compile(
     r"""(?P<space>\s+)|(?P<comment>\#[^\n]*)|(?P<mark>[{};])"""
@@ -34,7 +35,6 @@ NEEDED = ("status", "upstream_cache_status", "request_time")
 HITS = frozenset(("HIT", "STALE", "UPDATING"))
 MISSES = frozenset(("MISS", "EXPIRED", "REVALIDATED", "SCARCE"))  # REVALIDATED asked the origin (RFC 9211, 2.1)
 PASSES = frozenset(("BYPASS",))
-DEPTH = 10  # of includes
 
 
 @dataclass
@@ -50,9 +50,9 @@ class Directive:
         return self.words[0] if self.words else ""
 
 
-def tree(files: Mapping[str, bytes], path: str, settings: ServiceSettings, depth: int = 0) -> list[Directive]:
+def tree(files: Mapping[str, bytes], path: str, settings: ServiceSettings, includes: Includes) -> list[Directive]:
     """The directives of one file, includes in their place; what is no nginx syntax ends the reading quietly (the
-    host's own check names it). Includes of files outside the release are left out."""
+    host's own check names it). Includes of files outside the release are left out. Raises InputError for a circle."""
     source = files.get(path, b"").decode("utf-8", "surrogateescape")
     top: list[Directive] = []
     stack, words, line, begun = [top], list[str](), 1, 1
@@ -63,9 +63,10 @@ def tree(files: Mapping[str, bytes], path: str, settings: ServiceSettings, depth
             words.append(re.sub(r"\\(.)", r"\1", match[kind]) if kind != "word" else sign)
         elif sign in (";", "{") and words:
             found = Directive(tuple(words), f"{path}:{begun}")
-            if found.name == "include" and sign == ";" and len(words) == 2 and depth < DEPTH:
+            if found.name == "include" and sign == ";" and len(words) == 2:
                 for name in included(files, words[1], settings):
-                    stack[-1].extend(tree(files, name, settings, depth + 1))
+                    with includes.reading(name, found.at):
+                        stack[-1].extend(tree(files, name, settings, includes))
             stack[-1].append(found)
             if sign == "{":
                 stack.append(found.inner)
@@ -103,7 +104,9 @@ def own_logs(block: list[Directive]) -> list[Directive] | None:
 
 def access_log(files: Mapping[str, bytes], settings: ServiceSettings) -> AccessLog | None:
     """The log that most servers write to; None where nothing is logged. Raises InputError with file:line."""
-    root = tree(files, "nginx.conf", settings)
+    includes = Includes()
+    with includes.reading("nginx.conf", "nginx.conf"):
+        root = tree(files, "nginx.conf", settings, includes)
     http = [d for block in root if block.name == "http" for d in block.inner]
     formats = {d.words[1]: d for d in walk(root) if d.name == "log_format" and len(d.words) > 2}
     outer = own_logs(http) or []

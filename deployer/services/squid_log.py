@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from deployer.model.errors import InputError
 from deployer.services.base import AccessLog, ServiceSettings
+from deployer.services.includes import Includes
 
 # squid.conf.documented, logformat: the formats that need no definition. `%6tr` is filled up with blanks on the left.
 FORMATS = {
@@ -34,13 +35,13 @@ MISSES: tuple[str, ...] = (
 MISSES += ("TCP_REFRESH_UNMODIFIED", "TCP_REFRESH_FAIL_OLD", "TCP_REFRESH_FAIL_ERR", "TCP_CF_MISS")
 PASSES = ("TCP_TUNNEL",)
 ENDS = ("", "_ABORTED", "_TIMEDOUT", "_ABORTED_TIMEDOUT")
-DEPTH = 16  # of includes, as in Squid
 
 
 def directives(
-    files: Mapping[str, bytes], name: str, settings: ServiceSettings, depth: int = 0
+    files: Mapping[str, bytes], name: str, settings: ServiceSettings, includes: Includes
 ) -> Iterator[tuple[str, str, str]]:
-    """(file:line, directive, the rest of its line), includes in their place; those of other files are left out."""
+    """(file:line, directive, the rest of its line), includes in their place; those of other files are left out. Raises
+    InputError for a circle."""
     source = files.get(name, b"").decode("utf-8", "surrogateescape")
     held, begun = "", 0
     for number, line in enumerate(source.splitlines(), 1):
@@ -54,11 +55,12 @@ def directives(
         if not words or words[0].startswith("#"):
             continue
         rest = words[1] if len(words) > 1 else ""
-        if words[0] == "include" and depth < DEPTH:
+        if words[0] == "include":
             for pattern in rest.split():
                 inside = posixpath.relpath(pattern, settings.dest) if pattern.startswith("/") else pattern
                 for found in sorted(n for n in files if fnmatch.fnmatchcase(n, inside)):
-                    yield from directives(files, found, settings, depth + 1)
+                    with includes.reading(found, f"{name}:{begun}"):
+                        yield from directives(files, found, settings, includes)
         else:
             yield f"{name}:{begun}", words[0], rest
 
@@ -66,7 +68,7 @@ def directives(
 def access_log(files: Mapping[str, bytes], settings: ServiceSettings) -> AccessLog | None:
     """The first access_log that is a file; None where nothing is logged. Raises InputError, with file:line."""
     formats, logs = {name: ("squid.conf", text) for name, text in FORMATS.items()}, list[tuple[str, list[str]]]()
-    for at, name, rest in directives(files, "squid.conf", settings):
+    for at, name, rest in directives(files, "squid.conf", settings, Includes()):
         if name == "logformat" and len(rest.split(None, 1)) == 2:
             word, form = rest.split(None, 1)
             formats[word] = (at, form.strip())

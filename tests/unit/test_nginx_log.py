@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deployer.model.errors import InputError
+from deployer.services import includes
 from deployer.services.base import AccessLog, ServiceSettings
 from deployer.services.nginx_log import access_log
 
@@ -44,8 +45,23 @@ def test_includes_relative_absolute_and_outside() -> None:
     assert log.path == "/a b"
 
 
-def test_files_that_include_each_other_end() -> None:
-    assert found("http { include a; }", a="include a;") is None
+def test_files_that_include_each_other_are_named() -> None:
+    """With two includes in each, ten levels were a million files: found by fuzzing."""
+    with pytest.raises(InputError, match=r"^b:2: a includes itself"):
+        found("http { include a; }", a="include b; include b;", b="\ninclude a; include a;")
+    deep = {f"f{number}": f"include f{number + 1};" for number in range(2000)}
+    with pytest.raises(InputError, match=r"^f49:1: more than .* inside each other"):
+        found("include f0;", **deep)
+
+
+def test_the_same_snippet_in_many_places_is_no_circle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As real configurations do; without any end only up to a limit."""
+    many = "server { include snippet; } " * 900
+    log = found(f"http {{ {CACHE} {many} }}", snippet="access_log /x cache;")
+    assert log is not None
+    monkeypatch.setattr(includes, "LIMIT", 800)
+    with pytest.raises(InputError, match=r"^nginx.conf:2: more than 800 files"):
+        found(f"http {{ {CACHE} {many} }}", snippet="access_log /x cache;")
 
 
 def test_the_log_that_most_servers_use_and_it_is_said() -> None:

@@ -213,6 +213,7 @@ def test_squid_logs_by_include_and_continuation() -> None:
     [
         ("access_log stdio:/l combined\n", "no time"),
         ("logformat f %Ss %tr\naccess_log stdio:/l f\n", "squid.conf:1: the log has no status"),
+        ("include squid.conf\ninclude squid.conf\n", "squid.conf:1: squid.conf includes itself"),
         ("access_log syslog:daemon.info squid\n", "squid.conf:1: the access log syslog"),
         ("access_log stdio:/l logformat=nope\n", "squid.conf:1: the logformat nope is not defined"),
     ],
