@@ -10,6 +10,7 @@ from deployer.model.errors import InputError
 
 LIMIT = 100_000  # some thousand sites with some snippets each are real
 DEEPEST = 50
+HINT = "its server would hardly take it; without it the access log is not found"
 
 
 class Includes:
@@ -24,9 +25,10 @@ class Includes:
         """While `name` is read, which was included at file:line. Raises InputError for a circle and for too many."""
         self._count += 1
         if name in self._open:
-            raise InputError(f"{at}: {name} includes itself")
+            raise InputError(f"{at}: {name} includes itself", hint=HINT)
         if self._count > LIMIT or len(self._open) > DEEPEST:
-            raise InputError(f"{at}: more than {LIMIT} files are included, or more than {DEEPEST} inside each other")
+            too_many = f"more than {LIMIT} files are included, or more than {DEEPEST} inside each other"
+            raise InputError(f"{at}: {too_many}", hint=HINT)
         self._open.append(name)
         try:
             yield
