@@ -10,7 +10,8 @@ know nothing of the deploy:
   rollback  every host has the new release for good and the git remote is gone; the same from the start of the command
 
 Prints seconds: minimum, median, maximum. The hosts share the processors with the deployer, so CPU seconds stand beside:
-divided by the processors they are what no order of the work could beat here.
+`cpu` of everything on the machine (divided by the processors it is what no order of the work could beat here), and
+`deployer` of the command alone.
 """
 
 from __future__ import annotations
@@ -85,7 +86,8 @@ def start(fleet: Sandbox, *words: str) -> subprocess.Popen[bytes]:
 
 def back(fleet: Sandbox, child: subprocess.Popen[bytes], begun: float) -> tuple[float, ...]:
     """Seconds from `begun` until the first host serves the old release, the last, the command ends; CPU seconds."""
-    ports, first, before = {host.http_port for host in fleet.hosts}, 0.0, cpu()
+    ports, first = {host.http_port for host in fleet.hosts}, 0.0
+    machine, deployer = cpu(), used_by(child.pid)
     while ports:
         if time.monotonic() > begun + 300:
             raise SystemExit(f"error: {len(ports)} hosts are not back: {(fleet.folder / 'err').read_text()[-2000:]}")
@@ -94,8 +96,10 @@ def back(fleet: Sandbox, child: subprocess.Popen[bytes], begun: float) -> tuple[
             first = time.monotonic() - begun
         time.sleep(0.1)
     last = time.monotonic() - begun
-    child.wait(300)
-    return first, last, time.monotonic() - begun, cpu() - before
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # it stays to be asked what it used
+    end, deployer = time.monotonic() - begun, used_by(child.pid) - deployer
+    child.wait()
+    return first, last, end, cpu() - machine, deployer
 
 
 def abort(fleet: Sandbox) -> tuple[float, ...]:
@@ -124,6 +128,12 @@ def cpu() -> float:
     return (sum(map(int, fields[:8])) - int(fields[3]) - int(fields[4])) / os.sysconf("SC_CLK_TCK")
 
 
+def used_by(pid: int) -> float:
+    """CPU seconds of one process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def main() -> int:
     """Parse, run, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -135,7 +145,7 @@ def main() -> int:
         repository.commit_edit(fleet, "header")
         for story in (abort, rollback):
             columns = zip(*(story(fleet) for _ in range(options.runs)), strict=True)
-            for name, column in zip(("first host", "last host", "command", "cpu"), columns, strict=True):
+            for name, column in zip(("first host", "last host", "command", "cpu", "deployer"), columns, strict=True):
                 figures = (min(column), statistics.median(column), max(column))
                 print(f"{story.__name__:<9}{name:<11}" + "".join(f"{figure:>7.1f}" for figure in figures), flush=True)
     return 0
