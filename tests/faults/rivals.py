@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deployer.adapters.sandbox import binaries, repository
+from tests.faults import injections as inject
 from tests.faults.crash import wait
-from tests.faults.fleet import FaultFleet, end, masters
-from tests.faults.injections import fill_blocks
+from tests.faults.fleet import FaultFleet, end
 from tests.faults.matrix import Cell
 
 HERE = Path(__file__).parent
@@ -102,33 +102,33 @@ def at_first_host(rival: Rival) -> None:
 Strike = Callable[[Rival], None]
 
 
+@dataclass(frozen=True)
+class Blow:
+    """early: before the first host is switched. lift: what `reset` does not mend by itself."""
+
+    strike: Strike
+    early: bool = False
+    lift: Strike = lambda rival: None
+
+
 def kill(number: signal.Signals) -> Strike:
     return lambda rival: os.killpg(rival.child.pid, number)
 
 
-def silent(rival: Rival) -> None:
-    rival.fleet.network("web2", "silent")
+def at(action: inject.Action, host: str = "web2") -> Strike:
+    """One of the injections of the matrix."""
+    return lambda rival: action(Cell(rival.fleet, "push", "stage", host))
 
 
-def reset(rival: Rival) -> None:
-    rival.fleet.network("web2", "refuse")
-    rival.fleet.relays["web2"].cut()
+def both(*strikes: Strike) -> Strike:
+    return lambda rival: [strike(rival) for strike in strikes] and None
 
 
-def reboot(rival: Rival) -> None:
-    rival.fleet.reboot("web1", boot_unit=False)
-
-
-def server_dead(rival: Rival) -> None:
-    end(*masters(rival.fleet.fleet.host("web2").prefix))
-
-
-def full(rival: Rival) -> None:
-    fill_blocks(Cell(rival.fleet, "push", "stage", "web2"))
-
-
-def nothing(rival: Rival) -> None:
-    """The release itself is the fault, or there is none."""
+def another(rival: Rival) -> None:
+    """A colleague takes both hosts back meanwhile."""
+    other = begin(rival.fleet, material(rival.fleet, rival.fleet.old), rival.fleet.names)
+    other.go()
+    other.child.communicate(timeout=PATIENCE)
 
 
 def lying(fleet: FaultFleet) -> Path:
@@ -141,28 +141,39 @@ def lying(fleet: FaultFleet) -> Path:
     return folder
 
 
-PLAIN: dict[str, tuple[Strike, bool]] = {  # name -> strike, before the first host?
-    "client SIGKILL": (kill(signal.SIGKILL), False),
-    "client SIGHUP": (kill(signal.SIGHUP), False),
-    "network silent at host 2": (silent, False),
-    "connection refused at host 2": (reset, False),
-    "host 1 reboots": (reboot, False),
-    "server of host 2 dead": (server_dead, False),
-    "disk of host 2 full": (full, True),
+PLAIN = {
+    "client SIGKILL": Blow(kill(signal.SIGKILL)),
+    "client SIGHUP": Blow(kill(signal.SIGHUP)),
+    "client SIGINT": Blow(kill(signal.SIGINT)),
+    "network silent at host 2": Blow(at(inject.network("silent"))),
+    "answers of host 2 lost": Blow(at(inject.network("deaf"))),
+    "connection refused at host 2": Blow(both(at(inject.network("refuse")), at(inject.cut))),
+    "sshd of host 2: MaxStartups taken": Blow(
+        both(at(inject.with_sshd(inject.SLOTS)), at(inject.fill_slots)), lift=at(inject.free_slots)
+    ),
+    "key removed": Blow(at(inject.take_key), lift=at(inject.give_key)),
+    "host 1 reboots": Blow(at(inject.reboot_bare, "web1")),
+    "server of host 2 dead": Blow(at(inject.kill_server)),
+    "reload of host 2 hangs": Blow(at(inject.freeze_server)),
+    "disk of host 2 full: blocks": Blow(at(inject.fill_blocks), early=True),
+    "disk of host 2 full: inodes": Blow(at(inject.fill_inodes), early=True),
+    "disk of host 2 read-only": Blow(at(inject.read_only)),
+    "two deployers": Blow(another),
 }
 
 
 def plain(fleet: FaultFleet) -> Iterator[tuple[str, str]]:
     """Fault, what was found."""
-    for name, (strike, early) in PLAIN.items():
+    for name, blow in PLAIN.items():
         fleet.reset("before")
-        if early:
-            strike(Rival(fleet, None))  # type: ignore[arg-type]
+        if blow.early:
+            blow.strike(Rival(fleet, None))  # type: ignore[arg-type]
         rival = begin(fleet, material(fleet, fleet.new), fleet.names)
         at_first_host(rival)
-        if not early:
-            strike(rival)
+        if not blow.early:
+            blow.strike(rival)
         yield name, verdict(rival)
+        blow.lift(rival)
     fleet.reset("before")
     rival = begin(fleet, lying(fleet), fleet.names)
     rival.go()
