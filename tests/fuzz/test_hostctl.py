@@ -101,10 +101,10 @@ class Place:
         return subprocess.run([*become, "sh", "-c", script], capture_output=True, timeout=timeout, env=env, cwd=self.folder / "outside", check=False)  # fmt: skip
 
     def around(self) -> dict[str, str]:
-        """All that is not ROOT: names, kinds and contents."""
-        found = {}
+        """All that is not ROOT, nor the other one that a call may name and `adopt` then makes: names, kinds, contents."""
+        found, roots = {}, {self.root, self.folder / "base/none"}
         for path in sorted(self.folder.rglob("*")):
-            if self.root in (path, *path.parents) or path.name == "cases":
+            if roots & {path, *path.parents} or path.name == "cases":
                 continue
             content = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() and not path.is_symlink() else ""
             found[str(path)] = f"{oct(path.lstat().st_mode)} {os.readlink(path) if path.is_symlink() else ''} {content}"
