@@ -86,7 +86,8 @@ def cli() -> None:
 def main() -> NoReturn:
     """Entry point of `deploy`."""
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+        if signal.getsignal(number) != signal.SIG_IGN:  # `nohup deploy push` is meant to outlive its terminal
+            signal.signal(number, _interrupt)
     for stream in (sys.stdout, sys.stderr):  # a character that the terminal's encoding lacks is no reason to go silent
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -159,6 +159,7 @@ def stop(number: int, frame: FrameType | None) -> None:
 def main() -> int:
     """Run, print, count."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background would hand on "ignored"
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup, too
     signal.signal(signal.SIGTERM, stop)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="?", default="all", choices=[*WORK, "all"])

@@ -22,7 +22,7 @@ from deployer.adapters.sandbox import repository
 from deployer.adapters.sandbox.fleet import Sandbox, SandboxHost
 from deployer.adapters.sandbox.processes import processes
 
-DEPLOY = [sys.executable, "-m", "deployer"]
+DEPLOY = ["env", "--default-signal=HUP", sys.executable, "-m", "deployer"]  # also where the tests run under nohup
 
 
 @dataclass

@@ -161,6 +161,26 @@ def test_a_terminal_without_arrows_is_answered_too() -> None:
     assert (done.returncode, done.stdout) == (3, b"a \\u2192 b\ndone\n")
 
 
+@pytest.mark.parametrize(("before", "code"), [("trap '' HUP; ", 5), ("", 6)])
+def test_nohup_is_respected(before: str, code: int) -> None:
+    """A hang-up interrupts, unless whoever started it said that it shall not."""
+    script = """
+import os, signal
+from deployer import cli
+
+def run(words):
+    try:
+        os.kill(os.getpid(), signal.SIGHUP)
+    except KeyboardInterrupt:
+        return 6
+    return 5
+
+cli.run = run
+cli.main()"""
+    line = f"{before}exec env {'' if before else '--default-signal=HUP '}{sys.executable} -c '{script}'"
+    assert subprocess.run(["sh", "-c", line], check=False).returncode == code
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A script for each shell."""
