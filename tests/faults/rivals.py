@@ -208,8 +208,10 @@ def rules_in_place() -> bool:
 def iptables_apply(folder: Path, name: str) -> str:
     """One cell: apply a rule with a timeout of 5 s, break it, look 8 s later."""
     subprocess.run(["iptables", "-F"], check=True)
+    subprocess.run(
+        ["iptables", "-A", "INPUT", "-p", "tcp", "--dport", "10", "-j", "ACCEPT"], check=True
+    )  # or it saves nothing
     rules = folder / "rules"
-    subprocess.run("iptables-save > /dev/null", shell=True, check=True)
     rules.write_text(
         "*filter\n:INPUT ACCEPT\n:FORWARD ACCEPT\n:OUTPUT ACCEPT\n-A INPUT -p tcp --dport 9 -j DROP\nCOMMIT\n"
     )
