@@ -262,7 +262,8 @@ class FaultFleet:
         host = self.fleet.host(name)
         end(*processes(host.prefix))
         self.relays[name].cut()
-        wait_for(lambda: not listening(self.real_ports[name]), "the host is down")
+        ports = (self.real_ports[name], host.http_port)  # a worker may die a moment after its master
+        wait_for(lambda: not any(map(listening, ports)), "the host is down")
         agent = next(self.root(name).parent.glob("bin/hostctl-*"))
         if boot_unit:
             subprocess.run(["sh", str(agent), "boot", str(self.root(name))], check=False, capture_output=True)
