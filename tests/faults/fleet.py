@@ -280,11 +280,16 @@ class FaultFleet:
 
 
 def end(*pids: int) -> None:
-    """With everything below; parents first, or a master replaces its workers."""
-    below = [p for pid in pids for p in descendants(pid)]
-    for pid in (*pids, *below):
+    """With everything below; stopped first, or a master that is reloading leaves a worker that nobody has counted."""
+    send(signal.SIGSTOP, *pids)
+    send(signal.SIGKILL, *pids, *(p for pid in pids for p in descendants(pid)))
+
+
+def send(number: signal.Signals, *pids: int) -> None:
+    """To those that are still there."""
+    for pid in pids:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+            os.kill(pid, number)
 
 
 def descendants(pid: int) -> list[int]:
