@@ -203,9 +203,7 @@ def test_the_way_back_starts_a_dead_server(fleet: Fleet, measure: Measure) -> No
     """The server dies while a release is pending: abort brings the old release back, and the server with it."""
     before = fleet.currents()
     with pending(fleet):
-        for pid in servers(fleet.host("web1").prefix):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        eventually(lambda: dead(fleet.host("web1").prefix), 10, "no server is left")
         code, body, err = fleet.deploy("abort", "--yes")
         assert code == 0, (body, err)
         assert fleet.currents() == loaded(fleet) == before
@@ -236,6 +234,14 @@ def test_a_host_that_reboots_while_pending_comes_up_old_and_proves_it(fleet: Fle
         assert fleet.currents() == before
         eventually(lambda: loaded(fleet) == before, 20, "proven")
     measure("host rebooted", "old, proven")
+
+
+def dead(prefix: Path) -> bool:
+    """Kill the server; whether nothing of it is left. One that is reloading has children that were not there before."""
+    for pid in servers(prefix):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return not servers(prefix)
 
 
 def down(prefix: Path) -> bool:
