@@ -120,8 +120,12 @@ def at(action: inject.Action, host: str = "web2") -> Strike:
     return lambda rival: action(Cell(rival.fleet, "push", "stage", host))
 
 
-def both(*strikes: Strike) -> Strike:
-    return lambda rival: [strike(rival) for strike in strikes] and None
+def both(first: Strike, second: Strike) -> Strike:
+    def strike(rival: Rival) -> None:
+        first(rival)
+        second(rival)
+
+    return strike
 
 
 def another(rival: Rival) -> None:
