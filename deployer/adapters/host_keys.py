@@ -91,8 +91,10 @@ def judge(key: paramiko.PKey, lines: tuple[Line, ...], filed: str, principal: st
 
 def reason(error: Exception) -> str:
     """One line a person can act on."""
-    from paramiko.ssh_exception import AuthenticationException, PasswordRequiredException
+    from paramiko.ssh_exception import AuthenticationException, NoValidConnectionsError, PasswordRequiredException
 
+    if isinstance(error, NoValidConnectionsError):
+        return "; ".join(sorted({str(getattr(one, "strerror", "") or one).lower() for one in error.errors.values()}))
     if isinstance(error, PasswordRequiredException):
         return "authentication failed: the key file has a passphrase and no agent holds it (ssh-add)"
     if isinstance(error, AuthenticationException):

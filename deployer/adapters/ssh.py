@@ -87,6 +87,8 @@ class SshTransport:
     def _channel(self, host: Host, fresh: bool, end: float) -> paramiko.Channel:
         """A session on the held connection, or on a new one where that is gone or `fresh` asks for it."""
         with self._guard:
+            import fabric  # noqa: F401  (by one thread: a hundred that import at once get half a module, gh-106176)
+
             lock = self._locks.setdefault(host.name, threading.Lock())
         with lock:
             held = self._connections.get(host.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from typing import TypeVar
 
 from deployer.engine.ports import Ports
@@ -14,17 +15,32 @@ T = TypeVar("T")
 
 def each(ports: Ports, hosts: Iterable[Host], call: Callable[[Host], T]) -> dict[str, T | HostError]:
     """Run `call` for every host on the bounded executor and wait for all. Every host is in the answer."""
-
-    def guarded(host: Host) -> T | HostError:
-        try:
-            return call(host)
-        except HostError as error:
-            return error
-        except Exception as error:  # our bug on one host must not lose the others
-            return HostError(f"internal error: {type(error).__name__}: {error}")
-
-    futures = {host.name: ports.executor.submit(guarded, host) for host in hosts}
+    futures = {host.name: ports.executor.submit(guarded, call, host) for host in hosts}
     return {name: future.result() for name, future in futures.items()}
+
+
+def each_then(
+    ports: Ports, hosts: Iterable[Host], call: Callable[[Host], T], then: Callable[[Host, T | HostError], T]
+) -> dict[str, T | HostError]:
+    """The same, and `then` with what `call` gave. The executor's queue is first in, first out: `call` is begun on
+    every host before `then` on any, and no host's `then` waits for another host's `call` to end."""
+
+    def one(host: Host) -> Future[T | HostError]:
+        result = guarded(call, host)
+        return ports.executor.submit(guarded, lambda h: then(h, result), host)
+
+    futures = {host.name: ports.executor.submit(one, host) for host in hosts}
+    return {name: future.result().result() for name, future in futures.items()}
+
+
+def guarded(call: Callable[[Host], T], host: Host) -> T | HostError:
+    """What `call` gives or raises."""
+    try:
+        return call(host)
+    except HostError as error:
+        return error
+    except Exception as error:  # our bug on one host must not lose the others
+        return HostError(f"internal error: {type(error).__name__}: {error}")
 
 
 def failures(results: dict[str, T | HostError]) -> dict[str, HostError]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping
 
-from deployer.engine.fanout import each
+from deployer.engine.fanout import each, each_then
 from deployer.engine.ports import Ports
 from deployer.engine.survey import read_back
 from deployer.model.errors import HostError, Refused, Unreachable
@@ -37,10 +37,11 @@ def revert_all(
     todo, warned = [plan.hosts[name].host for name in touched], False
     while todo:
         try:
-            results = each(
+            results = each_then(
                 ports,
                 todo,
-                lambda h: put_back(ports, h, order, "" if h.name in unanswered else plan.hosts[h.name].current),
+                lambda h: ports.hosts.revert(h, order),
+                lambda h, r: proven(ports, h, r, "" if h.name in unanswered else plan.hosts[h.name].current),
             )
             ends |= {n: revert_end(r, plan.hosts[n].current, settles) for n, r in results.items()}
             again = [host for host in todo if ask_again(results[host.name], ends[host.name])]
@@ -65,19 +66,15 @@ def revert_all(
     return ends
 
 
-def put_back(ports: Ports, host: Host, order: Order, previous: str) -> HostState:
-    """Revert, then read back with a question of its own. A full disk takes no revert, nor did it take the activation
-    before it: such a host may be on `previous` still ("": its activation may yet come, so reading proves nothing)."""
-    refusal: Refused | None = None
-    try:
-        ports.hosts.revert(host, order)
-    except Refused as error:
-        if error.code != "disk":
-            raise
-        refusal = error
+def proven(ports: Ports, host: Host, reverted: HostState | HostError, previous: str) -> HostState:
+    """Read back with a question of its own. A full disk takes no revert, nor did it take the activation before it:
+    such a host may be on `previous` still ("": its activation may yet come, so reading proves nothing)."""
+    full = isinstance(reverted, Refused) and reverted.code == "disk"
+    if isinstance(reverted, HostError) and not full:
+        raise reverted
     state = ports.hosts.survey(host)
-    if refusal and not state.verified_on(previous):
-        raise refusal
+    if isinstance(reverted, HostError) and not state.verified_on(previous):
+        raise reverted
     return state
 
 

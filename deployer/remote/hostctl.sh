@@ -5,8 +5,7 @@
 # current, good: links to a complete release, always replaced by rename. The commit point is the rename of `good`; all
 # that a revert or a confirm needs is made at arm time, so both are renames and need no disk space. In doubt, go back.
 main() {
-set -u
-umask 022; LC_ALL=C; export LC_ALL
+set -u; umask 022; LC_ALL=C; export LC_ALL
 PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH
 trap '' HUP PIPE # the channel may die at any moment; what has begun is finished or reverted
 T_CMD=20 T_PROVE=10 POLL=1 GRACE=5 ACK_TRIES=50
@@ -36,12 +35,13 @@ case $verb in
   watch) valid_deploy "${1:-}"; do_watch "$1"; exit 0 ;;
   *) refuse usage "unknown verb" ;;
 esac
-answer
+load; answer
 }
 
 # --- words in, words out
 refuse() { printf '{"ok":false,"proto":1,"code":"%s","error":"%s"}\n' "$1" "$(json_text "$2")" 2>/dev/null || :; exit 1; } # CODE TEXT
-json_text() { printf '%s' "$1" | tr '\n\t' '  ' | tr -d '\000-\037\177' | cut -c1-500 | sed 's/\\/\\\\/g; s/"/\\"/g'; }
+json_text() { case $1 in *[!A-Za-z0-9\ ._:/@,-]*) ;; *) printf '%.500s' "$1"; return ;; esac # most are plain
+  printf '%s' "$1" | tr '\n\t' '  ' | tr -d '\000-\037\177' | cut -c1-500 | sed 's/\\/\\\\/g; s/"/\\"/g'; }
 valid_release() {
   case $1 in [0-9a-f]*-[0-9a-f]*) ;; *) refuse usage "not a release id" ;; esac
   case $1 in *[!0-9a-f-]*|*-*-*) refuse usage "not a release id" ;; esac
@@ -99,14 +99,15 @@ point() { # point LINK RELEASE READY: by rename; READY was made at arm time
 intact() { [ -f "releases/$1/.manifest" ] && ( cd "releases/$1" && sha256sum -c .manifest >/dev/null 2>&1 ); }
 
 # --- the record of the deploy in flight or the last one; absent or torn: the two links decide
-load() {
+recall() { # the record alone, without a program: the watchdog asks every second
   phase=idle deploy="" command="" target="" outcome="" deadline=0 hard=0 boot="" end=""
   [ -f state ] && while IFS='=' read -r key value; do case $key in
     phase) phase=$value ;; deploy) deploy=$value ;; command) command=$value ;; target) target=$value ;;
     outcome) outcome=$value ;; deadline) deadline=$value ;; hard) hard=$value ;; boot) boot=$value ;; end) end=$value ;;
   esac; done < state
   [ "$end" = 1 ] || { phase=idle deploy="" deadline=0; }
-  link_of current; current=$to; link_of good; good=$to; fence=0
+}
+load() { recall; link_of current; current=$to; link_of good; good=$to; fence=0
   [ -f fence ] && read -r fence < fence
   case $fence in ''|*[!0-9]*) fence=0 ;; esac
 }
@@ -122,7 +123,7 @@ settle() { # settle rvt|cfm OUTCOME: the last record of this deploy, ready-made 
 }
 
 # --- the process
-loaded() { service service_loaded 2>/dev/null | head -n 1; }
+loaded() { has=$(service service_loaded 2>/dev/null) || :; [ "$has" = "$1" ]; } # RELEASE; has: what it has
 apply() { # TO FROM [MAY_RESTART]: make the process use what `current` points at, and prove it; why: the reason if not
   how=reload
   if ! service service_running >/dev/null 2>&1; then how=start
@@ -135,7 +136,7 @@ make_live() { # RELEASE reload|restart|start|revive
   why=$(service "service_$2" "$1" 2>&1) || { why="the service refused it: $why"; return 1; }
   now; until_up=$((up + T_PROVE)) # bounded by time, not by tries: each may be slow
   while :; do
-    [ "$(loaded)" = "$1" ] && return 0
+    loaded "$1" && return 0
     now; [ "$up" -lt "$until_up" ] || break
     sleep 0.2 2>/dev/null || sleep 1
   done
@@ -147,7 +148,7 @@ go_back() { # idempotent; renames only once armed
   intact "$good" || { stuck "the good release $good is corrupt; the service is left as it is"; return 1; }
   [ "${BOOTING:-0}" = 1 ] || said=$(service service_check "$ROOT/releases/$good" 2>&1) || # at boot no name resolves yet
     { stuck "the good release $good no longer validates ($said); the service is left as it is"; return 1; }
-  has=$(loaded); [ "$has" = "$good" ] || rm -f loaded # before the link moves: an unknown process passes for what lies there
+  loaded "$good" || rm -f loaded # before the link moves: an unknown process passes for what lies there
   [ "$current" = "$good" ] || point current "$good" current.rvt || { stuck "cannot move the link back"; return 1; }
   if [ "${BOOTING:-0}" = 1 ]; then service service_adopted "$good" >/dev/null 2>&1 || : # what starts next reads it from the disk
   elif [ "$has" != "$good" ] && ! apply "$good" "$current" 1; then stuck "the service does not come back with $good: $why"; return 1; fi
@@ -204,7 +205,7 @@ do_activate() { # DEPLOY NUMBER COMMAND RELEASE LEASE HARDCAP [restart]
   if [ "$2" -lt "$fence" ] || { [ "$2" -eq "$fence" ] && [ "$1" != "$deploy" ]; }; then refuse stale "deploy $1 is older than $fence, which this host has seen"; fi
   if in_flight; then
     [ "$1" = "$deploy" ] || refuse busy "deploy ${deploy:-unknown} is in flight here"
-    if [ "$phase" = pending ] && [ "$current" = "$target" ]; then now; [ "$up" -lt "$deadline" ] && [ "$(loaded)" = "$target" ] && return; fi
+    if [ "$phase" = pending ] && [ "$current" = "$target" ]; then now; [ "$up" -lt "$deadline" ] && loaded "$target" && return; fi
     go_back "activated again" || refuse stuck "$alarm"
     refuse unproven "an earlier activation of this deploy was cut off; the host went back"
   fi
@@ -240,7 +241,7 @@ arm() { # everything a revert or a confirm needs is written now
 start_watchdog() { # armed only when it has said so itself; the launcher's exit code proves nothing
   rm -f "wd.$1"
   if [ -d /run/systemd/system ] && command -v systemd-run >/dev/null 2>&1 &&
-    systemd-run -q --collect --unit="deployer-$(basename "$ROOT")-$1" sh "$SELF" watch "$ROOT" "$1" >/dev/null 2>&1 9>&- </dev/null; then :
+    systemd-run -q --collect --unit="deployer-${ROOT##*/}-$1" sh "$SELF" watch "$ROOT" "$1" >/dev/null 2>&1 9>&- </dev/null; then :
   else setsid sh "$SELF" watch "$ROOT" "$1" </dev/null >/dev/null 2>&1 9>&- & fi
   tries=0
   while [ ! -s "wd.$1" ]; do
@@ -252,8 +253,7 @@ do_watch() {
   trap '' HUP INT TERM PIPE
   echo "$$" > "wd.$1" || exit 1
   LOCK_WAIT=$GRACE STEAL=1
-  while :; do
-    load
+  while recall; do
     [ "$deploy" = "$1" ] && [ "$phase" != idle ] || break
     now
     [ "$up" -lt "$deadline" ] || ( locked do_tick ) >/dev/null 2>&1 # a subshell: a failed try must not end the watchdog
@@ -274,7 +274,7 @@ do_confirm() {
   [ "$outcome" = confirmed ] && return
   if [ "$good" != "$target" ] || [ "$phase" = pending ]; then
     [ "$phase" = pending ] && alive || refuse expired "deploy $1 went back before it was confirmed"
-    [ "$current" = "$target" ] && [ "$(loaded)" = "$target" ] || refuse unproven "the running process does not have $target"
+    [ "$current" = "$target" ] && loaded "$target" || refuse unproven "the running process does not have $target"
     point good "$target" good.cfm || refuse disk "cannot move the good link" # <- the commit point
   fi
   finish_confirm
@@ -352,7 +352,7 @@ take() { # take DIR: its regular files, links dereferenced, modes kept, as a rel
 }
 layers_install() { # what revives a revert after the watchdog was killed, or a reboot; only on a real root
   case $ROOT in /var/lib/deployer/*) [ "$(id -u)" = 0 ] || return 0 ;; *) return 0 ;; esac
-  name=deployer-$(basename "$ROOT")
+  name=deployer-${ROOT##*/}
   [ ! -d /etc/cron.d ] || echo "* * * * * root sh $SELF tick $ROOT >/dev/null 2>&1" > "/etc/cron.d/$name" || :
   [ -d /run/systemd/system ] || return 0
   printf '[Unit]\nDescription=revert unconfirmed configuration before the services start\nDefaultDependencies=no\nRequiresMountsFor=%s\nAfter=local-fs.target\nBefore=nginx.service varnish.service haproxy.service squid.service apache2.service httpd.service trafficserver.service\n[Service]\nType=oneshot\nExecStart=/bin/sh %s boot %s\n[Install]\nWantedBy=multi-user.target\n' \
@@ -361,13 +361,13 @@ layers_install() { # what revives a revert after the watchdog was killed, or a r
 
 # --- what is
 drift() { # M, D, A lines of current against its manifest
-  ( cd "releases/$current" && find . -type f ! -path ./.manifest | sed 's|^\./||' | tr '\n' '\0' | xargs -0 -r sha256sum 2>/dev/null
-    find . -type l | sed "s|^\./|$(printf '%064d' 0)  |" ) | # a release has no links: one is an edit, wherever it leads
+  ( cd "releases/$current" && { find . -type f ! -path ./.manifest -exec sha256sum {} +; find . -type l; } ) 2>/dev/null |
     awk -v manifest="releases/$current/.manifest" 'BEGIN { while ((getline line < manifest) > 0) want[substr(line, 67)] = substr(line, 1, 64) }
-      { path = substr($0, 67); if (!(path in want)) print "A " path; else { if (want[path] != substr($0, 1, 64)) print "M " path; seen[path] = 1 } }
+      { link = /^\.\//; path = substr($0, link ? 3 : 69) # a release has no links: one is an edit, wherever it leads
+        if (!(path in want)) print "A " path; else { if (link || want[path] != substr($0, 1, 64)) print "M " path; seen[path] = 1 } }
       END { for (path in want) if (!(path in seen)) print "D " path }' | sort
 }
-json_list() { sed 's/[^A-Za-z0-9._@+#\/ :-]/?/g' | awk 'NR > 1 { printf "," } { printf "\"%s\"", $0 }'; }
+json_list() { awk '{ gsub(/[^A-Za-z0-9._@+#\/ :-]/, "?"); printf "%s\"%s\"", (NR > 1 ? "," : ""), $0 }'; }
 do_survey() { # DEST, as an absolute path
   SURVEY=1 dest=$1
   if ! cd "$ROOT" 2>/dev/null || { load; [ -z "$good" ]; }; then
@@ -377,22 +377,22 @@ do_survey() { # DEST, as an absolute path
   answer
 }
 answer() {
-  load; now; dog=none left=0
+  now; dog=none left=0
   [ "$phase" = idle ] || { dog=dead left=$((deadline - up)); [ "$left" -gt 0 ] || left=0
     [ -s "wd.$deploy" ] && read -r pid < "wd.$deploy" && kill -0 "$pid" 2>/dev/null && dog=alive; }
-  : "${dest:=$(cat dest 2>/dev/null)}"; where=ours
+  where=ours; [ -n "${dest:-}" ] || { dest=; [ ! -f dest ] || read -r dest < dest; }
   [ "$(readlink "$dest" 2>/dev/null)" = "$ROOT/current" ] || { where=absent; [ ! -e "$dest" ] || where=foreign; }
-  alarm=; [ ! -f ALARM ] || alarm=$(cat ALARM); is=false; [ -z "$good" ] || is=true
+  alarm=; [ ! -f ALARM ] || alarm=$(cat ALARM); is=false; [ -z "$good" ] || is=true; has=; [ ! -f service ] || loaded "$current" || :
   printf '{"ok":true,"proto":1,"adopted":%s,"dest":"%s","phase":"%s","deploy":"%s","outcome":"%s","fence":%s,"current":"%s","good":"%s","loaded":"%s","target":"%s","left":%s,"watchdog":"%s","alarm":"%s"' \
-    "$is" "$where" "$phase" "$deploy" "$outcome" "$fence" "$current" "$good" "$([ ! -f service ] || json_text "$(loaded)")" "$target" "$left" "$dog" "$(json_text "$alarm")"
+    "$is" "$where" "$phase" "$deploy" "$outcome" "$fence" "$current" "$good" "$(json_text "$has")" "$target" "$left" "$dog" "$(json_text "$alarm")"
   printf ',"releases":[%s],"history":[%s],"free_kb":%s' "$(ls releases 2>/dev/null | json_list)" \
     "$(awk 'NF == 3 { printf "%s[%d,\"%s\",\"%s\"]", (n++ ? "," : ""), $1, $2, $3 }' history 2>/dev/null)" "$(df -Pk . | awk 'NR == 2 { print $4 + 0 }')"
   [ -z "${change:-}" ] || printf ',"change":"%s"' "$(json_text "$change")"
   if [ "${SURVEY:-0}" = 1 ]; then
     printf ',"files":{%s},"drift":[%s],"layers":["watchdog:%s","tick:%s","boot:%s"]' \
       "$(awk '{ printf "%s\"%s\":\"%s\"", (NR > 1 ? "," : ""), substr($0, 67), substr($0, 1, 64) }' "releases/$current/.manifest" 2>/dev/null)" "$(drift | json_list)" \
-      "$([ -d /run/systemd/system ] && echo systemd || echo setsid)" "$([ -f "/etc/cron.d/deployer-$(basename "$ROOT")" ] && echo cron || echo none)" \
-      "$([ -f "/etc/systemd/system/deployer-$(basename "$ROOT").service" ] && echo unit || echo none)"
+      "$([ -d /run/systemd/system ] && echo systemd || echo setsid)" "$([ -f "/etc/cron.d/deployer-${ROOT##*/}" ] && echo cron || echo none)" \
+      "$([ -f "/etc/systemd/system/deployer-${ROOT##*/}.service" ] && echo unit || echo none)"
   fi
   printf '}\n'
 }

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 
 from deployer.services.base import AccessLog, Facts, ServiceSettings, assignments
 from deployer.services.nginx_log import access_log
+from deployer.services.shell import PROCESSES
 
 SCRIPT = r"""
 # The master that runs DEST/nginx.conf, never another nginx of this machine.
 is_master() {
-  title=$(tr '\0' ' ' 2>/dev/null < "/proc/${1:-0}/cmdline") || return 1
-  case $title in "nginx: master process"*) ;; *) return 1 ;; esac
-  [ -z "$PREFIX" ] || case $title in *"$DEST/nginx.conf"*) ;; *) return 1 ;; esac
+  line_of "/proc/${1:-0}/cmdline" || return 1
+  case $line in "nginx: master process"*) ;; *) return 1 ;; esac
+  [ -z "$PREFIX" ] || case $line in *"$DEST/nginx.conf"*) ;; *) return 1 ;; esac
 }
-started() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
 master() {
   [ ! -f "$ROOT/loaded" ] || { read -r was pid since < "$ROOT/loaded"; : "$was$since"; is_master "$pid" && echo "$pid" && return 0; }
   said=$(sed -n 's/^[[:space:]]*pid[[:space:]]\{1,\}\([^;]*\);.*/\1/p' "$DEST/nginx.conf" 2>/dev/null | head -n 1)
@@ -28,9 +28,8 @@ master() {
   return 1
 }
 workers() { # of the master $1, those that accept connections
-  for pid in $(cat "/proc/$1/task/$1/children" 2>/dev/null); do
-    case $(tr '\0' ' ' 2>/dev/null < "/proc/$pid/cmdline") in
-      *"is shutting down"*) ;; "nginx: worker process"*) echo "$pid" ;; esac
+  for pid in $(children "$1"); do
+    line_of "/proc/$pid/cmdline" && case $line in *"is shutting down"*) ;; "nginx: worker process"*) echo "$pid" ;; esac
   done
 }
 remember() { printf '%s %s %s\n' "$1" "$2" "$(started "$2")" > "$ROOT/loaded.tmp" && mv -f "$ROOT/loaded.tmp" "$ROOT/loaded"; }
@@ -53,7 +52,8 @@ service_check() {
 service_running() { master >/dev/null; }
 service_reload() {
   pid=$(master) || { echo "no nginx runs with $DEST/nginx.conf" >&2; return 1; }
-  boss=$pid old=" $(workers "$boss" | tr '\n' ' ')" tries=0
+  boss=$pid old=" " tries=0
+  for pid in $(workers "$boss"); do old="$old$pid "; done
   log=$(readlink "/proc/$boss/fd/2") && [ -f "$log" ] && size=$(wc -c < "$log") || log=/dev/null size=0
   rm -f "$ROOT/loaded"
   kill -HUP "$boss" || return 1
@@ -88,10 +88,11 @@ service_loaded() { # the same master has what was proven; another one was starte
 }
 service_adopted() { boss=$(master) || boss=0; remember "$1" "$boss"; }
 zones() { # name, path and levels of every cache zone below $1
-  cat "$1/nginx.conf" $(find "$1" -name '*.conf' ! -path "$1/nginx.conf" | sort) | sed 's/#.*//' | tr '\n' ' ' | tr ';' '\n' |
-    sed -n 's/.*proxy_cache_path[[:space:]]\{1,\}//p' | awk '{ zone = levels = ""
-      for (i = 2; i <= NF; i++) { if ($i ~ /^keys_zone=/) { zone = substr($i, 11); sub(/:.*/, "", zone) } if ($i ~ /^levels=/) levels = $i }
-      print zone, $1, levels }' | sort
+  find "$1" -name '*.conf' -exec awk '{ sub(/#.*/, ""); text = text " " $0 } END {
+    n = split(text, told, ";")
+    for (k = 1; k <= n; k++) if (sub(/.*proxy_cache_path[ \t]+/, "", told[k])) { zone = levels = ""; m = split(told[k], word)
+      for (i = 2; i <= m; i++) { if (word[i] ~ /^keys_zone=/) { zone = substr(word[i], 11); sub(/:.*/, "", zone) } if (word[i] ~ /^levels=/) levels = word[i] }
+      print zone, word[1], levels } }' {} +
 }
 service_change() {
   moved=$({ zones "$1"; echo --; zones "$2"; } | awk '$1 == "--" { after = 1; next } !after { was[$1] = $2 " " $3; next }
@@ -148,7 +149,7 @@ class Nginx:
             NGINX=settings.var("nginx_bin", "nginx"),
             STATUS=settings.var("nginx_status", f"http://127.0.0.1:{settings.var('http_port', '80')}/nginx_status"),
         )
-        return head + SCRIPT
+        return head + PROCESSES + SCRIPT
 
     def access_log(self, files: Mapping[str, bytes], settings: ServiceSettings) -> AccessLog | None:
         """See base.py. The log of the http block, or the one that most servers write to."""

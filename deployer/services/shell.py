@@ -7,8 +7,9 @@ from __future__ import annotations
 # PROCESSES: what the kernel knows of a process: it cannot be misconfigured and needs no client on the host.
 PROCESSES = r"""
 pause() { sleep 0.1 2>/dev/null || sleep 1; }
-started() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; } # ticks since boot: with the pid it names a process for good
-children() { cat "/proc/$1/task/$1/children" 2>/dev/null; }
+line_of() { line=; { read -r line < "$1"; } 2>/dev/null; [ -n "$line" ]; } # FILE of /proc; without a program, for it is asked often
+started() { line_of "/proc/$1/stat" && set -- ${line##*) } && echo "${20}"; } # ticks since boot: with the pid it names a process for good
+children() { line_of "/proc/$1/task/$1/children" && echo "$line"; }
 words() { tr '\0' '\n' 2>/dev/null < "/proc/${1:-0}/cmdline"; } # of its command line, one a line
 listening() { # PID...: `inode address:port` (hexadecimal) of every TCP socket on which one of them accepts
   for pid in "$@"; do

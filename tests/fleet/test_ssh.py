@@ -5,6 +5,8 @@ from __future__ import annotations
 import getpass
 import shutil
 import socket
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -222,3 +224,41 @@ def test_many_hosts_at_once(fleet: Sandbox, wire: SshTransport) -> None:
         answers = list(pool.map(one, range(16)))
     assert answers[1:] == [str(n).encode() for n in range(1, 16)]
     assert stuck.is_set()
+
+
+IMPORTERS = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from deployer.adapters.ssh import SshTransport
+from deployer.model.errors import Unreachable
+from deployer.model.fleet import Host
+from deployer.remote.verbs import Command
+
+class Spy:
+    alone = at_large = 0
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("paramiko", "fabric"):
+            Spy.alone += wire._guard.locked()
+            Spy.at_large += not wire._guard.locked()
+
+wire = SshTransport()
+sys.meta_path.insert(0, Spy())
+def call(number):
+    try:
+        wire.run(Host(f"web{number}", "127.0.0.1", int(sys.argv[1]), "root"), Command("true"))
+    except Unreachable as error:
+        return str(error)
+with ThreadPoolExecutor(100) as pool:
+    print(*set(pool.map(call, range(100))), sep="\\n")
+print(Spy.alone > 40, Spy.at_large)
+"""
+
+
+def test_a_hundred_hosts_at_once_import_once() -> None:
+    """The libraries are imported with the first connection, by one thread. When many did, some got half a module
+    (python gh-106176) and their hosts passed for unreachable."""
+    run = subprocess.run(
+        [sys.executable, "-c", IMPORTERS, str(free_port())], check=False, capture_output=True, text=True, timeout=120
+    )
+    assert run.stdout.splitlines()[1:] == ["True 0"], run.stdout + run.stderr
+    assert run.stdout.splitlines()[0].endswith(": connection refused"), run.stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -413,3 +414,17 @@ def test_a_plan_without_a_control_says_so() -> None:
     go(world)
     plan = plan_push(replace(world.request, limit=frozenset({"web3"})), world.release(), world.ports)
     assert "no host keeps the old release to compare with" in plan.warnings[-1]
+
+
+def test_every_host_is_put_back_before_any_is_read_back() -> None:
+    """Serving the old release comes first: with one worker for three hosts, three reverts, then three questions."""
+    world = World()
+    book = world.request.playbook.model_copy(update={"serial": ("100%",)})
+    world.request = replace(world.request, playbook=book)
+    world.probes.bad = NEW
+    with ThreadPoolExecutor(1) as one:
+        world.ports = replace(world.ports, executor=one)
+        assert go(world).exit_code == 3
+    asked = [call for call in world.hosts.calls if call[0] != "extend"]
+    first = asked.index(("revert", "web1"))
+    assert [verb for verb, _ in asked[first : first + 6]] == ["revert"] * 3 + ["survey"] * 3
