@@ -368,7 +368,7 @@ def everything() -> list[Case]:
         cases += [Case(shell, "silence", "watchdog", heal="tick")]
     cases += [Case("dash", "revert"), Case("dash", "revert", heal="tick")]
     cases += [Case("dash", "revert", "agent", heal="alone")]
-    return [*cases, Case("dash", again=True), Case("dash", heal="tick", again=True)]
+    return cases + [Case(shell, heal=heal, again=True) for shell in SHELLS for heal in ("boot", "tick")]
 
 
 def sample() -> list[Case]:
