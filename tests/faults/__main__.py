@@ -4,7 +4,7 @@
   script/faults sample                            about 150 kills and a handful of cells
   script/faults crash  [--shell dash] [--case "twice"] [--every 5]  the crash harness
   script/faults cuts   [--case xfs] [--every 5]   power cuts (root), with controls that must lose something
-  script/faults matrix [--command push] [--fault SIGKILL] [--step watch] [--resume FILE] [--part 2/4]
+  script/faults matrix [--command push] [--fault SIGKILL] [--step watch] [--shell bash] [--resume FILE] [--part 2/4]
   script/faults races  [--count 1000]             a confirmation against the end of its lease, two deployers (R5)
   script/faults rivals                            the same faults against a plain symlink deploy and iptables-apply (R9)
   script/faults table FILE...                     the tables of lines saved earlier
@@ -102,16 +102,17 @@ def cells(options: argparse.Namespace) -> Iterator[tuple[str, str, str]]:
 
 
 def matrix(options: argparse.Namespace) -> Iterator[Line]:
-    """The chosen cells, one after the other on one fleet."""
+    """The chosen cells, one after the other on one fleet of each shell (the system's own if none is named)."""
     by_name = {fault.name: fault for fault in FAULTS}
     done = {(line["command"], line["fault"], line["step"]) for line in saved(options.resume)}
     left = [cell for cell in cells(options) if cell not in done]
     part, parts = (int(number) for number in options.part.split("/"))
-    with fault_fleet() as fleet:
-        for command, name, step in left[part - 1 :: parts]:
-            result = try_cell(fleet, by_name[name], command, step)
-            if not result.skipped.startswith("makes"):
-                yield {"kind": "cell", **asdict(result)}
+    for shell in options.shell or [""]:
+        with fault_fleet(shell=shell) as fleet:
+            for command, name, step in left[part - 1 :: parts]:
+                result = try_cell(fleet, by_name[name], command, step)
+                if not result.skipped.startswith("makes"):
+                    yield {"kind": "cell", **asdict(result)}
 
 
 def saved(files: Sequence[str]) -> Iterator[Line]:

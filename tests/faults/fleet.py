@@ -54,11 +54,11 @@ DISK = "size=6m,nr_inodes=1500"
 
 
 class FaultFleet:
-    """small_disks: each host's state lies on a file system of its own (root only), so that it can be filled."""
+    """shell: see Sandbox. small_disks: each host's state lies on a file system of its own (root only), so that it can be filled."""
 
-    def __init__(self, folder: Path, hosts: int = 2) -> None:
+    def __init__(self, folder: Path, hosts: int = 2, shell: str = "") -> None:
         self.folder = folder.resolve()
-        self.sandbox = Sandbox(self.folder, hosts, "nginx")
+        self.sandbox = Sandbox(self.folder, hosts, "nginx", shell)
         self.fleet = Fleet(self.sandbox)
         self.relays: dict[str, Relay] = {}
         self.real_ports: dict[str, int] = {}
@@ -323,10 +323,10 @@ def masters(prefix: Path) -> list[int]:
 
 
 @contextmanager
-def fault_fleet(hosts: int = 2) -> Iterator[FaultFleet]:
+def fault_fleet(hosts: int = 2, shell: str = "") -> Iterator[FaultFleet]:
     """In a folder that is removed."""
     folder = Path(tempfile.mkdtemp(prefix="faults-"))
-    fleet = FaultFleet(folder, hosts)
+    fleet = FaultFleet(folder, hosts, shell)
     try:
         fleet.start()
         yield fleet
