@@ -60,6 +60,7 @@ class Place:
 
     def __init__(self, folder: Path, shell: str) -> None:
         self.folder, self.root, self.canary = folder, folder / "base/app", folder / "canary"
+        self.cases = folder / "cases"
         self.bin = folder / "bin"
         self.bin.mkdir()
         if shell:
@@ -100,11 +101,30 @@ class Place:
         env = {"PATH": f"{self.bin}:{os.environ['PATH']}", "HOME": str(self.folder)}
         return subprocess.run([*become, "sh", "-c", script], capture_output=True, timeout=timeout, env=env, cwd=self.folder / "outside", check=False)  # fmt: skip
 
+    def answers(self, calls: list[tuple[list[str], bytes]]) -> list[bytes]:
+        """The last line that each call of the agent (arguments, stdin) says. One shell runs them all: the agent's
+        functions are read once, each call is a subshell."""
+        text = agent_source().decode().replace("SELF=$0", f"SELF={self.folder}/agent")
+        head = re.sub(r'main "\$@"\nexit \$\?\n$', "", text.replace("T_PROVE=10", "T_PROVE=1"))
+        assert head != text
+        shutil.rmtree(self.cases, ignore_errors=True)
+        self.cases.mkdir()
+        for number, (_, stdin) in enumerate(calls):
+            (self.cases / str(number)).write_bytes(stdin)
+        lines = [
+            f"( main {shlex.join(words)} ) <{self.cases}/{number} 2>/dev/null | tail -n 1\n"
+            for number, (words, _) in enumerate(calls)
+        ]
+        (self.cases / "all").write_text(head + "".join(lines), encoding="utf-8", errors="surrogateescape")
+        said = self.run(f". {self.cases}/all").stdout.splitlines()
+        assert len(said) == len(calls), said[-3:]
+        return said
+
     def around(self) -> dict[str, str]:
         """All that is not ROOT, nor the other one that a call may name and `adopt` then makes: names, kinds, contents."""
-        found, roots = {}, {self.root, self.folder / "base/none"}
+        found, roots = {}, {self.root, self.folder / "base/none", self.cases}
         for path in sorted(self.folder.rglob("*")):
-            if roots & {path, *path.parents} or path.name == "cases":
+            if roots & {path, *path.parents}:
                 continue
             content = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() and not path.is_symlink() else ""
             found[str(path)] = f"{oct(path.lstat().st_mode)} {os.readlink(path) if path.is_symlink() else ''} {content}"
@@ -148,19 +168,13 @@ def arguments(chance: random.Random, place: Place) -> list[str]:
 @pytest.mark.timeout(0)
 @pytest.mark.skipif(os.geteuid() == 0 and shutil.which("setpriv") is None, reason="needs setpriv")
 def test_arguments(place: Place) -> None:
-    """One shell runs many calls: the agent's functions are read once, each call is a subshell."""
+    """Whatever is asked: one answer, and nothing outside ROOT."""
     chance = random.Random(20)
-    text = agent_source().decode().replace("SELF=$0", f"SELF={place.folder}/agent").replace("T_PROVE=10", "T_PROVE=1")
-    head = re.sub(r'main "\$@"\nexit \$\?\n$', "", text)
-    assert head != text
     before, done = place.around(), 0
     while done < CASES:
         count = min(BATCH, CASES - done)
-        calls = [arguments(chance, place) for _ in range(count)]
-        lines = [f"( main {shlex.join(words)} ) </dev/null 2>/dev/null | tail -n 1 | cut -c1-20\n" for words in calls]
-        (place.folder / "cases").write_text(head + "".join(lines), encoding="utf-8", errors="surrogateescape")
-        said = place.run(f". {place.folder}/cases").stdout
-        assert said.count(b'{"ok":') == count, said[-300:]
+        said = place.answers([(arguments(chance, place), b"") for _ in range(count)])
+        assert all(line.startswith(b'{"ok":') for line in said), said
         assert not place.canary.exists()
         assert place.around() == before
         done += count
@@ -223,20 +237,22 @@ def stream(chance: random.Random, place: Place) -> bytes:
 def test_streams(place: Place) -> None:
     """Whatever is unpacked: nothing outside ROOT, and a staged release is regular files that its manifest names."""
     chance = random.Random(21)
-    before, staged = place.around(), 0
-    for number in range(max(10, CASES // 20)):
-        (place.folder / "cases").write_bytes(stream(chance, place))
-        release = f"{number:010x}-11111111"
-        said = place.run(f"sh {place.folder}/agent stage {place.root} {release} < {place.folder}/cases").stdout
-        assert said.splitlines()[-1][:6] == b'{"ok":', said
-        assert place.around() == before, number
-        tree = place.root / "releases" / release
-        if tree.exists():
-            staged += 1
-            assert b'"ok":true' in said
-            files = {str(p.relative_to(tree)) for p in tree.rglob("*") if not p.is_dir()}
-            assert not [p for p in tree.rglob("*") if p.is_symlink() or not (p.is_file() or p.is_dir())]
-            listed = {line[66:] for line in (tree / ".manifest").read_text().splitlines()}
-            assert files == listed | {".manifest"}
-            shutil.rmtree(tree)
+    before, done, staged, all_of_them = place.around(), 0, 0, max(10, CASES // 20)
+    while done < all_of_them:
+        count = min(BATCH, all_of_them - done)
+        releases = [f"{number:010x}-11111111" for number in range(done, done + count)]
+        said = place.answers([(["stage", str(place.root), name], stream(chance, place)) for name in releases])
+        assert place.around() == before, done
+        for release, line in zip(releases, said, strict=True):
+            assert line.startswith(b'{"ok":'), line
+            tree = place.root / "releases" / release
+            assert tree.exists() == line.startswith(b'{"ok":true'), line
+            if tree.exists():
+                staged += 1
+                files = {str(p.relative_to(tree)) for p in tree.rglob("*") if not p.is_dir()}
+                assert not [p for p in tree.rglob("*") if p.is_symlink() or not (p.is_file() or p.is_dir())]
+                listed = {line[66:] for line in (tree / ".manifest").read_text().splitlines()}
+                assert files == listed | {".manifest"}
+                shutil.rmtree(tree)
+        done += count
     assert CASES < 1000 or staged
