@@ -133,17 +133,16 @@ class Page(BaseHTTPRequestHandler):
 
 
 def main() -> None:
-    """Serve until the parent is gone or --seconds have passed."""
+    """Serve until the parent is gone."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--seconds", type=float, default=3600)
     parser.add_argument("--ready", type=Path, help="a file that is there as soon as the port is ours")
     options = parser.parse_args()
-    shop, parent, end = Shop(options.port), os.getppid(), time.monotonic() + options.seconds
+    shop, parent = Shop(options.port), os.getppid()
     if options.ready:
         options.ready.touch()
     threading.Thread(target=shop.serve_forever, daemon=True).start()
-    while os.getppid() == parent and time.monotonic() < end:
+    while os.getppid() == parent:
         shop.note()
         time.sleep(0.5)
 
