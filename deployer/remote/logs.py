@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import json
-import math
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -137,6 +136,6 @@ def whole(value: object, least: int = 0) -> int:
 
 def milliseconds(value: object) -> float:
     """A finite time, not negative."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < MOST * 10**10:
         raise ValueError(f"{value!r:.40} is no time")
     return float(value)

@@ -301,6 +301,18 @@ def test_an_answer_of_the_right_shape_and_any_values(body: dict[str, object]) ->
     assert all(ms >= 0 and many >= 0 for ms, many in found.counts.lat)
 
 
+@pytest.mark.parametrize("ms", ["1" + "0" * 400, "-1", "1e999", "NaN", "true", '"5"'])
+def test_a_time_that_is_none(ms: str) -> None:
+    """Refused, not raised: an integer of 400 digits is one that no float holds."""
+    log = dict.fromkeys(("n", "err", "look", "miss", "orig", "probe", "bad", "used", "exit"), 0)
+    body = {"release": "", "state": "ok", "inode": 1, "start": 0, "skipped": 0, "rotated": False, "log": log}
+    answer = json.dumps({**body, "log": {**log, "lat": [["MS", 1]]}})
+    with pytest.raises(HostError, match="the answer is no answer"):
+        parse_logs(answer.replace('"MS"', ms).encode(), [AT_END])
+    (found,) = parse_logs(answer.replace('"MS"', "12.5").encode(), [AT_END])
+    assert found.counts.lat == ((12.5, 1),)
+
+
 def test_counters_are_differences() -> None:
     before = parse_counters(b"n 10\nlook 9\nmiss 3\nsince 5\nodd thing 3\n")
     after = parse_counters(b"n 30\nlook 25\nmiss 4\norig 3\nsince 5\n")
