@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 @dataclass(frozen=True, slots=True)
 class Examination:
     """user: who logged in. root: may it do what needs root: "" yes, else why not; how: by what (`root`, `sudo`, `sudo
-    with a password`, or `an ordinary user` below a deploy_prefix). missing: tools that hostctl.sh needs and lacks.
+    with a password`, or `an ordinary user` below a deploy_prefix). missing: tools that hostctl needs and lacks.
     versions: binary -> the first line it says of itself; "" where it is not there. clock: seconds it is ahead of us.
     free_kb: where releases go. agent: is this version's host agent installed? adopted, alarm, layers: of the survey.
     real: not below a deploy_prefix."""

@@ -10,7 +10,7 @@ from deployer.model.errors import Unreachable
 from deployer.remote.layout import Layout
 from deployer.remote.verbs import Command, Elevated
 
-TOOLS = re.compile(r"^for tool in (.+); do$", re.MULTILINE)
+TOOLS = re.compile(r"^ *for tool in (.+); do$", re.MULTILINE)
 # service -> (host variable, default, option that prints the version)
 BINARIES: Mapping[str, tuple[tuple[str, str, str], ...]] = {
     "nginx": (("nginx_bin", "nginx", "-v"),),
@@ -47,7 +47,7 @@ def look(layout: Layout, service: str, names: Mapping[str, object], tools: Itera
 
 
 def agent_tools(source: bytes) -> tuple[str, ...]:
-    """The tools hostctl.sh refuses to go without: from itself, so that there is one list."""
+    """The tools hostctl refuses to go without: from itself, so that there is one list."""
     found = TOOLS.search(source.decode())
     return tuple(found[1].split()) if found else ()
 

@@ -9,17 +9,24 @@ from importlib import resources
 
 from deployer.model.fleet import Host
 
+# The agent's files by subject, in the order in which they are joined: the last one runs what the others define.
+PARTS = (
+    *("main", "words", "time", "lock", "durable", "record", "process", "stage", "deploy", "watchdog", "adopt"),
+    *("answer", "run"),
+)
+
 
 @functools.cache
 def agent_source() -> bytes:
-    """hostctl.sh as shipped."""
-    return resources.files("deployer.remote").joinpath("hostctl.sh").read_bytes()
+    """The host agent as shipped: one script of POSIX sh, joined from the files of hostctl/."""
+    folder = resources.files("deployer.remote").joinpath("hostctl")
+    return b"".join(folder.joinpath(f"{part}.sh").read_bytes() for part in PARTS)
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
     """prefix: below which everything of this host lies ("" on a real machine). base: what all playbooks share.
-    root: of one playbook. dest: what the service reads; after adopt a link to root/current. agent: hostctl.sh under
+    root: of one playbook. dest: what the service reads; after adopt a link to root/current. agent: hostctl under
     its own hash, never overwritten in place (a running shell would execute garbage, measured)."""
 
     prefix: str

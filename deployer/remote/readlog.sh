@@ -1,13 +1,14 @@
 #!/bin/sh
-# Reads access logs as counts (remote/logs.py says how); POSIX sh, sent as text, nothing is installed. root and cap (bytes of
-# one log in one read) are set before it; a loop with calls of follow and run comes after it. Each call prints one line of
-# JSON; awk's own object is in it.
+# Reads access logs as counts (remote/logs.py says how); POSIX sh, sent as text, nothing is installed. root and cap
+# (bytes of one log in one read) are set before it; a loop with calls of follow and run comes after it. Each call prints
+# one line of JSON; awk's own object is in it.
 : "${root:?}" "${cap:?}"
 set -u; umask 077; LC_ALL=C; export LC_ALL
 begin() { # STATE INODE START SKIPPED ROTATED
   link=$(readlink "$root/current" 2>/dev/null) && link=${link#releases/} || link=
   case $link in *[!0-9a-f-]*) link= ;; esac
-  printf '{"release":"%s","state":"%s","inode":%s,"start":%s,"skipped":%s,"rotated":%s,"log":' "$link" "$1" "$2" "$3" "$4" "$5"
+  printf '{"release":"%s","state":"%s","inode":%s,"start":%s,"skipped":%s,"rotated":%s,"log":' \
+    "$link" "$1" "$2" "$3" "$4" "$5"
 }
 nothing() { begin "$1" 0 0 0 false; echo 'null}'; }
 look() { # FD: ino and size of what is open there, wherever its name is now

@@ -1,4 +1,4 @@
-"""What a phrasebook is: the shell functions by which hostctl.sh checks, reloads, starts and questions one server.
+"""What a phrasebook is: the shell functions by which hostctl checks, reloads, starts and questions one server.
 
 `script` returns POSIX sh that defines, for dash and busybox ash alike:
 

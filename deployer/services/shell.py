@@ -1,5 +1,5 @@
 """Shell functions that several phrasebooks share. POSIX sh for dash, busybox ash, bash and mksh; needs /proc, no tool
-beyond what hostctl.sh needs. They read DEST and ROOT (see base.py).
+beyond what hostctl needs. They read DEST and ROOT (see base.py).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The real thing for the contract suite: hostctl.sh under a chosen shell, with a toy service that has a process."""
+"""The real thing for the contract suite: hostctl under a chosen shell, with a toy service that has a process."""
 
 from __future__ import annotations
 

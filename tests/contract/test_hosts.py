@@ -1,4 +1,4 @@
-"""The contract of the host verbs: the same tests on the fakes and on real sshd + hostctl.sh (dash, busybox ash)."""
+"""The contract of the host verbs: the same tests on the fakes and on real sshd + hostctl (dash, busybox ash)."""
 
 from __future__ import annotations
 

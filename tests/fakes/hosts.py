@@ -1,4 +1,4 @@
-"""Hosts in memory: the same verbs and rules as hostctl.sh (the contract suite holds both to them), in no time.
+"""Hosts in memory: the same verbs and rules as hostctl (the contract suite holds both to them), in no time.
 
 A FakeHosts can break any call: before its effect, after it, once or for good.
 """

@@ -1,4 +1,4 @@
-"""The shell functions of one service on one real server, without a deployer: what hostctl.sh would call."""
+"""The shell functions of one service on one real server, without a deployer: what hostctl would call."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Phrases:
     root: Path
 
     def call(self, function: str, *words: str, shell: str = "sh") -> subprocess.CompletedProcess[str]:
-        """One function in a fresh shell, as hostctl.sh calls it."""
+        """One function in a fresh shell, as hostctl calls it."""
         settings = ServiceSettings(
             f"{self.host.prefix}{dest(self.sandbox.service)}",
             str(self.root),
@@ -60,7 +60,7 @@ class Phrases:
         return self.root / "releases" / release
 
     def switch(self, release: str) -> None:
-        """What hostctl.sh does before it calls service_reload."""
+        """What hostctl does before it calls service_reload."""
         (self.root / "next").symlink_to(f"releases/{release}")
         (self.root / "next").rename(self.root / "current")
 

@@ -1,4 +1,4 @@
-"""hostctl.sh when things break: killed at bad moments, corrupted, out of space. On this machine, without a wire."""
+"""hostctl when things break: killed at bad moments, corrupted, out of space. On this machine, without a wire."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from deployer.model.fleet import Host
 from deployer.model.release import Package
 from deployer.model.state import HostState, Order
 from deployer.remote import verbs
-from deployer.remote.layout import agent_source, layout_for
+from deployer.remote.layout import layout_for
 from deployer.services.base import ServiceSettings, assignments
 from deployer.services.headers import cache_hit
 from deployer.services.nginx import Nginx
@@ -155,11 +155,6 @@ def test_the_password_line_never_reaches_the_agent(asks: bool, tmp_path: Path) -
     path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
     done = subprocess.run(["sh", "-c", asked.line], input=asked.stdin, capture_output=True, env=path, check=True)
     assert done.stdout == b"payload\nmore"
-
-
-def test_the_agent_is_small() -> None:
-    """It is read by people at night."""
-    assert len(agent_source().splitlines()) <= 400
 
 
 @pytest.mark.parametrize(
