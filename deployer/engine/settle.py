@@ -61,8 +61,9 @@ def settle(request: Request, ports: Ports, verb: Verb, end: HostEnd) -> tuple[Ou
 
 
 def unsettled(result: HostState | HostError, after: HostState | HostError) -> bool:
-    """Worth another question: silent, or on its way back (its watchdog may have taken over); not one that is stuck."""
-    if isinstance(result, Refused) and result.code != "busy":
+    """Worth another question: silent, rebooting, or on its way back (its watchdog may have taken over); not one that is
+    stuck."""
+    if isinstance(result, Refused) and not result.passing:
         return False
     return isinstance(after, Unreachable) or (isinstance(after, HostState) and after.in_flight)
 

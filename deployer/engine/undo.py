@@ -32,6 +32,7 @@ def revert_all(
     unanswered: hosts whose activation was never answered, so that it may still come."""
     ports.emit(Phase("revert", f"putting {len(touched)} host(s) back"))
     ends: dict[str, HostOutcome] = {}
+    leaving: set[str] = set()
     last = ports.clock.monotonic() + order.lease + GRACE
     settles = clock_time(ports.clock.now() + order.lease)
     todo, warned = [plan.hosts[name].host for name in touched], False
@@ -43,10 +44,10 @@ def revert_all(
                 lambda h: ports.hosts.revert(h, order),
                 lambda h, r: proven(ports, h, r, "" if h.name in unanswered else plan.hosts[h.name].current),
             )
-            ends |= {n: revert_end(r, plan.hosts[n].current, settles) for n, r in results.items()}
+            leaving |= announce_leaving(ports, results, leaving)
+            ends |= {n: revert_end(r, plan.hosts[n].current, settles, n in leaving) for n, r in results.items()}
             again = [host for host in todo if ask_again(results[host.name], ends[host.name])]
-            if again and not warned:
-                names = ", ".join(host.name for host in again)
+            if not warned and (names := ", ".join(host.name for host in again if host.name not in leaving)):
                 ports.emit(Notice("warning", f"{names}: not back yet; reverts itself by {settles}; still asking"))
                 warned = True
             todo = again
@@ -67,10 +68,11 @@ def revert_all(
 
 
 def proven(ports: Ports, host: Host, reverted: HostState | HostError, previous: str) -> HostState:
-    """Read back with a question of its own. A full disk takes no revert, nor did it take the activation before it:
-    such a host may be on `previous` still ("": its activation may yet come, so reading proves nothing)."""
-    full = isinstance(reverted, Refused) and reverted.code == "disk"
-    if isinstance(reverted, HostError) and not full:
+    """Read back with a question of its own. A full disk takes no revert, nor did it take the activation before it, and
+    neither does a host that is shutting down: such a host may be on `previous` still ("": its activation may yet come,
+    so reading proves nothing)."""
+    unable = isinstance(reverted, Refused) and reverted.code in ("disk", "stopping")
+    if isinstance(reverted, HostError) and not unable:
         raise reverted
     state = ports.hosts.survey(host)
     if isinstance(reverted, HostError) and not state.verified_on(previous):
@@ -79,14 +81,25 @@ def proven(ports: Ports, host: Host, reverted: HostState | HostError, previous: 
 
 
 def ask_again(result: HostState | HostError, end: HostOutcome) -> bool:
-    """Silence and a busy host are worth another question; a host that said it is stuck is not."""
+    """Silence, a busy host and one that reboots are worth another question; a host that said it is stuck is not."""
     if isinstance(result, Refused):
-        return result.code == "busy"
+        return result.passing
     return isinstance(result, Unreachable) or not end.verified
 
 
-def revert_end(result: HostState | HostError, previous: str, settles: str) -> HostOutcome:
-    """How one touched host ended."""
+def announce_leaving(ports: Ports, results: Mapping[str, HostState | HostError], known: set[str]) -> set[str]:
+    """The hosts that say they are shutting down, each told once: what follows is silence, and no reason to fear."""
+    leaving = {n for n, r in results.items() if isinstance(r, Refused) and r.code == "stopping"}
+    if new := ", ".join(sorted(leaving - known)):
+        ports.emit(Notice("warning", f"{new}: going down; comes back on the old release; waiting for it"))
+    return leaving
+
+
+def revert_end(result: HostState | HostError, previous: str, settles: str, leaving: bool = False) -> HostOutcome:
+    """How one touched host ended. leaving: it said that it was shutting down."""
+    if leaving and isinstance(result, Refused | Unreachable):
+        back = f"going down: comes back on {previous} when it boots, and was not seen again by {settles}"
+        return HostOutcome("pending" if isinstance(result, Refused) else "unreachable", error=back)
     if isinstance(result, Unreachable):
         return HostOutcome("unreachable", error=f"{result}; if it is pending it reverts itself by {settles}")
     if isinstance(result, HostError):

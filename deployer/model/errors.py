@@ -74,10 +74,16 @@ class Refused(HostError):
     """The host answered and refused; it says so, so its state is known.
 
     code: one word of the host protocol: usage, unadopted, invalid, unproven, stale, mismatch, busy, expired,
-    corrupt, disk, stuck, unsafe, missing (a tool or a release is not there).
+    corrupt, disk, stuck, unsafe, stopping (the host is shutting down: it boots into its good release), missing (a tool
+    or a release is not there).
     """
 
     code: str = "usage"
+
+    @property
+    def passing(self) -> bool:
+        """The reason is of the moment: the same question gets another answer later."""
+        return self.code in ("busy", "stopping")
 
 
 @dataclass

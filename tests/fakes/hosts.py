@@ -5,6 +5,7 @@ A FakeHosts can break any call: before its effect, after it, once or for good.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -42,9 +43,29 @@ class Machine:
     never_loads: set[str] = field(default_factory=set)  # releases the process accepts and does not load
     changes: dict[str, str] = field(default_factory=dict)  # release -> what taking it costs, where it is no reload
     disk_full: bool = False
+    goes: float = math.inf  # since when it shuts down
+    gone: float = math.inf  # from when on nothing answers
+    boots: float = math.inf  # when it is back
+
+    def shut_down(self, now: float, takes: float, away: float) -> None:
+        """It takes so many seconds to go down, and as many as `away` to be back."""
+        self.goes, self.gone, self.boots = now, now + takes, now + takes + away
+
+    def power(self, now: float, verb: str) -> None:
+        """What a host says on its way down, and when it is off."""
+        if self.gone <= now < self.boots:
+            raise Unreachable("connection refused", sent=False)
+        if self.goes <= now < self.gone and verb in ("activate", "revert"):
+            raise Refused(f"this host is going down: it comes back on {self.good}", "stopping")
 
     def tick(self, now: float) -> None:
-        """What the watchdog does by itself."""
+        """What the watchdog and the boot unit do by themselves."""
+        if now >= self.boots:
+            self.goes = self.gone = self.boots = math.inf
+            if self.phase != "idle":
+                self.go_back()
+        elif now >= self.goes:  # the watchdog is among the first to be ended
+            return
         if self.phase in ("armed", "pending", "reverting") and now >= self.deadline:
             self.go_back()
 
@@ -78,6 +99,7 @@ class FakeHosts:
         self._break(verb, host.name, "before")
         machine = self.machines[host.name]
         machine.tick(self.clock.monotonic())
+        machine.power(self.clock.monotonic(), verb)
         effect(machine)
         self._break(verb, host.name, "after")
         return self._state(machine, machine.changes.get(weigh, "reload") if weigh else "")

@@ -1,0 +1,97 @@
+"""A host that is shut down while a deploy is pending on it: it boots into its old release, and is waited for."""
+
+from __future__ import annotations
+
+import pytest
+
+from deployer.engine.push import push
+from deployer.engine.settle import abort
+from deployer.model.events import Judged, Notice
+from deployer.model.outcome import Outcome
+from tests.fakes.hosts import ADOPTED
+from tests.fakes.world import NEW, World
+
+
+def shut_down_at_the_verdict(world: World, name: str, takes: float, away: float) -> None:
+    """As soon as the canary is judged: somebody reboots `name` because it is slow."""
+
+    def emit(event: object) -> None:
+        world.events.append(event)  # type: ignore[arg-type]
+        if isinstance(event, Judged):
+            world.machines[name].shut_down(world.clock.monotonic(), takes, away)
+
+    world.ports = type(world.ports)(
+        world.hosts, world.probes, world.clock, world.clock.pulse, world.ports.executor, emit
+    )
+
+
+def pushed(world: World) -> Outcome:
+    return push(world.request, world.release(NEW), world.ports, world.ledger, world.policy)
+
+
+@pytest.mark.parametrize(("takes", "away"), [(4.0, 10.0), (20.0, 5.0), (0.0, 12.0)])
+def test_a_reboot_within_the_deadline_is_waited_for(takes: float, away: float) -> None:
+    """Exit 3: the host is back and verified, told as going down and not as stuck."""
+    world = World()
+    world.probes.bad = NEW
+    shut_down_at_the_verdict(world, "web1", takes, away)
+    outcome = pushed(world)
+    assert (outcome.result, outcome.exit_code) == ("reverted", 3), outcome
+    assert (outcome.hosts["web1"].state, outcome.hosts["web1"].verified) == ("reverted", True)
+    assert world.running() == dict.fromkeys(world.names, ADOPTED)
+    told = [event.text for event in world.events if isinstance(event, Notice)]
+    assert sum("web1: going down; comes back on the old release" in text for text in told) == (takes > 0)
+    assert not world.hosts.calls.count(("activate", "web2")), "the others were left alone"
+
+
+def test_a_host_that_stays_away_is_named_as_going_down() -> None:
+    """Its deadline is over: exit 4, and what is said of it is what will happen; then it does."""
+    world = World()
+    world.probes.bad = NEW
+    shut_down_at_the_verdict(world, "web1", 4.0, 120.0)
+    outcome = pushed(world)
+    assert (outcome.result, outcome.exit_code) == ("stranded", 4)
+    end = outcome.hosts["web1"]
+    assert (end.state, end.verified) == ("unreachable", False)
+    assert f"going down: comes back on {ADOPTED}" in end.error
+    world.settle()
+    assert world.running() == dict.fromkeys(world.names, ADOPTED)
+
+
+def test_a_host_that_hangs_in_its_shutdown() -> None:
+    """It answers to the last, and always that it is going down: it is pending, not failed."""
+    world = World()
+    world.probes.bad = NEW
+    shut_down_at_the_verdict(world, "web1", 90.0, 5.0)
+    end = pushed(world).hosts["web1"]
+    assert end.state == "pending"
+    assert f"going down: comes back on {ADOPTED}" in end.error
+
+
+def test_a_host_that_is_going_down_takes_no_activation() -> None:
+    """Nothing was changed on it: the push is undone without blame, and it is not waited for in vain."""
+    world = World()
+    shut_down_at_the_verdict(world, "web2", 10.0, 30.0)
+    outcome = pushed(world)
+    assert (outcome.result, outcome.exit_code) == ("reverted", 3), outcome
+    assert "going down" in outcome.error
+    assert "quarantined" not in outcome.hint
+    assert world.running() == dict.fromkeys(world.names, ADOPTED)
+
+
+def test_abort_waits_for_a_host_that_reboots() -> None:
+    """What a dead deployer left pending, on a host that somebody restarts meanwhile."""
+    world = World()
+    activate(world, "web1")
+    world.machines["web1"].shut_down(world.clock.monotonic(), 6.0, 8.0)
+    outcome, _ = abort(world.request, world.ports)
+    assert outcome.result == "reverted", outcome
+    assert world.running() == dict.fromkeys(world.names, ADOPTED)
+
+
+def activate(world: World, name: str) -> None:
+    """As a deployer that died right afterwards left it."""
+    machine = world.machines[name]
+    machine.releases[NEW] = {"nginx.conf": "1" * 64}
+    machine.deploy, machine.fence, machine.target, machine.current, machine.loaded = "2-aaaa", 2, NEW, NEW, NEW
+    machine.phase, machine.deadline, machine.hard = "pending", world.clock.monotonic() + 30, 10**6
