@@ -9,16 +9,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from deployer.adapters.git_objects import open_repository, read_blobs, run_git
+from deployer.adapters.git_objects import open_repository, read_blobs, reason, run_git, say_git, with_input
 from deployer.adapters.yaml_source import did_you_mean
 from deployer.model.errors import DeployError, InputError
 from deployer.model.fleet import Host
 from deployer.model.release import FILE_PATH, MAX_BYTES, MAX_FILES, MAX_PATH, Package, Release, SourceFile, release_id
-
-if TYPE_CHECKING:
-    pass
 
 HEX = re.compile(r"[0-9a-f]{4,40}")
 REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/+-]*(?:[~^]\d*)*|@(?:[~^]\d*)*")
@@ -57,15 +53,23 @@ class Repository:
             raise InputError(f"{revision!r} is not a revision", hint="write a branch, a tag or a commit")
         try:
             sha = self._git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
-            commit = self.repo.commit(sha)
-        except (git.GitCommandError, git.BadName, ValueError):
+        except git.GitCommandError:
             raise InputError(
                 f"cannot find the revision {revision!r}: {self._why(revision)}", hint=self._near(revision)
             ) from None
-        return Commit(commit.hexsha, str(commit.summary), str(commit.author.name), int(commit.committed_date))
+        words = (
+            "log",
+            "-1",
+            "--no-show-signature",
+            "--encoding=UTF-8",
+            "--no-color",
+            "--format=%H%x00%an%x00%ct%x00%s",
+        )
+        found, author, time, subject = self._git(*words, "--end-of-options", sha, "--").split("\0", 3)
+        return Commit(found, subject, author, int(time))
 
     def _git(self, *words: str) -> str:
-        return str(run_git(self.repo, *words))
+        return say_git(self.repo, *words)
 
     def _why(self, revision: str) -> str:
         import git
@@ -116,8 +120,7 @@ class Repository:
     def _tree(self, sha: str, folder: str) -> Iterator[tuple[str, str, str, int]]:
         """(mode, blob, path below folder, bytes); names come raw, separated by NUL, so none can pretend to be two."""
         words = ("ls-tree", "-r", "-l", "-z", "--full-tree", "--end-of-options", sha, "--", f"{folder}/")
-        listing = run_git(self.repo, *words, stdout_as_string=False, strip_newline_in_stdout=False)
-        for entry in bytes(listing).split(b"\0"):
+        for entry in run_git(self.repo, *words).split(b"\0"):
             if entry:
                 head, _, name = entry.partition(b"\t")
                 mode, _, blob, length = head.decode().split()
@@ -128,11 +131,9 @@ class Repository:
         """The oldest ancestor that has the very same files: reverting a commit gives back the old identity. Every
         commit that touches the folder is looked at, in all lines of history."""
         folder = self._folder(playbook)
-        wanted = self._subtree(sha, folder)
-        oldest = sha
-        for commit in self.repo.iter_commits(sha, paths=folder, full_history=True):
-            if self._subtree(commit.hexsha, folder) == wanted:
-                oldest = commit.hexsha
+        touching = self._git("rev-list", "--full-history", "--end-of-options", sha, "--", folder).split()
+        wanted, *trees = self._subtrees([sha, *touching], folder)
+        oldest = [sha, *(one for one, tree in zip(touching, trees, strict=True) if tree == wanted)][-1]
         if oldest in self._shallow():
             raise DeployError(
                 f"cannot name the release: the history of this clone ends at {oldest[:10]}",
@@ -140,23 +141,27 @@ class Repository:
             )
         return oldest
 
-    def _subtree(self, sha: str, folder: str) -> str:
-        try:
-            return str((self.repo.commit(sha).tree / folder).hexsha)
-        except KeyError:
-            return ""
+    def _subtrees(self, shas: Sequence[str], folder: str) -> list[str]:
+        """The tree of `folder` in each of these commits, "" where there is none."""
+        asked = "".join(f"{sha}:{folder}\n" for sha in shas).encode()
+        said = with_input(self.repo, asked, "cat-file", "--batch-check=%(objectname) %(objecttype)").splitlines()
+        return [line.split()[0].decode() if line.endswith(b" tree") else "" for line in said]
 
     def _shallow(self) -> set[str]:
         file = Path(self.repo.common_dir) / "shallow"
         return set(file.read_text().split()) if file.is_file() else set()
 
-    def release(self, revision: str, playbook: str, hosts: Sequence[Host], render: Render) -> Release:
-        """The release of `playbook` at `revision`, rendered for `hosts`."""
-        commit = self.resolve(revision)
-        sources = self.sources(commit.sha, playbook)
+    def release(self, commit: Commit, playbook: str, hosts: Sequence[Host], render: Render) -> Release:
+        """The release of `playbook` at `commit`, rendered for `hosts`. Raises InputError, or DeployError where git
+        cannot be read."""
+        import git
+
+        try:
+            sources, origin = self.sources(commit.sha, playbook), self.origin_commit(commit.sha, playbook)
+        except git.GitCommandError as error:
+            raise DeployError(f"cannot read {commit.sha[:10]} from git: {reason(error)}") from None
         rendered = render(sources, hosts)
-        drafts = {name: Package("", files) for name, files in rendered.items()}
-        named = release_id(self.origin_commit(commit.sha, playbook), sources, drafts)
+        named = release_id(origin, sources, {name: Package("", files) for name, files in rendered.items()})
         packages = {name: Package(named, files) for name, files in rendered.items()}
         return Release(named, playbook, commit.sha, commit.subject, commit.author, packages)
 

@@ -1,19 +1,26 @@
-"""git, hardened: no hooks, no fsmonitor, no prompt, no process that outlives its call. All git goes through here."""
+"""git, hardened: no hooks, no fsmonitor, no prompt, no process that outlives its call, a deadline on each.
+
+All git goes through here; GitPython finds the repository, and reads its references and its configuration.
+"""
 
 from __future__ import annotations
 
 import io
+import os
+import signal
+import subprocess
 import tempfile
-import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from deployer.model.errors import DeployError
 
 if TYPE_CHECKING:
     from git import Repo
 
+SECONDS = 60.0  # for one call that asks nobody else
 SAFE = {
     "core.fsmonitor": "false",
     "core.hooksPath": "/dev/null",
@@ -48,29 +55,56 @@ def open_repository(root: Path) -> Repo:
     return repo
 
 
-def run_git(repo: Repo, *words: str, **options: Any) -> Any:
-    """One git call in a session of its own: a Ctrl-C in the terminal is meant for us and must not kill git halfway.
-    GitPython leaves its timer running then, and a command that was interrupted would end only with it."""
-    before = set(threading.enumerate())
+def run_git(
+    repo: Repo,
+    *words: str,
+    stdin: IO[bytes] | None = None,
+    env: Mapping[str, str] | None = None,
+    seconds: float = SECONDS,
+) -> bytes:
+    """What one git call prints. It runs in a session of its own: a Ctrl-C in the terminal is meant for us and must not
+    kill git halfway; after `seconds` all of that session is killed. Raises GitCommandError. Thread safe: nothing is
+    kept between calls."""
+    import git
+
+    process = subprocess.Popen(
+        ["git", *words],
+        cwd=repo.working_dir,
+        env={**os.environ, "LANGUAGE": "C", "LC_ALL": "C", **repo.git.environment(), **(env or {})},
+        stdin=stdin or subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
     try:
-        return repo.git.execute(["git", *words], start_new_session=True, **options)
-    except KeyboardInterrupt:
-        for thread in set(threading.enumerate()) - before:
-            if isinstance(thread, threading.Timer):
-                thread.cancel()
-        raise
+        said, complaint = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        raise git.GitCommandError(["git", *words], None, f"fatal: git did not end within {seconds:g} s") from None
+    if process.returncode:
+        raise git.GitCommandError(["git", *words], process.returncode, complaint, said)
+    return said
+
+
+def say_git(repo: Repo, *words: str, **options: Any) -> str:
+    """The same as text, without its last newline. options: see run_git."""
+    return run_git(repo, *words, **options).decode("utf-8", "backslashreplace").removesuffix("\n")
+
+
+def with_input(repo: Repo, text: bytes, *words: str, **options: Any) -> bytes:
+    """The same with `text` on its standard input. options: see run_git."""
+    with tempfile.TemporaryFile() as stdin:
+        stdin.write(text)
+        stdin.seek(0)
+        return run_git(repo, *words, stdin=stdin, **options)
 
 
 def read_blobs(repo: Repo, shas: Sequence[str]) -> list[bytes]:
     """Contents of blobs, by one `cat-file --batch` that ends with the call (GitPython's own reader keeps a process
-    running, which a Ctrl-C kills). Raises GitCommandError."""
-    with tempfile.TemporaryFile() as wanted:
-        wanted.write("".join(f"{sha}\n" for sha in shas).encode())
-        wanted.seek(0)
-        said = run_git(
-            repo, "cat-file", "--batch", istream=wanted, stdout_as_string=False, strip_newline_in_stdout=False
-        )
-    stream, found = io.BytesIO(bytes(said)), []
+    running, which a Ctrl-C kills and whose answers threads take from each other). Raises GitCommandError."""
+    said = with_input(repo, "".join(f"{sha}\n" for sha in shas).encode(), "cat-file", "--batch")
+    stream, found = io.BytesIO(said), []
     for sha in shas:
         head = stream.readline().split()
         if len(head) != 3 or head[1] != b"blob":
@@ -78,3 +112,10 @@ def read_blobs(repo: Repo, shas: Sequence[str]) -> list[bytes]:
         found.append(stream.read(int(head[2])))
         stream.read(1)
     return found
+
+
+def reason(error: Exception) -> str:
+    """The last line that git said."""
+    lines = [line.strip(" '") for line in str(getattr(error, "stderr", error)).splitlines() if line.strip(" '")]
+    fatal = [line for line in lines if "fatal" in line or "error" in line]
+    return (fatal or lines or ["git failed"])[-1].removeprefix("stderr: '")[:300]

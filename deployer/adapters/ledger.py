@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deployer.adapters.git_objects import open_repository, read_blobs, run_git
+from deployer.adapters.git_objects import open_repository, read_blobs, reason, say_git, with_input
 from deployer.adapters.ledger_proof import refuse_rewritten
 from deployer.adapters.runs import Runs, entry_from_json, entry_to_json
 from deployer.model.errors import DeployError, InputError, LedgerMoved, LedgerUnavailable
@@ -59,7 +59,7 @@ class GitLedger:
 
     def _git(self, *words: str, **options: Any) -> str:
         """One git call, bounded; GitCommandError goes to the caller."""
-        return str(run_git(self.repo, *words, kill_after_timeout=SECONDS, **options))
+        return say_git(self.repo, *words, seconds=SECONDS, **options)
 
     def _value(self, ref: str) -> str:
         import git
@@ -153,13 +153,8 @@ class GitLedger:
         return self._git("commit-tree", *parents, "-m", sentence(entry), tree, env=env)
 
     def _write(self, kind: str, text: str) -> str:
-        import tempfile
-
-        with tempfile.TemporaryFile() as stdin:
-            stdin.write(text.encode())
-            stdin.seek(0)
-            words = ("hash-object", "-w", "--stdin") if kind == "blob" else ("mktree",)
-            return self._git(*words, istream=stdin)
+        words = ("hash-object", "-w", "--stdin") if kind == "blob" else ("mktree",)
+        return with_input(self.repo, text.encode(), *words, seconds=SECONDS).decode().strip()
 
     def _swap(self, sha: str) -> None:
         """Move the branch from the head we read to `sha`, or raise LedgerMoved. A reply that was lost is looked up."""
@@ -215,10 +210,3 @@ def sentence(entry: Entry) -> str:
         "OUTCOME": f"{entry.command} of {entry.playbook} {entry.release}: {entry.result}",
     }[entry.record]
     return " ".join(f"{words} (deploy {entry.deploy}){': ' + entry.because if entry.because else ''}".split())[:500]
-
-
-def reason(error: Exception) -> str:
-    """The last line that git said."""
-    lines = [line.strip(" '") for line in str(getattr(error, "stderr", error)).splitlines() if line.strip(" '")]
-    fatal = [line for line in lines if "fatal" in line or "error" in line]
-    return (fatal or lines or ["git failed"])[-1].removeprefix("stderr: '")[:300]

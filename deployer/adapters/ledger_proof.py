@@ -8,13 +8,12 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deployer.adapters.git_objects import run_git
+from deployer.adapters.git_objects import run_git, say_git
 from deployer.model.errors import DeployError
 
 if TYPE_CHECKING:
     from git import Repo
 
-SECONDS = 60
 ADDED = re.compile(r":000000 100644 0+ [0-9a-f]+ A\trecords/(\d{6,})\.json")
 
 
@@ -40,7 +39,7 @@ def continues(repo: Repo, seen: str, head: str) -> bool:
     if not head:
         return False
     try:
-        run_git(repo, "merge-base", "--is-ancestor", seen, head, kill_after_timeout=SECONDS)
+        run_git(repo, "merge-base", "--is-ancestor", seen, head)
     except git.GitCommandError:
         return False
     return True
@@ -50,7 +49,7 @@ def changed(repo: Repo, seen: str, head: str) -> str:
     """What a commit between them did beside appending the next record; "" when each did that and nothing else."""
     words = ["-c", "log.showRoot=true", "log", "--reverse", "--no-abbrev", "--no-renames", "-m", "--raw", "--no-color"]
     ranged = [f"^{seen}", head] if seen else [head]
-    said = str(run_git(repo, *words, "--format=%x00%H %P", "--end-of-options", *ranged, kill_after_timeout=SECONDS))
+    said = say_git(repo, *words, "--format=%x00%H %P", "--end-of-options", *ranged)
     number = 0
     for commit in filter(None, said.split("\0")):
         first, *rest = commit.strip().splitlines()

@@ -49,8 +49,7 @@ def verify(repo: Repo, sha: str, rule: Rule) -> Signer:
     keygen = shutil.which("ssh-keygen")
     if keygen is None:
         raise DeployError("cannot verify signatures: there is no ssh-keygen here", hint="install openssh-client")
-    raw = run_git(repo, "cat-file", "commit", sha, stdout_as_string=False, strip_newline_in_stdout=False)
-    payload, signature = split(bytes(raw))
+    payload, signature = split(run_git(repo, "cat-file", "commit", sha))
     short = sha[:10]
     if not signature:
         raise InputError(f"{short} is not signed", hint="sign it: git commit --amend -S (gpg.format ssh)")

@@ -2,36 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deployer.adapters.rendering import render_packages
-from deployer.model.errors import InputError
+from deployer.model.errors import DeployError, InputError
 
 if TYPE_CHECKING:
+    from deployer.adapters.git import Commit
     from deployer.adapters.signatures import Rule, Signer
     from deployer.commands.context import Context
-    from deployer.model.release import Release
+    from deployer.model.release import Package, Release
 
 
 def release_of(context: Context, revision: str) -> Release:
     """The release at `revision` for the hosts of `context`; where signatures are asked for, its author is the signer.
-    Raises InputError."""
-    signer = signer_of(context, revision)
-    release = context.repository.release(revision, context.playbook.name, context.hosts, render_packages)
+    The revision is resolved once: what is signed is what is read. Raises InputError."""
+    commit = context.repository.resolve(revision)
+    signer = signer_of(context, commit)
+    release = context.repository.release(commit, context.playbook.name, context.hosts, render_packages)
     return replace(release, author=f"{signer.principal} ({signer.key})") if signer else release
 
 
-def signer_of(context: Context, revision: str) -> Signer | None:
-    """Who signed `revision`; None where nobody asks. Raises InputError when it is not signed as it must be."""
+def signer_of(context: Context, commit: Commit) -> Signer | None:
+    """Who signed `commit`; None where nobody asks. Raises InputError when it is not signed as it must be."""
     rule = signing_rule(context)
     if rule is None:
         return None
     from deployer.adapters.signatures import verify
 
-    return verify(context.repository.repo, context.repository.resolve(revision).sha, rule)
+    return verify(context.repository.repo, commit.sha, rule)
+
+
+def packages_of(context: Context, wanted: Mapping[str, str]) -> dict[str, Package]:
+    """Host -> what lands there, for hosts that lack the release they are to get (wanted: host -> release): from git,
+    where that can be read and gives the very same release. Each release is read once, for all of its hosts."""
+    found: dict[str, Package] = {}
+    for release in sorted(set(wanted.values())):
+        try:
+            read = release_of(context, release[:10])
+        except (DeployError, OSError):  # the hosts that have theirs go on
+            continue
+        if read.id == release:
+            found |= {name: read.packages[name] for name in wanted if wanted[name] == release}
+    return found
 
 
 def signing_rule(context: Context) -> Rule | None:

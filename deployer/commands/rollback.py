@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import click
@@ -11,7 +12,6 @@ from deployer.commands.options import Options, shared
 if TYPE_CHECKING:
     from deployer.commands.context import Context
     from deployer.engine.ports import Ports
-    from deployer.model.fleet import Host
     from deployer.model.ledger import Entry
     from deployer.model.plan import Plan
     from deployer.model.release import Package
@@ -41,7 +41,7 @@ def rollback(options: Options, to: str | None) -> int:
     context = build(options)
     with context.ports(plain=True) as ports:
         outcome, entry = run(
-            context.request(), ports, to, lambda plan: ask(options, plan), lambda r, h: package(context, r, h)
+            context.request(), ports, to, lambda plan: ask(options, plan), lambda wanted: packages(context, wanted)
         )
         if outcome.result != "unchanged":
             record(context, ports, entry)
@@ -58,16 +58,11 @@ def ask(options: Options, plan: Plan) -> bool:
     return click.confirm(question, default=False, err=True)
 
 
-def package(context: Context, release: str, host: Host) -> Package | None:
-    """For a host that lacks the release: from git, if that can be read and gives the very same release."""
-    from deployer.commands.revision import release_of
-    from deployer.model.errors import DeployError
+def packages(context: Context, wanted: Mapping[str, str]) -> Mapping[str, Package]:
+    """See revision.packages_of; git is imported only where a host lacks its release."""
+    from deployer.commands.revision import packages_of
 
-    try:
-        found = release_of(context, release[:10])
-    except DeployError:
-        return None
-    return found.packages.get(host.name) if found.id == release else None
+    return packages_of(context, wanted)
 
 
 def record(context: Context, ports: Ports, entry: Entry) -> None:

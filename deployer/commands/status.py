@@ -61,7 +61,7 @@ def mend(options: Options) -> int:
     """`--repair`: the walk, its record, the closing sentence."""
     from deployer.commands.context import build
     from deployer.commands.report import report
-    from deployer.commands.rollback import ask, package
+    from deployer.commands.rollback import ask, packages
     from deployer.engine.repair import repair
 
     options.require_consent("repair")
@@ -73,7 +73,7 @@ def mend(options: Options) -> int:
             ports,
             context.ledger,
             lambda plan: ask(options, plan),
-            lambda r, h: package(context, r, h),
+            lambda wanted: packages(context, wanted),
         )
     return report(options, context.runs, outcome)
 

@@ -10,7 +10,7 @@ from deployer.engine.ports import Ledger, Ports
 from deployer.engine.push import outcome
 from deployer.engine.record import close, outcome_entry, refuse_locked
 from deployer.engine.request import Request
-from deployer.engine.rollback import PackageFor, bystanders, settle, walk_back
+from deployer.engine.rollback import Packages, bystanders, settle, walk_back
 from deployer.engine.survey import survey
 from deployer.engine.target import on_host
 from deployer.model.desired import desired
@@ -35,7 +35,7 @@ def lagging(wanted: Mapping[str, str], surveyed: Mapping[str, HostState | HostEr
 
 
 def repair(
-    request: Request, ports: Ports, ledger: Ledger, approve: Callable[[Plan], bool], package_for: PackageFor
+    request: Request, ports: Ports, ledger: Ledger, approve: Callable[[Plan], bool], packages: Packages
 ) -> Outcome:
     """Walk every lagging host to its release; hosts that fail are named and the others go on. Raises DeployError when
     the ledger cannot be read, another deploy holds the lock, or nobody approves."""
@@ -51,7 +51,7 @@ def repair(
         raise DeployError("not approved", hint="answer y, or pass --yes")
     number = max([next_number(chain), *(state.fence + 1 for state in states.values())])
     order = Order(f"{number}-{secrets.token_hex(2)}", number, "rollback", plan.release, plan.lease)
-    ending = walk_back(ports, plan, order, states, package_for)
+    ending = walk_back(ports, plan, order, states, packages)
     ending.hosts |= bystanders(plan, surveyed)
     for name in plan.unchanged:
         now = states[name].current

@@ -6,7 +6,7 @@ One wave; a host that fails is reported and the others go on. The command probes
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from deployer.engine.fanout import each, failures, successes
@@ -28,7 +28,7 @@ from deployer.model.release import Package
 from deployer.model.state import HostState, Order
 from deployer.model.verdict import Verdict
 
-PackageFor = Callable[[str, Host], Package | None]
+Packages = Callable[[Mapping[str, str]], Mapping[str, Package]]  # host -> release it lacks; gives what can be had
 
 
 def rollback(
@@ -36,10 +36,10 @@ def rollback(
     ports: Ports,
     target: str | None,
     approve: Callable[[Plan], bool],
-    package_for: PackageFor,
+    packages: Packages,
 ) -> tuple[Outcome, Entry]:
     """Bring every host to `target` (None: the last good release). Returns the outcome and the OUTCOME record to be
-    written. `package_for` is only called for a host that lacks the release. Raises DeployError if nothing is done."""
+    written. `packages` is called once, where hosts lack the release. Raises DeployError if nothing is done."""
     began = ports.clock.monotonic()
     hosts = [host for host in request.hosts if host.name in request.limit]
     surveyed = survey(ports, hosts)
@@ -50,7 +50,7 @@ def rollback(
     if plan.hosts and not approve(plan):
         raise DeployError("not approved", hint="answer y, or pass --yes")
     order = Order(deploy_id(states), max(s.fence for s in states.values()) + 1, "rollback", release, plan.lease)
-    ending = walk_back(ports, plan, order, states, package_for)
+    ending = walk_back(ports, plan, order, states, packages)
     ending.hosts |= bystanders(plan, surveyed)
     settle(ending, plan)
     ending.seconds["total"] = ports.clock.monotonic() - began
@@ -58,10 +58,10 @@ def rollback(
     return outcome(plan, order.deploy, ending), entry
 
 
-def walk_back(ports: Ports, plan: Plan, order: Order, states: dict[str, HostState], package_for: PackageFor) -> Ending:
+def walk_back(ports: Ports, plan: Plan, order: Order, states: dict[str, HostState], packages: Packages) -> Ending:
     """What is pending goes back first, what is missing is staged, and every host that can be walked is."""
     aborted = abort_pending(ports, plan, states, order)
-    missing = stage_missing(ports, plan, states, package_for)
+    missing = stage_missing(ports, plan, states, packages)
     refuse_nowhere(plan, states, missing)
     walkable = without(plan, {**aborted, **missing})
     ending = rollout(walkable, order, ports, alive, lambda: None) if walkable.hosts else Ending("unchanged")
@@ -130,17 +130,16 @@ def abort_pending(ports: Ports, plan: Plan, states: dict[str, HostState], order:
     return failures(each(ports, pending, one))
 
 
-def stage_missing(
-    ports: Ports, plan: Plan, states: dict[str, HostState], package_for: PackageFor
-) -> dict[str, HostError]:
-    """A host that lacks the release gets it pushed."""
+def stage_missing(ports: Ports, plan: Plan, states: dict[str, HostState], packages: Packages) -> dict[str, HostError]:
+    """A host that lacks the release gets it pushed. What is the fleet's is done once, here: a worker touches nothing
+    but its own host."""
     lacking = [p.host for n, p in plan.hosts.items() if p.target not in states[n].releases]
+    found = packages({host.name: plan.hosts[host.name].target for host in lacking}) if lacking else {}
 
     def one(host: Host) -> HostState:
-        package = package_for(plan.hosts[host.name].target, host)
-        if package is None:
+        if host.name not in found:
             raise HostError("does not have it, and it cannot be read from git now")
-        return ports.hosts.stage(host, package)
+        return ports.hosts.stage(host, found[host.name])
 
     return failures(each(ports, lacking, one))
 

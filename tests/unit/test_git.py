@@ -7,10 +7,12 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from git import GitCommandError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,7 +55,8 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def release(folder: Path, revision: str = "HEAD") -> str:
-    return Repository(folder).release(revision, "nginx", HOSTS, render_packages).id
+    repository = Repository(folder)
+    return repository.release(repository.resolve(revision), "nginx", HOSTS, render_packages).id
 
 
 def test_a_release_is_named_by_content(checkout: Path) -> None:
@@ -71,11 +74,11 @@ def test_a_release_is_named_by_content(checkout: Path) -> None:
 def test_templates_are_rendered_per_host(checkout: Path) -> None:
     """And a changed variable is another release."""
     repository = Repository(checkout)
-    found = repository.release("HEAD", "nginx", HOSTS, render_packages)
+    found = repository.release(repository.resolve("HEAD"), "nginx", HOSTS, render_packages)
     assert found.packages["web1"].files["nginx.conf"] == (b"listen 81;\n", False)
     assert found.packages["web2"].files["nginx.conf"] == (b"listen 82;\n", False)
     other = (Host("web1", vars={"http_port": 91}),)
-    assert repository.release("HEAD", "nginx", other, render_packages).id != found.id
+    assert repository.release(repository.resolve("HEAD"), "nginx", other, render_packages).id != found.id
     commit(checkout, {"b.conf.j2": "x {{ htp_port }}\n"})
     with pytest.raises(InputError, match=r"b\.conf\.j2:1: 'htp_port' is undefined") as caught:
         release(checkout)
@@ -365,9 +368,29 @@ def test_an_interrupted_git_leaves_no_timer(checkout: Path) -> None:
     strike.start()
     repo = open_repository(checkout)
     with pytest.raises(KeyboardInterrupt):
-        run_git(repo, "-c", "alias.wait=!sleep 5", "wait", kill_after_timeout=60)
+        run_git(repo, "-c", "alias.wait=!sleep 5", "wait", seconds=60)
     strike.join()
     for thread in threading.enumerate():
         if isinstance(thread, threading.Timer):
             thread.join(5)
     assert threading.active_count() == before
+
+
+def test_git_has_a_deadline_and_so_has_all_that_it_started(checkout: Path) -> None:
+    """A process of git's that goes on holds nobody: it dies with git."""
+    words = ("-c", "alias.hang=!sh -c 'echo $$ > child; exec sleep 600' & wait", "hang")
+    with pytest.raises(GitCommandError, match="did not end within 1 s"):
+        run_git(open_repository(checkout), *words, seconds=1)
+    child = Path(f"/proc/{(checkout / 'child').read_text().strip()}")
+    while child.exists() and "zombie" not in (child / "status").read_text():
+        time.sleep(0.01)  # the test's own limit ends this
+
+
+def test_a_git_that_cannot_read_is_said(checkout: Path) -> None:
+    """An object that is gone, in the middle of a release."""
+    repository = Repository(checkout)
+    found = repository.resolve("HEAD")
+    tree = git(checkout, "rev-parse", "HEAD^{tree}")
+    (checkout / ".git/objects" / tree[:2] / tree[2:]).unlink()
+    with pytest.raises(DeployError, match=f"cannot read {found.sha[:10]} from git"):
+        repository.release(found, "nginx", HOSTS, render_packages)

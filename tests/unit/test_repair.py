@@ -43,11 +43,11 @@ def healed(world: World) -> None:
 
 
 def mended(world: World) -> Outcome:
-    return repair(world.request, world.ports, world.ledger, lambda plan: True, lambda release, host: None)
+    return repair(world.request, world.ports, world.ledger, lambda plan: True, lambda wanted: {})
 
 
 def rolled_back(world: World) -> Outcome:
-    outcome, entry = rollback(world.request, world.ports, None, lambda plan: True, lambda release, host: None)
+    outcome, entry = rollback(world.request, world.ports, None, lambda plan: True, lambda wanted: {})
     world.ledger.append(entry, len(world.ledger.chain))
     return outcome
 
@@ -163,7 +163,7 @@ def test_repair_refuses_beside_another_deploy_and_without_consent() -> None:
         return False
 
     with pytest.raises(DeployError, match="not approved"):
-        repair(world.request, world.ports, world.ledger, no, lambda release, host: None)
+        repair(world.request, world.ports, world.ledger, no, lambda wanted: {})
     chain = world.ledger.chain
     intent = next(e for e in chain if e.record == "INTENT")
     world.ledger.chain = [
@@ -205,7 +205,7 @@ def test_a_host_that_was_left_out_because_it_was_down_is_brought_along() -> None
     assert behind(world) == {"web3": NEW}
     world.request = request
     package = world.release(NEW, NEW.encode()).packages["web3"]
-    done = repair(request, world.ports, world.ledger, lambda plan: True, lambda release, host: package)
+    done = repair(request, world.ports, world.ledger, lambda plan: True, lambda wanted: dict.fromkeys(wanted, package))
     assert done.result == "deployed"
     assert set(world.running().values()) == {NEW}
 

@@ -30,7 +30,7 @@ def pushed(*releases: str) -> World:
 
 def back(world: World, target: str | None = None) -> tuple[Outcome, Entry]:
     """Roll back without git."""
-    return rollback(world.request, world.ports, target, lambda plan: True, lambda release, host: None)
+    return rollback(world.request, world.ports, target, lambda plan: True, lambda wanted: {})
 
 
 def test_back_to_the_release_before() -> None:
@@ -97,7 +97,9 @@ def test_a_host_that_lacks_it_gets_it_pushed() -> None:
     assert outcome.exit_code == 4
     assert "cannot be read from git" in outcome.hosts["web2"].error
     package = world.release(NEW, NEW.encode()).packages["web2"]
-    outcome, _ = rollback(world.request, world.ports, NEW, lambda plan: True, lambda release, host: package)
+    outcome, _ = rollback(
+        world.request, world.ports, NEW, lambda plan: True, lambda wanted: dict.fromkeys(wanted, package)
+    )
     assert outcome.result == "deployed"
     assert set(world.running().values()) == {NEW}
 
@@ -107,7 +109,7 @@ def test_a_release_that_no_host_can_take() -> None:
     world = pushed(NEW, NEWER)
     before = world.running()
     with pytest.raises(DeployError, match="cannot roll back to cccccccccc-33333333: web1: does not have it") as caught:
-        rollback(world.request, world.ports, "cccccccccc-33333333", lambda plan: True, lambda release, host: None)
+        rollback(world.request, world.ports, "cccccccccc-33333333", lambda plan: True, lambda wanted: {})
     assert caught.value.exit_code == 1
     assert world.running() == before
     assert back(world)[0].result == "deployed"
