@@ -52,11 +52,12 @@ accepting() { # PARENT: its children that hold a listening socket
     /^\/proc\// { split($1, part, "/"); pid = part[3] } ($NF in at) && pid != boss { print pid }' | sort -u
 }
 settled() { # PARENT: its accepting children, once they stay the same: a restart of somebody else's would swallow our signal
-  seen='' tries=0
-  while [ $tries -lt 50 ]; do
+  seen=''
+  limit 5
+  while in_time; do
     now=$(accepting "$1" | tr '\n' ' ')
     [ -n "$now" ] && [ "$now" = "$seen" ] && { echo "$now"; return 0; }
-    seen=$now tries=$((tries + 1)); pause
+    seen=$now; pause
   done
   return 1
 }
@@ -81,14 +82,15 @@ service_reload() {
   fi
   rm -f "$ROOT/loaded"
   old=" $(settled "$boss")" && [ -n "${old# }" ] || { echo "httpd has no child that accepts connections" >&2; return 1; }
-  kill -USR1 "$boss" || return 1
-  tries=0
-  while [ $tries -lt 80 ]; do
-    [ -d "/proc/$boss" ] || { echo "httpd died of the reload: $(complaint | plainly "$DEST")" >&2; return 1; }
+  born=$(started "$boss")
+  hears "$boss" 10 && kill -USR1 "$boss" || { echo "httpd $boss catches no SIGUSR1: nothing was sent" >&2; return 1; }
+  limit 12
+  while in_time; do
+    alive "$boss" "$born" || { echo "httpd died of the reload: $(complaint | plainly "$DEST")" >&2; return 1; }
     fresh=0 left=0
     for pid in $(accepting "$boss"); do case $old in *" $pid "*) left=1 ;; *) fresh=1 ;; esac; done
-    [ $fresh = 1 ] && [ $left = 0 ] && [ -d "/proc/$boss" ] && { remember "$1" "$boss"; return 0; }
-    tries=$((tries + 1)); pause
+    [ $fresh = 1 ] && [ $left = 0 ] && alive "$boss" "$born" && { remember "$1" "$boss"; return 0; }
+    pause
   done
   echo "httpd kept its old children after the reload: $(complaint | plainly "$DEST")" >&2
   return 1
@@ -111,10 +113,10 @@ service_start() {
     [ -n "$PREFIX" ] || mkdir -p /run/apache2
     start || { printf '%s\n' "$said" | grep -v AH00558 | plainly "$DEST" | head -n 4 >&2; return 1; }
   fi
-  tries=0
-  while [ $tries -lt 80 ]; do
+  limit 12
+  while in_time; do
     boss=$(parent) && [ -n "$(accepting "$boss")" ] && { remember "$1" "$boss"; return 0; }
-    tries=$((tries + 1)); pause
+    pause
   done
   echo "httpd did not come up" >&2
   return 1

@@ -3,7 +3,8 @@ the master's own environment, where it writes its generations down at every exec
 
 Measured on 2.6.12: a reload is two execs of the master: one that loads, one that waits (HAPROXY_MWORKER_WAIT_ONLY=1).
 HAPROXY_PROCESSES counts the reloads of the master and names the workers; no other process can write it, and it is read
-without a client. A second SIGUSR2 while the master loads is lost, so it is never sent before the master waits. A taken
+without a client. A second SIGUSR2 while the master loads is lost, and one between its exec and its handlers ends it
+with all workers, so none is sent before the master waits and catches it. A taken
 port: 2.0 s of refused connections (it retries for a second while the old worker is paused), then the old worker
 serves on, with its cache. A chroot directory that is missing, which `-c` does not look for: the master dies with all
 its workers.
@@ -24,17 +25,15 @@ ours() { # PID: a haproxy on DEST's files, never another one of this machine
   case $(printf '%s\n' "$argv" | head -n 1) in haproxy|*/haproxy) ;; *) return 1 ;; esac
   printf '%s\n' "$argv" | grep -qxF -e "$DEST/$MAIN" && ! printf '%s\n' "$argv" | grep -qx -e -c
 }
-boss() { # the one whose parent is no haproxy; asked again, for in the middle of an exec it has no command line
-  for again in 1 2 3; do
-    [ $again = 1 ] || pause
-    for one in $(grep -lF "$DEST/$MAIN" /proc/[0-9]*/cmdline 2>/dev/null | cut -d/ -f3); do
-      ours "$one" && from=$(sed -n 's/^PPid:[^0-9]*//p' "/proc/$one/status" 2>/dev/null) || continue
-      [ "$(cat "/proc/$from/comm" 2>/dev/null)" = haproxy ] || { echo "$one"; return 0; }
-    done
+boss() { # the one whose parent is no haproxy; found by its name, too: in the middle of an exec it has no command line
+  for one in $({ grep -lF -e "$DEST/$MAIN" /proc/[0-9]*/cmdline; grep -lx haproxy /proc/[0-9]*/comm; } 2>/dev/null |
+    cut -d/ -f3 | sort -un); do
+    ours "$one" && from=$(sed -n 's/^PPid:[^0-9]*//p' "/proc/$one/status" 2>/dev/null) || continue
+    [ "$(cat "/proc/$from/comm" 2>/dev/null)" = haproxy ] || { echo "$one"; return 0; }
   done
   return 1
 }
-told() { tr '\0' '\n' 2>/dev/null < "/proc/$1/environ" | sed -n "s/^HAPROXY_$2=//p"; } # MASTER NAME
+told() { listed "$1" environ | sed -n "s/^HAPROXY_$2=//p"; } # MASTER NAME
 reloads() { told "$1" PROCESSES | tr '|' '\n' | sed -n 's/^type=m;.*;reloads=\([0-9]*\);.*/\1/p'; }
 serving() { # MASTER: its children that accept connections
   for one in $(children "$1"); do [ -z "$(listening "$one")" ] || ! ours "$one" || echo "$one"; done
@@ -46,7 +45,7 @@ says() { # what the service manager heard from it last
 
 service_check() {
   [ -f "$1/$MAIN" ] || { echo "$MAIN is missing from the release" >&2; return 1; }
-  if master=$(boss) && [ "$(told "$master" MWORKER)" != 1 ]; then
+  if master=$(boss) && set=$(listed "$master" environ) && ! printf '%s\n' "$set" | grep -qx HAPROXY_MWORKER=1; then
     echo "haproxy runs without a master process, so no reload of it can be proven: start it with -W or -Ws" >&2; return 1
   fi
   for jail in $(cat "$1/$MAIN" | sed -n 's/^[[:space:]]*chroot[[:space:]]\{1,\}\([^[:space:]#]*\).*/\1/p'); do
@@ -60,30 +59,35 @@ service_check() {
   return 1
 }
 service_running() { boss >/dev/null; }
-settle() { # MASTER: one that is still loading would not hear a signal
-  tries=0
-  until [ "$(told "$1" MWORKER_WAIT_ONLY)" = 1 ] || [ $tries -ge 40 ]; do tries=$((tries + 1)); pause; done
+settle() { # MASTER, in time: SIGUSR2 is lost on one that still loads, and ends one whose exec is younger than its handlers
+  until [ "$(told "$1" MWORKER_WAIT_ONLY)" = 1 ] && hears "$1" 12 || ! in_time; do pause; done
 }
 service_reload() {
-  master=$(boss) || { echo "no haproxy runs with $DEST/$MAIN" >&2; return 1; }
-  settle "$master"
-  old=" $(serving "$master" | tr '\n' ' ')" was=$(reloads "$master") tries=0 failed=0
-  [ -n "$was" ] || { echo "haproxy $master does not tell its generation" >&2; return 1; }
+  master=$(boss) && since=$(started "$master") || { echo "no haproxy runs with $DEST/$MAIN" >&2; return 1; }
+  limit 5; settle "$master"
+  until was=$(reloads "$master") && [ -n "$was" ]; do
+    alive "$master" "$since" && in_time || { echo "haproxy $master does not tell its generation" >&2; return 1; }
+    pause
+  done
+  old=" $(serving "$master" | tr '\n' ' ')" failed=0
+  hears "$master" 12 || { echo "haproxy $master catches no SIGUSR2: nothing was sent" >&2; return 1; }
   kill -USR2 "$master" || return 1
-  while [ $tries -lt 100 ]; do
+  limit 12
+  while alive "$master" "$since" && in_time; do # what cannot be read of it between two execs is not known yet
     now=$(reloads "$master") fresh='' back=0
-    [ -n "$now" ] || ours "$master" || break
     for one in $(serving "$master"); do case $old in *" $one "*) back=1 ;; *) fresh=$one ;; esac; done
     if [ "${now:-0}" -gt "$was" ]; then # it has read the files since the signal, which came after they were switched
       [ -z "$fresh" ] || [ $back = 1 ] || { settle "$master"; remember "$1" "$fresh"; return 0; }
       if [ -z "$fresh" ] && [ "$(told "$master" MWORKER_WAIT_ONLY)" = 1 ]; then # it gave up; the old worker comes back
-        failed=$((failed + 1)); [ $failed -lt 3 ] || [ $back = 0 ] || { echo "haproxy started no worker with it (a port that is taken, a path that cannot be opened?); the old worker serves on $(says)" >&2; return 1; }
+        failed=$((failed + 1)); [ $failed -lt 3 ] || [ $back = 0 ] ||
+          { echo "haproxy started no worker with it (a port that is taken, a path that cannot be opened?);" \
+              "the old worker serves on $(says)" >&2; return 1; }
       fi
     fi
-    tries=$((tries + 1)); pause
+    pause
   done
   rm -f "$ROOT/loaded"
-  if ours "$master"; then echo "haproxy did not take it, and nothing accepts connections $(says)" >&2
+  if alive "$master" "$since"; then echo "haproxy did not take it, and nothing accepts connections $(says)" >&2
   else echo "haproxy died of the reload $(says)" >&2; fi
   return 1
 }
@@ -99,10 +103,10 @@ service_start() {
       { grep -F ALERT "$ROOT/start.out" | plainly "$DEST" >&2; return 1; }
     set -- "$release"
   fi
-  tries=0
-  while [ $tries -lt 60 ]; do
+  limit 12
+  while in_time; do
     master=$(boss) && one=$(serving "$master" | head -n 1) && [ -n "$one" ] && { remember "$1" "$one"; return 0; }
-    tries=$((tries + 1)); pause
+    pause
   done
   echo "haproxy did not come up $(says)" >&2
   return 1

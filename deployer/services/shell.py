@@ -10,7 +10,28 @@ pause() { sleep 0.1 2>/dev/null || sleep 1; }
 line_of() { line=; { read -r line < "$1"; } 2>/dev/null; [ -n "$line" ]; } # FILE of /proc; without a program, for it is asked often
 started() { line_of "/proc/$1/stat" && set -- ${line##*) } && echo "${20}"; } # ticks since boot: with the pid it names a process for good
 children() { line_of "/proc/$1/task/$1/children" && echo "$line"; }
-words() { tr '\0' '\n' 2>/dev/null < "/proc/${1:-0}/cmdline"; } # of its command line, one a line
+alive() { # PID SINCE: the process that started then is there, whatever else cannot be read of it now
+  line_of "/proc/${1:-0}/stat" && set -- "$2" ${line##*) } && [ "$2" != Z ] && [ "${21}" = "$1" ]
+}
+listed() { # PID FILE of NULs, one a line; a process in the middle of an exec has none: not known yet, so asked again
+  tries=0
+  until text=$(tr '\0' '\n' 2>/dev/null < "/proc/${1:-0}/$2") && [ -n "$text" ]; do
+    line_of "/proc/${1:-0}/stat" || return 1
+    tries=$((tries + 1)); [ $tries -lt 30 ] && lives ${line##*) } || return 1
+    pause
+  done
+  printf '%s\n' "$text"
+}
+lives() { [ "$1" != Z ] && [ "${21}" != 0 ]; } # of stat from the state on: one that has memory: no zombie, no thread of the kernel
+words() { listed "${1:-0}" cmdline; } # of its command line
+hears() { # PID NUMBER: it catches this signal; one that has not come to that yet, after an exec, would die of it
+  { while read -r key value; do
+    [ "$key" = SigCgt: ] && { [ $((0x${value#????????} >> ($2 - 1) & 1)) = 1 ]; return; }; done < "/proc/$1/status"; } 2>/dev/null
+  return 1
+}
+clock() { IFS=' .' read -r up rest < /proc/uptime; : "$rest"; } # up: seconds since the boot
+limit() { clock; end=$((up + $1)); } # SECONDS for what follows: tries take longer where the processor is busy
+in_time() { clock; [ "$up" -lt "$end" ]; }
 listening() { # PID...: `inode address:port` (hexadecimal) of every TCP socket on which one of them accepts
   for pid in "$@"; do
     open=$(for table in tcp tcp6; do # listening sockets come first: busy servers have 100,000 others behind them

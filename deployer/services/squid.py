@@ -65,22 +65,25 @@ service_reload() {
     case $costs in restart*) echo "not reloaded: it needs a $costs" >&2; return 1 ;; esac
   fi
   rm -f "$ROOT/loaded"
-  want=$(ports) tries=0 settled=0
-  until [ -n "$(inodes "$master")" ] || [ $tries -ge 50 ]; do # closed: another reload, or a kid that is being replaced
-    tries=$((tries + 1)); pause
-    ours "$master" || { service_start "$1"; return; }
+  want=$(ports) since=$(started "$master") settled=0
+  limit 5
+  until old=$(inodes "$master") && [ -n "$old" ] || ! in_time; do # closed: another reload, or a kid that is being replaced
+    pause
+    alive "$master" "$since" || { service_start "$1"; return; }
   done
-  old=,$(inodes "$master"), tries=0
-  kill -HUP "$master" || return 1
-  while [ $tries -lt 80 ]; do
-    ours "$master" || { echo "squid died of the reload" >&2; return 1; }
+  old=,$old,
+  until hears "$master" 1 || ! in_time; do pause; done
+  hears "$master" 1 && kill -HUP "$master" || { echo "squid $master catches no SIGHUP: nothing was sent" >&2; return 1; }
+  limit 12
+  while in_time; do
+    alive "$master" "$since" || { echo "squid died of the reload" >&2; return 1; }
     now=$(inodes "$master") kept=0
     for one in $(printf '%s' "$now" | tr ',' ' '); do case $old in *,"$one",*) kept=1 ;; esac; done
     if [ -n "$now" ] && [ $kept = 0 ]; then
       missing=$(lacks "$master" "$want") || { remember "$1" "$master"; return 0; }
       settled=$((settled + 1)); [ $settled -lt 15 ] || { echo "squid serves without port $missing: is it taken?" >&2; return 1; }
     fi
-    tries=$((tries + 1)); pause
+    pause
   done
   echo "squid did not open its ports again after the reload" >&2
   return 1
@@ -101,10 +104,12 @@ service_start() {
     { ! "$SQUID" -k parse -f "$DEST/squid.conf" 2>&1 | grep -q '| Processing: cache_dir' || "$SQUID" -z --foreground -f "$DEST/squid.conf"; } > "$ROOT/start.out" 2>&1
     "$SQUID" -f "$DEST/squid.conf" >> "$ROOT/start.out" 2>&1 || { grep -E 'FATAL|ERROR' "$ROOT/start.out" | tail -n 3 >&2; return 1; }
   fi
-  want=$(ports) tries=0 missing=''
-  while [ $tries -lt 80 ]; do
-    master=$(boss) && [ -n "$(inodes "$master")" ] && { missing=$(lacks "$master" "$want") || { remember "$1" "$master"; return 0; }; }
-    tries=$((tries + 1)); pause
+  want=$(ports) missing=''
+  limit 12
+  while in_time; do
+    master=$(boss) && [ -n "$(inodes "$master")" ] &&
+      { missing=$(lacks "$master" "$want") || { remember "$1" "$master"; return 0; }; }
+    pause
   done
   echo "squid did not come up${missing:+ on port $missing}" >&2
   return 1

@@ -38,7 +38,6 @@ server() { # the traffic_server of this manager
 }
 diags() { echo "$(layout LOGDIR)/diags.log"; }
 remember() { printf '%s %s %s\n' "$1" "$2" "$(started "$2")" > "$ROOT/loaded.tmp" && mv -f "$ROOT/loaded.tmp" "$ROOT/loaded"; }
-uptime_s() { IFS=' .' read -r up rest < /proc/uptime; : "$rest"; echo "$up"; }
 differing() { # OLD NEW (directories): paths that were added, changed or removed
   { ( cd "$1" && find . -type f ); ( cd "$2" && find . -type f ); } | sort -u | sed 's|^\./||' | grep -vx '\.manifest' |
     while IFS= read -r path; do cmp -s "$1/$path" "$2/$path" || printf '%s\n' "$path"; done
@@ -112,8 +111,11 @@ service_reload() {
   log=$(diags) size=0; [ ! -f "$log" ] || size=$(wc -c < "$log")
   defaults || { echo "a record cannot be set back to its default" >&2; return 1; }
   for file in records.config $files; do [ ! -f "$DEST/$file" ] || touch "$DEST/$file"; done
-  ctl config reload >/dev/null || { echo "traffic_ctl cannot reach the server" >&2; return 1; }
-  end=$(($(uptime_s) + 15))
+  limit 15; born=$(started "$old")
+  until ctl config reload >/dev/null; do
+    alive "$old" "$born" && in_time || { echo "traffic_ctl cannot reach the server" >&2; return 1; }
+    pause
+  done
   while :; do
     left=
     [ "$(wc -c < "$log" 2>/dev/null || echo 0)" -ge "$size" ] || size=0 # rotated
@@ -122,9 +124,9 @@ service_reload() {
       case $(outcome "$file") in refused) echo "$file was refused: $(refusal)" >&2; return 1 ;; unread) left=$file ;; esac
     done
     [ -n "$left" ] || left=$(mismatch)
-    [ "$(server)" = "$old" ] || { echo "traffic_server died of the reload" >&2; return 1; }
+    alive "$old" "$born" || { echo "traffic_server died of the reload" >&2; return 1; }
     [ -n "$left" ] || { remember "$1" "$old"; return 0; }
-    [ "$(uptime_s)" -lt "$end" ] || { echo "traffic_server did not take $left over" >&2; return 1; }
+    in_time || { echo "traffic_server did not take $left over" >&2; return 1; }
     pause
   done
 }
@@ -146,8 +148,8 @@ service_start() {
   log=$(diags) size=0 strict=0; [ ! -f "$log" ] || size=$(wc -c < "$log")
   if [ -z "$PREFIX" ] && [ -d /run/systemd/system ]; then systemctl restart "$UNIT" || return 1
   else ( cd "$(layout RUNTIMEDIR)" && exec setsid "$MANAGER" ${RUNROOT:+"--run-root=$RUNROOT"} >/dev/null 2>&1 </dev/null ) & fi
-  end=$(($(uptime_s) + 14))
-  while [ "$(uptime_s)" -lt "$end" ]; do
+  limit 14
+  while in_time; do
     said=$(tail -c +$((size + 1)) "$log" 2>/dev/null)
     for file in $(printf '%s\n' "$said" | sed -n 's/.*[ /]\([a-z_]*\.[a-z]*\) failed to load.*/\1/p'); do # those that are not there fail, too
       [ ! -f "$DEST/$file" ] || said="FATAL: $file"
