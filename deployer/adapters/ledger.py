@@ -9,15 +9,18 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deployer.adapters.git_objects import open_repository, read_blobs, reason, say_git, with_input
+from deployer.adapters.heartbeat import Heartbeat, Signs
 from deployer.adapters.ledger_proof import refuse_rewritten
 from deployer.adapters.runs import Runs, entry_from_json, entry_to_json
 from deployer.model.errors import DeployError, InputError, LedgerMoved, LedgerUnavailable
-from deployer.model.ledger import Entry
+from deployer.model.ledger import Entry, Sign
 from deployer.model.secret import hide
 
 if TYPE_CHECKING:
@@ -177,6 +180,26 @@ class GitLedger:
                 raise LedgerMoved("somebody appended to the ledger first") from None
             raise LedgerUnavailable(f"the remote refuses the ledger: {reason(error)}") from None
 
+    def _signs(self) -> Signs:
+        return Signs(self._git, self.remote, f"refs/heads/deployments-alive/{self.environment}")
+
+    def heartbeat(self) -> AbstractContextManager[Callable[[], str]]:
+        """See engine.ports.Ledger."""
+        return Heartbeat(self._signs()).beating()
+
+    def sign_of(self, name: str) -> Sign:
+        """The newest sign of life under `name`. Raises LedgerUnavailable."""
+        import git
+
+        try:
+            return self._signs().newest(name)
+        except git.GitCommandError as error:
+            raise LedgerUnavailable(f"cannot ask whether the lock's owner is alive: {reason(error)}") from None
+
+    def forget(self, name: str) -> None:
+        """Delete what a dead owner left of its signs of life; best effort."""
+        self._signs().forget(name)
+
     def put_aside(self, entry: Entry) -> None:
         """See Runs."""
         self.runs.put_aside(entry)
@@ -187,7 +210,8 @@ class GitLedger:
         for path, entry in self.runs.pending(self.environment):
             for _ in range(20):
                 chain = self.read()
-                there = any((e.deploy, e.record) == (entry.deploy, entry.record) for e in chain)
+                same = [e for e in chain if (e.deploy, e.record) == (entry.deploy, entry.record)]
+                there = any(e.result != "released" for e in same)  # that one is somebody else's word, who took the lock
                 try:
                     written += [] if there else [self.append(entry, len(chain))]
                     path.unlink(missing_ok=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -50,9 +49,20 @@ def status(options: Options) -> int:
         click.echo("lock: none")
     else:
         now = time.time()
-        since, left = int(now - holder.at), int(holder.expires - now)
-        click.echo(f"lock: deploy {holder.deploy} by {holder.who} since {since} s, {left} s left")
+        click.echo(
+            f"lock: deploy {holder.deploy} by {holder.who} since {int(now - holder.at)} s, {sign(context, holder)}"
+        )
     return 0
+
+
+def sign(context: Context, holder: Entry) -> str:
+    """When its owner was last seen alive, or when the lock ends by itself."""
+    if not holder.alive:
+        return f"{int(holder.expires - time.time())} s left"
+    seen = context.ledger.sign_of(holder.alive)
+    return (
+        f"seen alive {int(time.time() - seen.at)} s ago" if seen.mark else "its owner has gone: the next push takes it"
+    )
 
 
 @lock.command()
@@ -79,6 +89,8 @@ def release(options: Options) -> int:
 
 def give_back(context: Context, holder: Entry, by: str) -> None:
     """An OUTCOME closes the deploy: its DECISION is refused from now on."""
-    closing = replace(holder, record="OUTCOME", result="released", who=by, at=time.time(), hosts={})
-    entry = replace(closing, because=f"lock released by {by}")
+    from deployer.engine.lock import closing
+
+    entry = closing(holder, by, f"lock released by {by}", time.time())
     context.ledger.append(entry, len(context.ledger.read()))
+    context.ledger.forget(holder.alive)

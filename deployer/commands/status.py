@@ -117,6 +117,7 @@ def ledger_line(context: Context) -> tuple[str, tuple[Entry, ...]]:
     """Who holds the lock, or that git cannot say; and the chain. What was put aside is written on the way."""
     import time
 
+    from deployer.commands.lock import sign
     from deployer.model.ledger import lock_holder
 
     try:
@@ -130,4 +131,4 @@ def ledger_line(context: Context) -> tuple[str, tuple[Entry, ...]]:
     late = f"; recorded late: {', '.join(e.deploy for e in written)}" if written else ""
     if holder is None:
         return f"lock: none{late}", chain
-    return f"lock: deploy {holder.deploy} by {holder.who}, {int(holder.expires - time.time())} s left{late}", chain
+    return f"lock: deploy {holder.deploy} by {holder.who}, {sign(context, holder)}{late}", chain

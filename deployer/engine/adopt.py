@@ -5,8 +5,9 @@ from __future__ import annotations
 import secrets
 
 from deployer.engine.fanout import each, failures, successes
+from deployer.engine.lock import free_lock
 from deployer.engine.ports import Ledger, Ports
-from deployer.engine.record import close, refuse_locked
+from deployer.engine.record import close
 from deployer.engine.request import Request
 from deployer.engine.survey import survey
 from deployer.engine.undo import unverified
@@ -23,8 +24,7 @@ def adopt(request: Request, ports: Ports, ledger: Ledger) -> Outcome:
     keeps a release of its own.
 
     result: unchanged when all were adopted, deployed when all are now, stranded when some are not."""
-    chain = ledger.read()
-    refuse_locked(chain, request.playbook.name, ports.clock.now())
+    chain = free_lock(request, ports, ledger)
     hosts = [host for host in request.hosts if host.name in request.limit]
     before = survey(ports, hosts)
     states = successes(before)

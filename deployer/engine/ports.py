@@ -10,7 +10,7 @@ from typing import Protocol
 
 from deployer.model.events import Event
 from deployer.model.fleet import Host
-from deployer.model.ledger import Entry
+from deployer.model.ledger import Entry, Sign
 from deployer.model.release import Package
 from deployer.model.sample import Sample
 from deployer.model.state import HostState, Order
@@ -66,6 +66,19 @@ class Ledger(Protocol):
 
     def append(self, entry: Entry, after: int) -> Entry:
         """Compare-and-swap: the chain must have `after` records. Returns the entry with its number."""
+        ...
+
+    def heartbeat(self) -> AbstractContextManager[Callable[[], str]]:
+        """Gives what begins to show a sign of life every HEARTBEAT seconds, beside the main line and until the context
+        ends; that returns the name under which others find it: "" where none can be shown."""
+        ...
+
+    def sign_of(self, name: str) -> Sign:
+        """The newest sign of life under `name`."""
+        ...
+
+    def forget(self, name: str) -> None:
+        """Tidy up after an owner that died; never raises."""
         ...
 
     def put_aside(self, entry: Entry) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 
 from deployer.engine.fanout import each, failures, successes
 from deployer.engine.judge import make_judge
+from deployer.engine.lock import free_lock
 from deployer.engine.plan import costs, push_plan
 from deployer.engine.ports import Ledger, Ports
-from deployer.engine.record import append, close, decision, intent, outcome_entry, refuse_locked
+from deployer.engine.record import append, close, decision, intent, outcome_entry
 from deployer.engine.request import Policy, Request
 from deployer.engine.rollout import Ending, rollout, stage_and_check
 from deployer.engine.survey import survey
@@ -25,8 +27,16 @@ from deployer.model.state import HostState, Order
 def push(request: Request, release: Release, ports: Ports, ledger: Ledger, policy: Policy) -> Outcome:
     """Bring `release` to the hosts of `request`. Raises DeployError (LockedError, ...) when refused before any
     host was changed; otherwise the Outcome says how it ended and is recorded."""
+    with ledger.heartbeat() as alive:
+        return walk(request, release, ports, ledger, policy, alive)
+
+
+def walk(
+    request: Request, release: Release, ports: Ports, ledger: Ledger, policy: Policy, alive: Callable[[], str]
+) -> Outcome:
+    """The whole of it, while this machine shows that it lives."""
     began = ports.clock.monotonic()
-    prepared = prepare(request, release, ports, ledger, policy)
+    prepared = prepare(request, release, ports, ledger, policy, alive)
     if isinstance(prepared, Outcome):
         return prepared
     plan, order = prepared
@@ -53,13 +63,12 @@ def push(request: Request, release: Release, ports: Ports, ledger: Ledger, polic
 
 
 def prepare(
-    request: Request, release: Release, ports: Ports, ledger: Ledger, policy: Policy
+    request: Request, release: Release, ports: Ports, ledger: Ledger, policy: Policy, alive: Callable[[], str]
 ) -> tuple[Plan, Order] | Outcome:
     """Plan and take the lock. The chain is read before the hosts are asked and the INTENT is appended by
     compare-and-swap on that very chain, so no other deploy can have run in between."""
     for _ in range(3):
-        chain = ledger.read()
-        refuse_locked(chain, request.playbook.name, ports.clock.now())
+        chain = free_lock(request, ports, ledger)
         refuse_quarantined(chain, request, release.id)
         surveyed = survey(ports, request.hosts)
         if write_missing(request, chain, surveyed, ports, ledger):
@@ -75,7 +84,7 @@ def prepare(
         order = make_order(plan, chain, surveyed, request.playbook.restart == "allow")
         hosts = {name: p.target for name, p in plan.hosts.items()} | missed(request, release.id, surveyed)
         try:
-            ledger.append(intent(request, plan, order.deploy, ports, hosts), len(chain))
+            ledger.append(intent(request, plan, order.deploy, ports, hosts, alive()), len(chain))
         except LedgerMoved:
             continue
         except (KeyboardInterrupt, LedgerUnavailable) as error:  # it may be written, and would be a lock of nobody

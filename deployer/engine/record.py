@@ -9,9 +9,9 @@ from deployer.engine.ports import Ledger, Ports
 from deployer.engine.request import Request
 from deployer.engine.rollout import Ending
 from deployer.engine.watch import longest, window
-from deployer.model.errors import DeployError, LedgerMoved, LedgerUnavailable, LockedError
+from deployer.model.errors import DeployError, LedgerMoved, LedgerUnavailable
 from deployer.model.events import Notice, Recorded
-from deployer.model.ledger import Entry, lock_holder
+from deployer.model.ledger import Entry
 from deployer.model.plan import Plan
 
 TRIES = 20  # other playbooks of the environment append to the same chain
@@ -19,20 +19,8 @@ LATER = "the outcome is recorded by the next command that reaches git"
 LOCK_MARGIN = 600.0  # seconds beyond the bakes before an abandoned INTENT stops being a lock
 
 
-def refuse_locked(chain: tuple[Entry, ...], playbook: str, now: float) -> None:
-    """Raise LockedError naming the holder, since when, why and until when."""
-    holder = lock_holder(chain, playbook, now)
-    if holder is None:
-        return
-    raise LockedError(
-        f"cannot deploy {playbook} on {holder.environment}: deploy {holder.deploy} by {holder.who} holds the lock "
-        f"since {int(now - holder.at)} s" + (f" ({holder.why})" if holder.why else ""),
-        hint=f"wait for it (the lock expires in {int(holder.expires - now)} s), or run deploy lock release",
-    )
-
-
-def intent(request: Request, plan: Plan, deploy: str, ports: Ports, hosts: dict[str, str]) -> Entry:
-    """The INTENT of `plan`: while it is open and unexpired it is the lock."""
+def intent(request: Request, plan: Plan, deploy: str, ports: Ports, hosts: dict[str, str], alive: str) -> Entry:
+    """The INTENT of `plan`: while it is open and unexpired it is the lock. alive: see Entry."""
     at = ports.clock.now()
     return Entry(
         record="INTENT",
@@ -48,6 +36,7 @@ def intent(request: Request, plan: Plan, deploy: str, ports: Ports, hosts: dict[
         at=at,
         expires=at + len(plan.waves) * (longest(plan.bake) + 2 * plan.lease) + window(plan.bake) + LOCK_MARGIN,
         hosts=hosts,
+        alive=alive,
     )
 
 

@@ -6,9 +6,10 @@ import secrets
 from collections.abc import Callable, Mapping
 
 from deployer.engine.fanout import successes
+from deployer.engine.lock import free_lock
 from deployer.engine.ports import Ledger, Ports
 from deployer.engine.push import outcome
-from deployer.engine.record import close, outcome_entry, refuse_locked
+from deployer.engine.record import close, outcome_entry
 from deployer.engine.request import Request
 from deployer.engine.rollback import Packages, bystanders, settle, walk_back
 from deployer.engine.survey import survey
@@ -40,8 +41,7 @@ def repair(
     """Walk every lagging host to its release; hosts that fail are named and the others go on. Raises DeployError when
     the ledger cannot be read, another deploy holds the lock, or nobody approves."""
     began = ports.clock.monotonic()
-    chain = ledger.read()
-    refuse_locked(chain, request.playbook.name, ports.clock.now())
+    chain = free_lock(request, ports, ledger)
     surveyed = survey(ports, [host for host in request.hosts if host.name in request.limit])
     states = {name: state for name, state in successes(surveyed).items() if state.adopted}
     goals = lagging(desired(chain, request.playbook.name), surveyed)

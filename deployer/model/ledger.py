@@ -13,6 +13,7 @@ from typing import Literal
 
 from deployer.model.state import Confirmed
 
+HEARTBEAT = 10.0  # seconds between two signs of life of whoever holds the lock
 Record = Literal["INTENT", "DECISION", "OUTCOME"]
 Command = Literal["push", "rollback", "adopt"]
 
@@ -21,7 +22,8 @@ Command = Literal["push", "rollback", "adopt"]
 class Entry:
     """number: position in the chain, from 1 (0 before it is appended). deploy: `<number of INTENT>-<nonce>`.
     at, expires: seconds since the epoch. result: of an OUTCOME, the `result` of the closing JSON object; of a
-    DECISION `commit` or `abort`. hosts: name -> release that host says it runs (OUTCOME), or the target (INTENT)."""
+    DECISION `commit` or `abort`. hosts: name -> release that host says it runs (OUTCOME), or the target (INTENT).
+    alive: the name under which the owner of an INTENT shows signs of life ("": none, its lock ends by time)."""
 
     record: Record
     deploy: str
@@ -40,6 +42,16 @@ class Entry:
     because: str = ""
     verdict: str = ""
     hosts: Mapping[str, str] = field(default_factory=dict)
+    alive: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """One sign of life of a lock's owner. mark: another one each time; "" for none at all. at: seconds since the epoch
+    by the owner's clock, which may be wrong."""
+
+    mark: str = ""
+    at: float = 0.0
 
 
 def lock_holder(chain: tuple[Entry, ...], playbook: str, now: float) -> Entry | None:

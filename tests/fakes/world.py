@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from deployer.engine.request import Policy, Request, Turn
 from deployer.model.errors import LedgerMoved
 from deployer.model.events import Event
 from deployer.model.fleet import Host
-from deployer.model.ledger import Entry
+from deployer.model.ledger import Entry, Sign
 from deployer.model.playbook import Playbook
 from deployer.model.release import Package, Release
 from deployer.model.sample import HostSample, Sample
@@ -21,6 +22,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.hosts import FakeHosts, Machine
 
 NEW = "aaaaaaaaaa-11111111"
+MINE = "5" * 16  # the name of our own signs of life
 
 
 class HereAndNow(Executor):
@@ -38,6 +40,8 @@ class FakeLedger:
 
     chain: list[Entry] = field(default_factory=list)
     aside: list[Entry] = field(default_factory=list)
+    signs: dict[str, float] = field(default_factory=dict)
+    shows: bool = True
     fault: Callable[[str, str], BaseException | None] = lambda verb, when: None
 
     def _break(self, verb: str, when: str) -> None:
@@ -57,6 +61,20 @@ class FakeLedger:
         self.chain.append(written)
         self._break(entry.record, "after")
         return written
+
+    @contextmanager
+    def heartbeat(self) -> Iterator[Callable[[], str]]:
+        """signs: name -> when it was last seen alive; a test moves it on, or lets it be."""
+        self.signs[MINE] = 1.0
+        yield lambda: MINE if self.shows else ""
+        self.signs.pop(MINE, None)
+
+    def sign_of(self, name: str) -> Sign:
+        at = self.signs.get(name, 0.0)
+        return Sign(str(at) if at else "", at)
+
+    def forget(self, name: str) -> None:
+        self.signs.pop(name, None)
 
     def put_aside(self, entry: Entry) -> None:
         self.aside.append(entry)

@@ -168,7 +168,7 @@ def test_repair_refuses_beside_another_deploy_and_without_consent() -> None:
     intent = next(e for e in chain if e.record == "INTENT")
     world.ledger.chain = [
         *chain,
-        type(intent)(**{**{k: getattr(intent, k) for k in intent.__slots__}, "deploy": "9-ffff", "expires": 1e12}),
+        replace(intent, deploy="9-ffff", expires=1e12, alive=""),
     ]
     with pytest.raises(LockedError):
         mended(world)
