@@ -37,8 +37,12 @@ class Counters:
 
 
 def read_counters(layout: Layout) -> Command:
-    """Ask the service's own functions."""
-    inner = "sh -c '. \"$1\" && service_counters' sh " + shlex.quote(f"{layout.root}/service")
+    """Ask the service functions of the release that the host has now; those of an older agent serve all releases."""
+    script = (
+        'now=$(readlink "$1/current"); file=$1/phrases/${now#releases/}; [ -f "$file" ] || file=$1/service; '
+        '. "$file" && service_counters'
+    )
+    inner = f"sh -c {shlex.quote(script)} sh {shlex.quote(layout.root)}"
     return Command(f"timeout -k 2 5 {inner} </dev/null | head -c 4096", deadline=DEADLINE)
 
 

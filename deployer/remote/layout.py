@@ -11,7 +11,20 @@ from deployer.model.fleet import Host
 
 # The agent's files by subject, in the order in which they are joined: the last one runs what the others define.
 PARTS = (
-    *("main", "words", "time", "lock", "durable", "record", "process", "stage", "deploy", "watchdog", "adopt"),
+    *(
+        "main",
+        "words",
+        "time",
+        "lock",
+        "durable",
+        "record",
+        "phrases",
+        "process",
+        "stage",
+        "deploy",
+        "watchdog",
+        "adopt",
+    ),
     *("answer", "run"),
 )
 

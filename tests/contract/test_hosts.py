@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -220,3 +221,17 @@ def test_prune_keeps_what_matters(rig: Rig) -> None:
     assert {package(b"c\n").release, package(b"b\n").release} <= kept
     assert ONE.release not in kept
     assert state.verified_on(package(b"c\n").release)
+
+
+def test_prune_keeps_what_a_rollback_would_go_to(rig: Rig) -> None:
+    """Releases that were rolled away from count for nothing, however many came since; they go first."""
+    confirmed(rig)
+    old, bad = package(b"old\n"), [package(b"bad 1\n"), package(b"bad 2\n")]
+    steps = [(old, "push"), (bad[0], "push"), (old, "rollback"), (bad[1], "push"), (old, "rollback")]
+    for number, (pack, word) in enumerate(steps, 3):
+        rig.hosts.stage(rig.host, pack)
+        its = replace(order(pack, number), command=word)  # type: ignore[arg-type]
+        rig.hosts.activate(rig.host, its)
+        rig.hosts.confirm(rig.host, its)
+    state = rig.hosts.prune(rig.host, 2)
+    assert set(state.releases) == {ONE.release, old.release}

@@ -234,8 +234,7 @@ class FakeHosts:
 
     def prune(self, host: Host, keep: int) -> HostState:
         def effect(m: Machine) -> None:
-            recent = [line.release for line in m.history][-keep:]
-            kept = {m.current, m.good, m.target, *recent}
+            kept = {m.current, m.good, m.target, *standing(m.history)[-keep:]}
             m.releases = {name: files for name, files in m.releases.items() if name in kept}
 
         return self._do("prune", host, effect)
@@ -250,6 +249,17 @@ class FakeHosts:
                 m.history = [Confirmed(order.number, "adopt", m.current)]
 
         return self._do("adopt", host, effect)
+
+
+def standing(history: list[Confirmed]) -> list[str]:
+    """Confirmed releases, oldest first, without those that were rolled away from."""
+    stack: list[str] = []
+    for line in history:
+        if line.release in stack:
+            at = stack.index(line.release)
+            stack[at:] = [] if line.command == "rollback" else stack[at + 1 :]
+        stack.append(line.release)
+    return stack
 
 
 def offline(name: str = "") -> Unreachable:

@@ -6,19 +6,21 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from deployer.adapters.hosts import SshHosts
 from deployer.adapters.sandbox.processes import reap
 from deployer.model.errors import Refused
 from deployer.model.release import Package
-from tests.contract.real import LocalTransport, RealRig
+from tests.contract.real import LocalTransport, RealRig, toy_service
 from tests.contract.rig import order, package
 from tests.fleet.conftest import eventually
 
-ONE, TWO = package(b"one\n"), package(b"two\n")
+ONE, TWO, THREE = package(b"one\n"), package(b"two\n"), package(b"three\n")
 
 
 def ready(rig: RealRig) -> RealRig:
@@ -39,6 +41,16 @@ def rig(tmp_path: Path) -> Iterator[RealRig]:
 
 def root(rig: RealRig) -> Path:
     return rig.prefix / "var/lib/deployer/app"
+
+
+def phrases(rig: RealRig, release: str) -> Path:
+    """The service functions of one release."""
+    return root(rig) / "phrases" / release
+
+
+def speaking(rig: RealRig, more: str) -> SshHosts:
+    """The same host, for a deployer whose host variables say something else: more is added to the service functions."""
+    return SshHosts(LocalTransport(), "app", "/etc/app", lambda host, layout: toy_service(host, layout) + more)
 
 
 def tick(rig: RealRig, verb: str = "tick") -> None:
@@ -151,7 +163,7 @@ def test_the_deployers_connection_dies_in_the_activation(rig: RealRig) -> None:
 
 def test_a_hung_holder_of_the_lock_is_not_waited_for(rig: RealRig) -> None:
     """Stopped right after the switch, holding the lock: after the deadline the watchdog takes it."""
-    slow = root(rig) / "service"
+    slow = phrases(rig, TWO.release)
     slow.write_text(slow.read_text() + "service_reload() { kill -STOP $PPID; sleep 100; }\n")
     from deployer.remote import verbs
     from deployer.remote.layout import layout_for
@@ -258,7 +270,8 @@ service_loaded() {
 
 def test_a_process_that_nobody_knows_is_not_believed_on_the_way_back(rig: RealRig) -> None:
     """Killed between the reload and its record: the old record and the link that was moved back would agree."""
-    (root(rig) / "service").write_text(f"ROOT={root(rig)}\n{BELIEVES}")
+    for release in (ONE.release, TWO.release):
+        phrases(rig, release).write_text(f"ROOT={root(rig)}\n{BELIEVES}")
     rig.hosts.activate(rig.host, order(TWO, 3))
     (root(rig) / "loaded").write_text(f"{ONE.release} old\n")
     rig.hosts.revert(rig.host, order(TWO, 3))
@@ -269,7 +282,7 @@ def test_at_boot_no_name_resolves_and_the_way_back_is_taken(rig: RealRig) -> Non
     """The good release was checked when it was taken; what cannot be checked yet is not doubted."""
     rig.hosts.activate(rig.host, order(TWO, 3, lease=300))
     os.kill(watchdog(rig, "3-abcd"), signal.SIGKILL)
-    (root(rig) / "service").write_text("service_check() { echo 'host not found in upstream' >&2; return 1; }\n")
+    phrases(rig, ONE.release).write_text("service_check() { echo 'host not found in upstream' >&2; return 1; }\n")
     tick(rig, "boot")
     assert os.readlink(root(rig) / "current") == f"releases/{ONE.release}"
 
@@ -331,3 +344,100 @@ def test_a_full_disk_does_not_stop_a_confirm(small_disk: RealRig) -> None:
     rig.hosts.activate(rig.host, order(TWO, 3))
     fill(root(rig))
     assert rig.hosts.confirm(rig.host, order(TWO, 3)).verified_on(TWO.release)
+
+
+NOT_FOUND = 'service_check() { echo "/opt/nginx: not found" >&2; return 127; }\n'
+BLIND = "service_loaded() { return 1; }\n"
+
+
+def refuses(call: Callable[[], object]) -> str:
+    with pytest.raises(Refused) as caught:
+        call()
+    return caught.value.code
+
+
+def taken(rig: RealRig, pack: Package, number: int) -> None:
+    """`pack` is confirmed as deploy `number`."""
+    rig.hosts.stage(rig.host, pack)
+    rig.hosts.activate(rig.host, order(pack, number))
+    assert rig.hosts.confirm(rig.host, order(pack, number)).verified_on(pack.release)
+
+
+def test_a_refused_push_changes_nothing_of_the_way_back(rig: RealRig) -> None:
+    """Staged with a binary that is not there and refused: the process is seen as before, and a rollback works."""
+    taken(rig, TWO, 3)
+    speaking(rig, NOT_FOUND).stage(rig.host, THREE)
+    assert refuses(lambda: rig.hosts.check(rig.host, THREE.release)) == "invalid"
+    assert rig.hosts.survey(rig.host).verified_on(TWO.release)
+    back = replace(order(ONE, 4), command="rollback")
+    rig.hosts.check(rig.host, ONE.release)
+    rig.hosts.activate(rig.host, back)
+    assert rig.hosts.confirm(rig.host, back).verified_on(ONE.release)
+
+
+@pytest.mark.parametrize("broken", [NOT_FOUND, BLIND, "service_reload() { return 1; }\n"])
+def test_what_is_pending_goes_back_whatever_is_staged(rig: RealRig, broken: str) -> None:
+    """By the watchdog, alone."""
+    rig.hosts.activate(rig.host, order(TWO, 3, lease=2))
+    speaking(rig, broken).stage(rig.host, THREE)
+    assert rig.until(lambda s: not s.in_flight, 20).verified_on(ONE.release)
+
+
+@pytest.mark.parametrize("broken", [NOT_FOUND, BLIND])
+def test_a_release_that_is_here_keeps_what_it_works_with(rig: RealRig, broken: str) -> None:
+    """Staged again with other variables: refused where they do not do, be it live or what a rollback would go to."""
+    taken(rig, TWO, 3)
+    for pack in (TWO, ONE):
+        assert refuses(lambda pack=pack: speaking(rig, broken).stage(rig.host, pack)) == "invalid"  # type: ignore[misc]
+        assert not list((root(rig) / "releases").glob(".tmp*"))
+    assert refuses(lambda: speaking(rig, broken).adopt(rig.host, order(TWO, 3))) == "invalid"
+    assert rig.hosts.survey(rig.host).verified_on(TWO.release)
+    rig.hosts.activate(rig.host, replace(order(ONE, 4), command="rollback"))
+    assert rig.hosts.revert(rig.host, order(ONE, 4)).verified_on(TWO.release)
+    speaking(rig, "# with a path that works\n").stage(rig.host, TWO)
+    assert "a path that works" in phrases(rig, TWO.release).read_text()
+    assert rig.hosts.survey(rig.host).verified_on(TWO.release)
+
+
+def test_a_wrong_variable_that_was_mended_takes_effect(rig: RealRig) -> None:
+    """The same release, staged wrong, refused, staged right."""
+    speaking(rig, NOT_FOUND).stage(rig.host, THREE)
+    assert refuses(lambda: rig.hosts.activate(rig.host, order(THREE, 3))) == "invalid"
+    taken(rig, THREE, 3)
+
+
+def test_a_tool_that_moved_does_not_end_the_way_back(rig: RealRig) -> None:
+    """What was confirmed here is asked for with what works today: before a push, in a revert, and in a rollback."""
+    taken(rig, TWO, 3)
+    for release in (ONE.release, TWO.release):
+        phrases(rig, release).write_text(phrases(rig, release).read_text() + NOT_FOUND)
+    assert refuses(lambda: rig.hosts.activate(rig.host, order(ONE, 4))) == "invalid"
+    taken(rig, THREE, 4)
+    back = replace(order(ONE, 5), command="rollback")
+    rig.hosts.check(rig.host, ONE.release)
+    rig.hosts.activate(rig.host, back)
+    assert rig.hosts.confirm(rig.host, back).verified_on(ONE.release)
+    rig.hosts.activate(rig.host, order(TWO, 6, lease=300))
+    phrases(rig, ONE.release).write_text(phrases(rig, ONE.release).read_text() + NOT_FOUND)
+    assert rig.hosts.revert(rig.host, order(TWO, 6)).verified_on(ONE.release)
+
+
+def test_a_host_that_an_older_agent_adopted(rig: RealRig) -> None:
+    """One file of functions for all releases: it serves those that have none of their own, and no stage changes it."""
+    old = root(rig) / "service"
+    shutil.copy(phrases(rig, ONE.release), old)
+    shutil.rmtree(root(rig) / "phrases")
+    assert rig.hosts.survey(rig.host).verified_on(ONE.release)
+    before = old.read_text()
+    speaking(rig, NOT_FOUND).stage(rig.host, THREE)
+    rig.hosts.activate(rig.host, order(TWO, 3))
+    assert rig.hosts.revert(rig.host, order(TWO, 3)).verified_on(ONE.release)
+    assert old.read_text() == before
+
+
+def test_functions_go_with_their_release(rig: RealRig) -> None:
+    for number, pack in ((3, TWO), (4, THREE)):
+        taken(rig, pack, number)
+    state = rig.hosts.prune(rig.host, 1)
+    assert ONE.release not in state.releases
+    assert {p.name for p in (root(rig) / "phrases").iterdir()} == set(state.releases)

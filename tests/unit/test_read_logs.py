@@ -325,9 +325,15 @@ def test_counters_are_differences() -> None:
 
 
 def test_counters_of_a_service(here: Here) -> None:
+    """Asked by the functions of the release that is live; those that all releases shared serve where there are none."""
     (here.folder / "service").write_text("service_counters() { echo n 3; echo since 1; }\n")
+    (here.folder / "current").symlink_to("releases/aaaaaaaaaa-11111111")
     assert parse_counters(here.run(read_counters(here.layout()).line)) == Counters({"n": 3}, 1)
-    (here.folder / "service").write_text("service_counters() { return 1; }\n")
+    (here.folder / "phrases").mkdir()
+    own = here.folder / "phrases/aaaaaaaaaa-11111111"
+    own.write_text("service_counters() { echo n 4; }\n")
+    assert parse_counters(here.run(read_counters(here.layout()).line)) == Counters({"n": 4}, 0)
+    own.write_text("service_counters() { return 1; }\n")
     with pytest.raises(HostError):
         parse_counters(here.run(read_counters(here.layout()).line))
 

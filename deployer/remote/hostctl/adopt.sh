@@ -1,15 +1,15 @@
 
 # --- what lies on the host becomes its first release
 do_adopt() { # DEPLOY NUMBER DEST; the service functions on stdin
-  put service || refuse disk "cannot write in $ROOT: read-only or full"
+  new=phrases/.adopt; mkdir -p phrases && put "$new" || refuse disk "cannot write in $ROOT: read-only or full"
   load; dest=$3
   if [ -n "$good" ] && [ "$(cat dest 2>/dev/null)" = "$dest" ] && [ ! -e "$dest" ] &&
     [ -d "$dest.before-deployer" ]; then
     ln -s "$ROOT/current" "$dest"
   fi
   if [ -n "$good" ] && [ "$(readlink "$dest" 2>/dev/null)" = "$ROOT/current" ]; then
-    ! in_flight || refuse busy "deploy $deploy is in flight here"
-    intact "$current" && [ -z "$(drift)" ] && return
+    ! in_flight || discard busy "deploy $deploy is in flight here"
+    intact "$current" && [ -z "$(drift)" ] && { renew "$current" "$new"; rm -f "$new"; return; }
     from=releases/$current # a hand edit on an adopted host becomes a release of its own
   else
     [ ! -h "$dest" ] || refuse usage "$dest is a link to somewhere else: adopt the directory it points to"
@@ -18,6 +18,9 @@ do_adopt() { # DEPLOY NUMBER DEST; the service functions on stdin
     from=$dest
   fi
   take "$from"
+  mv -f phrases/.adopt "phrases/$id" || refuse disk "cannot write in $ROOT: read-only or full"
+  [ -f service ] || put service < "phrases/$id" || : # where an agent before this one looks for them
+  phrases_of "$id"
   deploy=$1 command=adopt target=$id outcome=confirmed phase=idle deadline=0
   echo "$2" | put fence && echo "$dest" | put dest &&
     { cat history 2>/dev/null; echo "$2 adopt $id"; } | put history || refuse disk "cannot write the record"

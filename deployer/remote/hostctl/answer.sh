@@ -27,7 +27,7 @@ answer() {
   [ "$(readlink "$dest" 2>/dev/null)" = "$ROOT/current" ] || { where=absent; [ ! -e "$dest" ] || where=foreign; }
   alarm=; [ ! -f ALARM ] || alarm=$(cat ALARM)
   is=false; [ -z "$good" ] || is=true
-  has=; [ ! -f service ] || loaded "$current" || :
+  has=; phrases_of "$current"; [ ! -f "$PHRASES" ] || loaded "$current" || :
   printf '{"ok":true,"proto":1,"adopted":%s,"dest":"%s","phase":"%s","deploy":"%s","outcome":"%s","fence":%s' \
     "$is" "$where" "$phase" "$deploy" "$outcome" "$fence"
   printf ',"current":"%s","good":"%s","loaded":"%s","target":"%s","left":%s,"watchdog":"%s","alarm":"%s"' \

@@ -8,7 +8,7 @@ do_activate() { # DEPLOY NUMBER COMMAND RELEASE LEASE HARDCAP [restart]
   if in_flight; then
     [ "$1" = "$deploy" ] || refuse busy "deploy ${deploy:-unknown} is in flight here"
     if [ "$phase" = pending ] && [ "$current" = "$target" ]; then
-      now; [ "$up" -lt "$deadline" ] && loaded "$target" && return
+      now; phrases_of "$target"; [ "$up" -lt "$deadline" ] && loaded "$target" && return
     fi
     go_back "activated again" || refuse stuck "$alarm"
     refuse unproven "an earlier activation of this deploy was cut off; the host went back"
@@ -17,10 +17,8 @@ do_activate() { # DEPLOY NUMBER COMMAND RELEASE LEASE HARDCAP [restart]
   [ -d "releases/$4" ] || refuse missing "release $4 is not here"
   intact "$good" || refuse corrupt "no way back: the good release $good was edited or is corrupt"
   intact "$4" || refuse corrupt "release $4 is corrupt"
-  said=$(service service_check "$ROOT/releases/$good" 2>&1) ||
-    refuse invalid "no way back: the good release $good no longer validates: $said"
-  said=$(service service_check "$ROOT/releases/$4" 2>&1) ||
-    refuse invalid "${said:-the check failed or took longer than $T_CMD s}"
+  accepts "$good" "$4" || refuse invalid "no way back: the good release $good no longer validates: $said"
+  acceptable "$4"
   arm "$@"
   start_watchdog "$1" ||
     { go_back "no watchdog" || :; refuse missing "the watchdog did not report in: nothing was changed"; }
@@ -59,6 +57,7 @@ do_confirm() {
   [ "$outcome" = confirmed ] && return
   if [ "$good" != "$target" ] || [ "$phase" = pending ]; then
     [ "$phase" = pending ] && alive || refuse expired "deploy $1 went back before it was confirmed"
+    phrases_of "$target"
     [ "$current" = "$target" ] && loaded "$target" || refuse unproven "the running process does not have $target"
     point good "$target" good.cfm || refuse disk "cannot move the good link" # <- the commit point
   fi

@@ -1,7 +1,7 @@
 
 # --- the process
 service() { # service FUNCTION [ARG]: in a child shell, bounded, without the lock and without the caller's input
-  timeout -k 2 "$T_CMD" sh -c '. "$1"; f=$2; shift 2; "$f" "$@"' sh "${PHRASES:-$ROOT/service}" "$@" 9>&- </dev/null
+  timeout -k 2 "$T_CMD" sh -c '. "$1"; f=$2; shift 2; "$f" "$@"' sh "$PHRASES" "$@" 9>&- </dev/null
 }
 loaded() { has=$(service service_loaded 2>/dev/null) || :; [ "$has" = "$1" ]; } # RELEASE; has: what it has
 apply() { # TO FROM [MAY_RESTART]: make the process use what `current` points at, and prove it; why: the reason if not
@@ -30,7 +30,8 @@ make_live() { # RELEASE reload|restart|start|revive
 go_back() { # idempotent; renames only once armed
   load; note "revert deploy=$deploy reason=$1 from=$current to=$good"
   intact "$good" || { stuck "the good release $good is corrupt; the service is left as it is"; return 1; }
-  [ "${BOOTING:-0}" = 1 ] || said=$(service service_check "$ROOT/releases/$good" 2>&1) || # at boot no name resolves yet
+  phrases_of "$good"
+  [ "${BOOTING:-0}" = 1 ] || accepts "$good" "$current" "$target" || # at boot no name resolves yet
     { stuck "the good release $good no longer validates ($said); the service is left as it is"; return 1; }
   loaded "$good" || rm -f loaded # before the link moves: an unknown process passes for what lies there
   [ "$current" = "$good" ] || point current "$good" current.rvt || { stuck "cannot move the link back"; return 1; }

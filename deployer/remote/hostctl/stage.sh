@@ -16,10 +16,10 @@ do_preview() { # what staging and activating it would mean, in a directory that 
   safe=$(mktemp -d) && new=$safe/tree && mkdir "$new" || refuse disk "cannot create a temporary directory"
   trap 'rm -rf "$safe"' EXIT # nothing of ours lies beside it, where another user could put a file of that name
   unpack "$new"; mv "$new/.service" "$safe/service"; PHRASES=$safe/service
+  passes "$new" || refuse invalid "$said"
   weigh "$new"
 }
-weigh() { # DIR: would it be accepted, and what would taking it cost the running process?
-  said=$(service service_check "$1" 2>&1) || refuse invalid "${said:-the check failed or took longer than $T_CMD s}"
+weigh() { # DIR: what would taking it cost the running process?
   change=$(service service_change "$(readlink -f "$ROOT/current")" "$1" 2>/dev/null | head -n 1)
 }
 do_stage() { # RELEASE [GROUP]; the same stream
@@ -27,34 +27,48 @@ do_stage() { # RELEASE [GROUP]; the same stream
   new=releases/.tmp.$1; mkdir -p releases
   rm -rf "$new" && mkdir "$new" 2>/dev/null || refuse disk "cannot create $new: read-only or full"
   unpack "$new"
-  put service < "$new/.service" && rm -f "$new/.service" || discard disk "cannot write the service functions"
   [ -z "$2" ] || { chgrp -R "$2" "$new" && chmod -R o-rwx "$new"; } 2>/dev/null ||
     discard usage "cannot give the release to the group $2"
   if [ -d "releases/$1" ]; then
     if intact "$1"; then
-      cmp -s "$new/.manifest" "releases/$1/.manifest" && { rm -rf "$new"; return; }
+      cmp -s "$new/.manifest" "releases/$1/.manifest" && { renew "$1" "$new/.service"; rm -rf "$new"; return; }
       discard corrupt "release $1 is here with other content: its variables changed"
     fi
     load; [ "$1" != "$current" ] && [ "$1" != "$good" ] || discard corrupt "release $1 is live and was edited"
     rm -rf "releases/$1"
   fi
+  keep_phrases "$1" "$new/.service"; rm -f "$new/.service"
   sync -f releases 2>/dev/null || sync
   mv -T "$new" "releases/$1" || refuse disk "cannot move the release into place"
   sync_it releases; note "staged $1"
 }
+acceptable() { # RELEASE: with its own phrases; one that was confirmed here has a right to those that work today
+  if confirmed_here "$1"; then accepts "$1" "$good"; else accepts "$1"; fi || refuse invalid "$said"
+}
 do_check() {
   [ -d "releases/$1" ] || refuse missing "release $1 is not here"
   intact "$1" || refuse corrupt "release $1 is corrupt"
+  load; acceptable "$1"
   weigh "$ROOT/releases/$1"
 }
-do_prune() { # never current, good, the deploy's target, or the newest confirmed ones; and what a cut-off run left
+standing() { # confirmed releases, oldest first, of which none was rolled away from: where a rollback may go
+  awk 'NF == 3 {
+      name = $3 ~ /^0000000000-/ ? "adopted" : $3; id[name] = $3; at = 0
+      for (k = 1; k <= n; k++) if (stack[k] == name) at = k
+      if (at && $2 == "rollback") { n = at; next }
+      if (at) { for (k = at; k < n; k++) stack[k] = stack[k + 1]; n-- }
+      stack[++n] = name
+    } END { for (k = 1; k <= n; k++) print id[stack[k]] }' history 2>/dev/null
+}
+do_prune() { # KEEP: never current, good, the deploy's target, or the newest standing ones; and what a cut-off run left
   load; adopted; ! in_flight || refuse busy "deploy $deploy is in flight here"
   rm -rf releases/.trash releases/.tmp.*
-  keep=" $current $good $target $(tail -n "$1" history 2>/dev/null | awk '{printf "%s ", $3}') "
+  keep=" $current $good $target $(standing | tail -n "$1" | tr '\n' ' ') "
   for old in releases/*; do
     case $keep in
       *" ${old#releases/} "*) ;;
       *) mv -T "$old" "releases/.trash" && rm -rf releases/.trash ;;
     esac
   done
+  for old in phrases/*; do [ -d "releases/${old#phrases/}" ] || rm -f "$old"; done
 }
