@@ -65,12 +65,13 @@ def lock_holder(chain: tuple[Entry, ...], playbook: str, now: float) -> Entry | 
 
 
 def quarantined(chain: tuple[Entry, ...], playbook: str) -> dict[str, str]:
-    """Release -> why, for releases whose last outcome was a revert or that a person rolled back from."""
+    """Release -> why, for releases that were to blame when they were last pushed (however far the way back came), or
+    that a person rolled back from."""
     bad: dict[str, str] = {}
     for entry in chain:
         if entry.record != "OUTCOME" or entry.playbook != playbook:
             continue
-        if entry.result == "reverted" and entry.verdict in ("regressed", "inconclusive", "failed"):
+        if entry.result in ("reverted", "stranded") and entry.verdict in ("regressed", "failed"):
             bad[entry.release] = entry.because
         elif entry.result in ("deployed", "stranded"):
             bad.pop(entry.release, None)

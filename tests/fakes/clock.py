@@ -1,9 +1,27 @@
-"""Time that passes only when somebody sleeps. Pulses beat and watchdogs fire while it passes."""
+"""Time that passes only when everybody waits. Real threads, of which one runs at a time and always in the same order: who
+sleeps or waits hands the turn on to the first that can go on, and only where none can does time jump to the next that is
+due. Pulses beat and watchdogs fire while it passes.
+"""
 
 from __future__ import annotations
 
+import math
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+
+class Gone(BaseException):
+    """The process that this thread belonged to was killed."""
+
+
+class Task:
+    """One thread. ready: why it could go on before `due`."""
+
+    def __init__(self) -> None:
+        self.turn = threading.Semaphore(0)
+        self.due, self.ready = math.inf, lambda: False
+        self.dead = self.stuck = False
 
 
 class FakeClock:
@@ -12,7 +30,9 @@ class FakeClock:
     def __init__(self) -> None:
         self.time = 1000.0
         self._watchers: list[Callable[[float], None]] = []
-        self._beats: list[list[float | Callable[[], None]]] = []
+        self._main = Task()
+        self._tasks = {threading.get_ident(): self._main}
+        self._waiting: list[Task] = []
 
     def now(self) -> float:
         return 1_700_000_000.0 + self.time
@@ -25,22 +45,80 @@ class FakeClock:
         self._watchers.append(watcher)
 
     def sleep(self, seconds: float) -> None:
-        end = self.time + seconds
-        while self.time < end:
-            self.time = min(end, self.time + 1.0)
-            for beat in list(self._beats):
-                period, due, call = beat
-                if self.time >= due:  # type: ignore[operator]
-                    beat[1] = self.time + period  # type: ignore[operator]
-                    call()  # type: ignore[operator]
+        self.wait(lambda: False, seconds)
+
+    def wait(self, ready: Callable[[], bool], seconds: float = math.inf) -> None:
+        """Until `ready`, or until time is up. Everybody else goes on meanwhile."""
+        me = self._tasks[threading.get_ident()]
+        if me.dead:
+            raise Gone
+        me.due, me.ready = self.time + seconds, ready
+        self._waiting.append(me)
+        self._hand_on()
+        me.turn.acquire()
+        if me.dead:
+            raise Gone
+        if me.stuck:
+            raise RuntimeError("everybody waits for ever")
+
+    def spawn(self, run: Callable[[], None]) -> None:
+        """A thread of its own, which begins when the others wait."""
+        task = Task()
+        task.ready = lambda: True
+        self._waiting.append(task)
+
+        def body() -> None:
+            self._tasks[threading.get_ident()] = task
+            task.turn.acquire()
+            try:
+                if not task.dead:
+                    run()
+            except Gone:
+                return
+            finally:
+                del self._tasks[threading.get_ident()]
+            if not task.dead:
+                self._hand_on()
+
+        threading.Thread(target=body, daemon=True).start()
+
+    def kill(self) -> None:
+        """All others, as SIGKILL does: none of them does anything more. The thread that tests stays."""
+        me = self._tasks[threading.get_ident()]
+        for task in [task for task in self._waiting if task not in (me, self._main)]:
+            self._waiting.remove(task)
+            task.dead = True
+            task.turn.release()
+
+    def _hand_on(self) -> None:
+        while self._waiting:
+            for task in self._waiting:
+                if task.due <= self.time or task.ready():
+                    self._waiting.remove(task)
+                    task.turn.release()
+                    return
+            due = min(task.due for task in self._waiting)
+            if due == math.inf:
+                stuck = self._waiting.pop(0)
+                stuck.stuck = True
+                stuck.turn.release()
+                return
+            self.time = due
             for watcher in self._watchers:
                 watcher(self.time)
 
     @contextmanager
     def pulse(self, seconds: float, beat: Callable[[], None]) -> Iterator[None]:
-        entry: list[float | Callable[[], None]] = [seconds, self.time + seconds, beat]
-        self._beats.append(entry)
+        ended: list[bool] = []
+
+        def run() -> None:
+            while not ended:
+                self.wait(lambda: bool(ended), seconds)
+                if not ended:
+                    beat()
+
+        self.spawn(run)
         try:
             yield
         finally:
-            self._beats.remove(entry)
+            ended.append(True)

@@ -1,12 +1,13 @@
-"""Hosts in memory: the same verbs and rules as hostctl (the contract suite holds both to them), in no time.
+"""Hosts in memory: the same verbs and rules as hostctl (the contract suite holds both to them).
 
-A FakeHosts can break any call: before its effect, after it, once or for good.
+A FakeHosts can break any call: before its effect, after it, once or for good; and let it take time.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from deployer.model.errors import Refused, Unreachable
@@ -43,6 +44,7 @@ class Machine:
     never_loads: set[str] = field(default_factory=set)  # releases the process accepts and does not load
     changes: dict[str, str] = field(default_factory=dict)  # release -> what taking it costs, where it is no reload
     disk_full: bool = False
+    locked: bool = False  # a verb is at work; the next one waits for it
     goes: float = math.inf  # since when it shuts down
     gone: float = math.inf  # from when on nothing answers
     boots: float = math.inf  # when it is back
@@ -82,12 +84,15 @@ def no_fault(verb: str, host: str, when: str) -> BaseException | None:
 
 
 class FakeHosts:
-    """Satisfies engine.ports.Hosts. `calls` is every call in order."""
+    """Satisfies engine.ports.Hosts. `calls` is every call in order, `at` when each began. takes: seconds of a verb on a
+    host."""
 
     def __init__(self, clock: FakeClock, machines: dict[str, Machine]) -> None:
         self.clock, self.machines = clock, machines
         self.calls: list[tuple[str, str]] = []
+        self.at: list[float] = []
         self.fault: Fault = no_fault
+        self.takes: Callable[[str, str], float] = lambda verb, host: 0.0
         clock.watch(self.tick_all)
 
     def tick_all(self, now: float) -> None:
@@ -96,13 +101,39 @@ class FakeHosts:
 
     def _do(self, verb: str, host: Host, effect: Callable[[Machine], None], weigh: str = "") -> HostState:
         self.calls.append((verb, host.name))
+        self.at.append(self.clock.monotonic())
         self._break(verb, host.name, "before")
         machine = self.machines[host.name]
+        with self._lock(machine, verb):
+            self._carry_out(verb, host.name, machine, effect)
+        self._break(verb, host.name, "after")
+        return self._state(machine, machine.changes.get(weigh, "reload") if weigh else "")
+
+    def _carry_out(self, verb: str, host: str, machine: Machine, effect: Callable[[Machine], None]) -> None:
+        """An activation arms the watchdog at its beginning, whatever it takes from there on."""
+        seconds = self.takes(verb, host)
+        if seconds and verb != "activate":
+            self.clock.sleep(seconds)
         machine.tick(self.clock.monotonic())
         machine.power(self.clock.monotonic(), verb)
         effect(machine)
-        self._break(verb, host.name, "after")
-        return self._state(machine, machine.changes.get(weigh, "reload") if weigh else "")
+        if seconds and verb == "activate":
+            self.clock.sleep(seconds)
+            if machine.phase != "pending":
+                raise Refused(f"deploy {machine.deploy} went back before it was proven", "unproven")
+
+    @contextmanager
+    def _lock(self, machine: Machine, verb: str) -> Iterator[None]:
+        if verb == "survey":
+            yield
+            return
+        if machine.locked:
+            self.clock.wait(lambda: not machine.locked)
+        machine.locked = True
+        try:
+            yield
+        finally:
+            machine.locked = False
 
     def _break(self, verb: str, host: str, when: str) -> None:
         error = self.fault(verb, host, when)

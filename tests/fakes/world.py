@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from deployer.engine.ports import Ports
 from deployer.engine.request import Policy, Request, Turn
@@ -19,19 +17,12 @@ from deployer.model.release import Package, Release
 from deployer.model.sample import HostSample, Sample
 from deployer.model.verdict import Reading, Verdict
 from tests.fakes.clock import FakeClock
+from tests.fakes.executor import Queue
 from tests.fakes.hosts import FakeHosts, Machine
 
 NEW = "aaaaaaaaaa-11111111"
 MINE = "5" * 16  # the name of our own signs of life
-
-
-class HereAndNow(Executor):
-    """Runs each call at once, in order: a test sees one interleaving, always the same."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        future.set_result(fn(*args, **kwargs))
-        return future
+SIZES = (1, 4, 40)  # hosts: every test of how a fleet ends runs on each
 
 
 @dataclass
@@ -136,12 +127,18 @@ class ThreeTicks:
 
 @dataclass
 class World:
-    """`ports`, `ledger`, `request`, `release` and `policy` go straight into the engine."""
+    """`ports`, `ledger`, `request`, `release` and `policy` go straight into the engine. forks: calls at a time."""
 
     names: tuple[str, ...] = ("web1", "web2", "web3")
     clock: FakeClock = field(default_factory=FakeClock)
     ledger: FakeLedger = field(default_factory=FakeLedger)
     events: list[Event] = field(default_factory=list)
+    forks: int = 2
+
+    @classmethod
+    def of(cls, hosts: int) -> World:
+        """web1, web2, ..."""
+        return cls(tuple(f"web{number}" for number in range(1, hosts + 1)))
 
     def __post_init__(self) -> None:
         self.machines = {name: Machine() for name in self.names}
@@ -154,7 +151,8 @@ class World:
         )  # fmt: skip
         self.request = Request("production", playbook, self.fleet, frozenset(self.names), "alice@laptop")
         self.policy = Policy(gate=ThreeTicks)
-        self.ports = Ports(self.hosts, self.probes, self.clock, self.clock.pulse, HereAndNow(), self.events.append)
+        executor = Queue(self.clock, self.forks)
+        self.ports = Ports(self.hosts, self.probes, self.clock, self.clock.pulse, executor, self.events.append)
 
     def release(self, name: str = NEW, content: bytes = b"worker_processes 1;\n") -> Release:
         package = Package(name, {"nginx.conf": (content, False)})

@@ -17,7 +17,7 @@ from deployer.model.ledger import Entry
 from deployer.model.outcome import Outcome
 from deployer.model.state import Confirmed
 from tests.fakes.hosts import ADOPTED, Machine
-from tests.fakes.world import NEW, ThreeTicks, World
+from tests.fakes.world import NEW, SIZES, ThreeTicks, World
 
 
 def go(world: World, release: str = NEW) -> Outcome:
@@ -25,9 +25,10 @@ def go(world: World, release: str = NEW) -> Outcome:
     return push(world.request, world.release(release), world.ports, world.ledger, world.policy)
 
 
-def test_a_healthy_push_ends_with_every_host_verified() -> None:
+@pytest.mark.parametrize("hosts", SIZES)
+def test_a_healthy_push_ends_with_every_host_verified(hosts: int) -> None:
     """Three records, all hosts confirmed, exit 0; stage and check come before the first activation."""
-    world = World()
+    world = World.of(hosts)
     outcome = go(world)
     assert (outcome.result, outcome.exit_code) == ("deployed", 0)
     assert all(end.state == "confirmed" and end.verified for end in outcome.hosts.values())
@@ -37,9 +38,10 @@ def test_a_healthy_push_ends_with_every_host_verified() -> None:
     assert verbs.index("confirm") > max(i for i, v in enumerate(verbs) if v == "activate")
 
 
-def test_an_unchanged_fleet_writes_nothing() -> None:
+@pytest.mark.parametrize("hosts", SIZES)
+def test_an_unchanged_fleet_writes_nothing(hosts: int) -> None:
     """Nothing to do: exit 0, no record, no verb but survey."""
-    world = World()
+    world = World.of(hosts)
     go(world)
     records, world.hosts.calls[:] = len(world.ledger.chain), []
     outcome = go(world)
@@ -48,14 +50,16 @@ def test_an_unchanged_fleet_writes_nothing() -> None:
     assert {verb for verb, _ in world.hosts.calls} == {"survey"}
 
 
-def test_a_regression_touches_only_the_canary() -> None:
+@pytest.mark.parametrize("hosts", SIZES)
+def test_a_regression_touches_only_the_canary(hosts: int) -> None:
     """Exit 3, the canary is back and verified, the others were never activated, the reason names the figures."""
-    world = World()
+    world = World.of(hosts)
     world.probes.bad = NEW
     outcome = go(world)
     assert (outcome.result, outcome.exit_code) == ("reverted", 3)
     assert outcome.hosts["web1"].state == "reverted"
-    assert {outcome.hosts[n].state for n in ("web2", "web3")} == {"untouched"}
+    assert {end.state for name, end in outcome.hosts.items() if name != "web1"} <= {"untouched"}
+    assert set(outcome.hosts) == set(world.names)
     assert all(end.verified for end in outcome.hosts.values())
     assert ("activate", "web2") not in world.hosts.calls
     assert outcome.verdict is not None
@@ -73,9 +77,10 @@ def test_no_data_is_never_healthy() -> None:
     assert outcome.verdict.ruling == "inconclusive"
 
 
-def test_a_reverted_release_is_quarantined() -> None:
+@pytest.mark.parametrize("hosts", SIZES)
+def test_a_reverted_release_is_quarantined(hosts: int) -> None:
     """The next CI run may not push it again; --allow-quarantined may."""
-    world = World()
+    world = World.of(hosts)
     world.probes.bad = NEW
     go(world)
     with pytest.raises(DeployError, match="quarantined"):

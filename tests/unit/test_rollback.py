@@ -13,14 +13,14 @@ from deployer.model.ledger import Entry
 from deployer.model.outcome import Outcome
 from deployer.model.state import Confirmed, HostState, Order
 from tests.fakes.hosts import ADOPTED
-from tests.fakes.world import NEW, World
+from tests.fakes.world import NEW, SIZES, World
 
 NEWER = "bbbbbbbbbb-22222222"
 
 
-def pushed(*releases: str) -> World:
+def pushed(*releases: str, hosts: int = 3) -> World:
     """A world with these releases pushed in order."""
-    world = World()
+    world = World.of(hosts)
     for release in releases:
         package = world.release(release, release.encode())
         assert push(world.request, package, world.ports, world.ledger, world.policy).result == "deployed"
@@ -33,9 +33,10 @@ def back(world: World, target: str | None = None) -> tuple[Outcome, Entry]:
     return rollback(world.request, world.ports, target, lambda plan: True, lambda wanted: {})
 
 
-def test_back_to_the_release_before() -> None:
+@pytest.mark.parametrize("hosts", SIZES)
+def test_back_to_the_release_before(hosts: int) -> None:
     """All hosts, exit 0, and a record that quarantines what was left."""
-    world = pushed(NEW, NEWER)
+    world = pushed(NEW, NEWER, hosts=hosts)
     outcome, entry = back(world)
     assert (outcome.result, outcome.release, outcome.previous) == ("deployed", NEW, NEWER)
     assert set(world.running().values()) == {NEW}
@@ -124,14 +125,16 @@ def test_no_host_answers() -> None:
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_every_call_broken(when: str) -> None:
-    """Break every call: exit 0 only with the whole fleet on the target, and no host is ever mixed."""
-    world = pushed(NEW, NEWER)
+@pytest.mark.parametrize("hosts", SIZES)
+def test_every_call_broken(hosts: int, when: str) -> None:
+    """Break every call (of a large fleet, some): exit 0 only with the whole fleet on the target, and no host is ever
+    mixed."""
+    world = pushed(NEW, NEWER, hosts=hosts)
     back(world)
     total = len(world.hosts.calls)
-    for at in range(total):
+    for at in range(total) if hosts < 10 else range(0, total, total // 24):
         for error in (Unreachable("no answer"), Refused("no space", "disk"), KeyboardInterrupt()):
-            world = pushed(NEW, NEWER)
+            world = pushed(NEW, NEWER, hosts=hosts)
             seen: list[int] = [0]
 
             def fault(

@@ -16,8 +16,8 @@ from deployer.model.health import HealthCheck, Probe
 from deployer.model.sample import HostSample, Sample
 from deployer.model.verdict import NO_DATA, Reading, Verdict
 from tests.fakes.clock import FakeClock
+from tests.fakes.executor import HereAndNow
 from tests.fakes.hosts import FakeHosts
-from tests.fakes.world import HereAndNow
 
 WEB1, WEB2 = Host("web1"), Host("web2")
 GOOD, DOWN = HostSample(n=60, lat=(10.0,) * 60), HostSample(n=60, err=60, lat=(2000.0,) * 60)
