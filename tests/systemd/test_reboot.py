@@ -110,7 +110,7 @@ def test_a_push_leaves_no_unit_behind(hosts: SystemdFleet) -> None:
     for machine in hosts.sandbox.machines.values():
         eventually(lambda m=machine: not units(m), 10, f"{machine.name}: {units(machine)}")  # type: ignore[misc]
         assert machine.run("systemctl is-enabled deployer-nginx.service") == "enabled"
-        assert machine.run("systemctl --failed --no-legend --plain") == ""
+        assert machine.run("systemctl --failed --no-legend --plain 'deployer-*' nginx.service") == ""
     assert hosts.deploy("push", "--yes")[1]["result"] == "unchanged"
 
 
