@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
+from deployer.adapters.children import ANY, environment
 from deployer.adapters.hosts import Transport
 from deployer.adapters.poll import Poll, Reader
 from deployer.adapters.prometheus import QueryReader
@@ -49,6 +50,7 @@ class HereReader:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            env=environment(ANY),
             start_new_session=True,  # all of it is ended with it, and a Ctrl-C is not meant for it
         )
         try:

@@ -40,10 +40,8 @@ class Repository:
 
     def __init__(self, root: Path) -> None:
         self.repo = open_repository(root)
-        top = self.repo.working_tree_dir or root
-        self.below = (
-            "" if root.resolve() == Path(top).resolve() else f"{root.resolve().relative_to(Path(top).resolve())}/"
-        )
+        below = root.resolve().relative_to(self.repo.git.environment()["GIT_WORK_TREE"])
+        self.below = "" if below == Path() else f"{below}/"
 
     def resolve(self, revision: str) -> Commit:
         """A revision as a person writes it -> one commit. Raises InputError."""
@@ -167,7 +165,7 @@ class Repository:
 
     def dirty(self, playbook: str) -> list[str]:
         """Files of the playbook that differ in the work tree: they are not part of any release."""
-        said = self._git("status", "--porcelain", "-z", "--", self._folder(playbook))
+        said = self._git("status", "--porcelain", "-z", "--ignore-submodules=all", "--", self._folder(playbook))
         return [entry[3:] for entry in said.split("\0") if len(entry) > 3]
 
 

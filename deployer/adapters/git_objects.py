@@ -1,6 +1,8 @@
-"""git, hardened: no hooks, no fsmonitor, no prompt, no process that outlives its call, a deadline on each.
+"""git, hardened: the repository is named and never looked for, and what a commit can write is never its configuration;
+no hooks, no filters, no fsmonitor, no prompt, no process that outlives its call, a deadline on each.
 
-All git goes through here; GitPython finds the repository, and reads its references and its configuration.
+All git goes through here; GitPython reads the references and the remotes, and runs nothing. What the user's own
+configuration names (core.sshCommand, credential.helper, url.insteadOf) stays: no commit can write it.
 """
 
 from __future__ import annotations
@@ -9,12 +11,14 @@ import io
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from deployer.adapters.children import GIT, environment, program
 from deployer.model.errors import DeployError
 
 if TYPE_CHECKING:
@@ -24,35 +28,98 @@ SECONDS = 60.0  # for one call that asks nobody else
 SAFE = {
     "core.fsmonitor": "false",
     "core.hooksPath": "/dev/null",
+    "fetch.recurseSubmodules": "false",
+    "gc.auto": "0",
+    "log.showSignature": "false",
+    "maintenance.auto": "false",
     "protocol.ext.allow": "never",
+    "push.recurseSubmodules": "no",
+    "safe.bareRepository": "explicit",
     "submodule.recurse": "false",
 }
+NO_FILTER = {"clean": "", "smudge": "", "process": "", "required": "false"}  # of every filter that is configured
 
 
 def import_git() -> Any:
-    """GitPython, which looks for git when it is imported."""
-    import git
-
+    """GitPython, which runs `git version` when it is imported, in our environment and working folder, unless it is told
+    of a git that is not there."""
+    names = {"GIT_PYTHON_REFRESH": "quiet", "GIT_PYTHON_GIT_EXECUTABLE": "/nonexistent/git"}
+    before = {name: os.environ.get(name) for name in names}
+    if "git" not in sys.modules:
+        os.environ.update(names)
+    try:
+        import git
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
     return git
 
 
 def open_repository(root: Path) -> Repo:
-    """GitPython on the checkout, hardened by environment. Raises DeployError."""
-    try:
-        git = import_git()
-    except ImportError as error:
-        raise DeployError(
-            f"git cannot be run: {str(error).splitlines()[0]}", hint="install git 2.34 or newer"
-        ) from None
-    try:
-        repo: Repo = git.Repo(root, search_parent_directories=True)
-    except (git.InvalidGitRepositoryError, git.NoSuchPathError):
-        raise DeployError(f"{root} is not in a git repository", hint="run git init, or cd into the checkout") from None
-    values: dict[str, str] = {"GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_COUNT": str(len(SAFE)), "GIT_OPTIONAL_LOCKS": "0"}
-    for number, (key, value) in enumerate(SAFE.items()):
-        values |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
-    repo.git.update_environment(**values)
+    """The repository that `root` is a checkout of. Raises DeployError."""
+    if program("git") is None:
+        raise DeployError("git cannot be run: there is no git on PATH", hint="install git 2.34 or newer")
+    root = root.resolve()
+    top = next((folder for folder in (root, *root.parents) if os.path.lexists(folder / ".git")), None)
+    if top is None:
+        raise DeployError(f"{root} is not in a git repository", hint="run git init, or cd into the checkout")
+    own, common = _own_folders(top)
+    pinned = {"GIT_DIR": own, "GIT_WORK_TREE": str(top), "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
+    filters = _configured(top, own, common, pinned | _settings(SAFE))
+    off = {f"filter.{name}.{key}": value for name in filters for key, value in NO_FILTER.items()}
+    repo: Repo = import_git().Repo(own)
+    repo.git.update_environment(**pinned, **_settings({**SAFE, **off}))
     return repo
+
+
+def _settings(values: Mapping[str, str]) -> dict[str, str]:
+    """Configuration that comes after all other, by environment; what the user gave in the same way is before it."""
+    given = os.environ.get("GIT_CONFIG_COUNT", "")
+    first = int(given) if given.isascii() and given.isdigit() else 0
+    found = {"GIT_CONFIG_COUNT": str(first + len(values))}
+    for number, (key, value) in enumerate(values.items(), first):
+        found |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    return found
+
+
+def _own_folders(top: Path) -> tuple[str, str]:
+    """The git folder of the checkout `top` and the one that it shares with other work trees, found by git itself, which
+    refuses what another user owns. A commit can hold a whole bare repository, with programs in its configuration, but
+    never a `.git`: so nothing is taken but what `top/.git` says."""
+    ceiling = {"GIT_CEILING_DIRECTORIES": str(top.parent), **_settings(SAFE)}
+    words = ("rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir")
+    try:
+        said = _run(words, top, ceiling).decode("utf-8", "surrogateescape").splitlines()
+    except import_git().GitCommandError as error:
+        raise DeployError(f"git does not read the repository {top}: {reason(error)}") from None
+    own, common = said if len(said) == 2 else ("", "")
+    dotgit = top / ".git"
+    if not own or Path(own).resolve() == top or (dotgit.is_dir() and not dotgit.samefile(own)):
+        raise DeployError(
+            f"{dotgit} is no git repository", hint="look at what is in it: git would take files of the checkout for one"
+        )
+    return own, common
+
+
+def _configured(top: Path, own: str, common: str, env: Mapping[str, str]) -> list[str]:
+    """The names of all filters. Raises DeployError where a file that a commit can write is configuration of git's."""
+    said = _run(("config", "--list", "--show-origin", "--includes", "-z"), top, env)
+    parts = said.decode("utf-8", "surrogateescape").split("\0")
+    for origin in dict.fromkeys(parts[0:-1:2]):
+        kind, _, name = origin.partition(":")
+        file = (top / name).resolve()
+        inside = [Path(folder).resolve() in file.parents for folder in (str(top), own, common)]
+        if kind == "file" and inside == [True, False, False]:
+            raise DeployError(
+                f"git is configured by {file.relative_to(top.resolve())} of the checkout: a commit could make it run "
+                "programs",
+                hint="take its include out: git config --show-origin --get-regexp ^include",
+            )
+    keys = [part.partition("\n")[0].split(".") for part in parts[1::2]]
+    return list(dict.fromkeys(".".join(key[1:-1]) for key in keys if key[0] == "filter" and len(key) > 2))
 
 
 def run_git(
@@ -65,12 +132,18 @@ def run_git(
     """What one git call prints. It runs in a session of its own: a Ctrl-C in the terminal is meant for us and must not
     kill git halfway; after `seconds` all of that session is killed. Raises GitCommandError. Thread safe: nothing is
     kept between calls."""
-    import git
+    pinned = repo.git.environment()
+    return _run(words, Path(pinned["GIT_WORK_TREE"]), {**pinned, **(env or {})}, stdin, seconds)
 
+
+def _run(
+    words: Sequence[str], folder: Path, env: Mapping[str, str], stdin: IO[bytes] | None = None, seconds: float = SECONDS
+) -> bytes:
+    git = import_git()
     process = subprocess.Popen(
         ["git", *words],
-        cwd=repo.working_dir,
-        env={**os.environ, "LANGUAGE": "C", "LC_ALL": "C", **repo.git.environment(), **(env or {})},
+        cwd=folder,  # remotes may be relative to it
+        env={**environment(GIT), "LANGUAGE": "C", "LC_ALL": "C", **env},
         stdin=stdin or subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

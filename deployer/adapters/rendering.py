@@ -1,21 +1,19 @@
 """Templates are rendered in a process of their own, with a limit on time and on memory: a sandbox keeps a template
 from reaching out, but not from `{% for %}` without end or from a string of a gigabyte.
 
-usage of the child: python -m deployer.adapters.rendering (one JSON object on stdin, one on stdout)
+The child runs `main`: one JSON object on stdin, one on stdout.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-import os
 import resource
 import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-import deployer
+from deployer.adapters.children import ELSEWHERE, NOTHING, environment, python
 from deployer.model.errors import DeployError, InputError
 from deployer.model.fleet import Host
 from deployer.model.release import MAX_BYTES, SourceFile
@@ -41,14 +39,14 @@ def _ask(templates: Sequence[SourceFile], hosts: Sequence[Host]) -> dict[str, Re
         "templates": [[s.path, base64.b64encode(s.content).decode(), s.executable] for s in templates],
         "hosts": [[host.name, variables(host)] for host in hosts],
     })  # fmt: skip
-    path = os.pathsep.join([str(Path(deployer.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
     deadline = SECONDS + EACH * len(templates) * len(hosts)
     try:
         done = subprocess.run(
-            [sys.executable, "-P", "-m", "deployer.adapters.rendering"],
+            python("deployer.adapters.rendering"),
             input=question.encode(),
             capture_output=True,
-            env={**os.environ, "PYTHONPATH": path},
+            env=environment(NOTHING),
+            cwd=ELSEWHERE,
             timeout=deadline,
             check=False,
             start_new_session=True,
@@ -101,7 +99,3 @@ def main() -> None:
     except DeployError as error:
         said = {"error": error.message, "hint": error.hint}
     sys.stdout.write(json.dumps(said))
-
-
-if __name__ == "__main__":
-    main()

@@ -9,13 +9,13 @@ the key is listed, never the author or the committer: those are only text.
 from __future__ import annotations
 
 import base64
-import shutil
 import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deployer.adapters.children import ELSEWHERE, NOTHING, environment, program
 from deployer.adapters.git_objects import run_git
 from deployer.adapters.known_hosts import fingerprint
 from deployer.model.errors import DeployError, InputError
@@ -46,7 +46,7 @@ class Signer:
 def verify(repo: Repo, sha: str, rule: Rule) -> Signer:
     """The signer of commit `sha`. Raises InputError, each case with a text of its own; nothing is ever only warned."""
     listed = read_allowed(rule.allowed)
-    keygen = shutil.which("ssh-keygen")
+    keygen = program("ssh-keygen")
     if keygen is None:
         raise DeployError("cannot verify signatures: there is no ssh-keygen here", hint="install openssh-client")
     payload, signature = split(run_git(repo, "cat-file", "commit", sha))
@@ -65,7 +65,7 @@ def verify(repo: Repo, sha: str, rule: Rule) -> Signer:
                 f"{short}: its signature does not belong to it: it was changed, or made for something else"
             )
         words = [keygen, "-Y", "find-principals", "-f", str(rule.allowed), "-s", str(file)]
-        found = subprocess.run(words, capture_output=True, text=True, timeout=20, check=False).stdout.split("\n")
+        found = _ask(words).stdout.decode("utf-8", "replace").split("\n")
         for principal in filter(None, found):
             verb = [keygen, "-Y", "verify", "-f", str(rule.allowed), "-I", principal, "-n", NAMESPACE, "-s", str(file)]
             if _holds(verb, payload):
@@ -83,7 +83,13 @@ def _permitted(signer: Signer, short: str, rule: Rule) -> Signer:
 
 
 def _holds(words: list[str], payload: bytes) -> bool:
-    return subprocess.run(words, input=payload, capture_output=True, timeout=20, check=False).returncode == 0
+    return _ask(words, payload).returncode == 0
+
+
+def _ask(words: list[str], payload: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        words, input=payload, capture_output=True, timeout=20, check=False, env=environment(NOTHING), cwd=ELSEWHERE
+    )
 
 
 def split(raw: bytes) -> tuple[bytes, bytes]:

@@ -7,11 +7,11 @@ from __future__ import annotations
 import getpass
 import os
 import re
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from deployer.adapters.children import ELSEWHERE, SSH, environment, program
 from deployer.model.errors import InputError
 from deployer.model.fleet import Host
 
@@ -89,14 +89,17 @@ def _hop(text: str, config_file: str, depth: int) -> Target:
 
 def ask_ssh(address: str, user: str, port: int, config_file: str) -> dict[str, str]:
     """What ssh itself would do, as lower-case keyword -> value (identityfile: lines)."""
-    client = shutil.which("ssh")
+    client = program("ssh")
     if client is None:
         return read_strictly(address, config_file)
     words = [client, "-G"]
-    words += ["-F", config_file] if config_file else []
+    words += ["-F", os.path.abspath(config_file)] if config_file else []
     words += ["-l", user] if user else []
     words += ["-p", str(port)] if port else []
-    done = subprocess.run([*words, "--", address], capture_output=True, text=True, timeout=10, check=False)
+    done = subprocess.run(
+        [*words, "--", address], capture_output=True, text=True, timeout=10, check=False,
+        stdin=subprocess.DEVNULL, env=environment(SSH), cwd=ELSEWHERE,
+    )  # fmt: skip
     if done.returncode != 0:
         raise InputError(f"cannot read the ssh configuration for {address}: {done.stderr.strip()}")
     return _collect(done.stdout.splitlines())
@@ -116,7 +119,7 @@ def _collect(lines: list[str]) -> dict[str, str]:
 def refuse_unreadable_config(config_file: str = "") -> None:
     """Without an ssh client, what paramiko's reader would silently skip or always take. Nothing is contacted yet."""
     path = Path(config_file or os.environ.get("DEPLOY_SSH_CONFIG") or "~/.ssh/config").expanduser()
-    if shutil.which("ssh") is not None or not path.is_file():
+    if program("ssh") is not None or not path.is_file():
         return
     for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
         word = re.split(r"[\s=]", line.strip())[0].lower()

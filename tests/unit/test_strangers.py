@@ -1,0 +1,151 @@
+"""The repository is input, never code: whatever a commit holds, nothing of it is run, and nothing outside is touched."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from deployer.adapters import children
+from deployer.adapters.git import Repository
+from deployer.adapters.git_objects import open_repository, run_git
+from deployer.adapters.rendering import render_packages
+from deployer.model.errors import DeployError
+from deployer.model.fleet import Host
+from deployer.model.release import SourceFile
+from tests.fakes.strangers import Stranger, git
+
+TEMPLATE = (SourceFile("a.conf", b"{{ inventory_hostname }}", template=True),)
+
+
+@pytest.fixture
+def stranger(tmp_path: Path) -> Stranger:
+    return Stranger(tmp_path)
+
+
+def test_no_module_of_the_checkout_is_imported(stranger: Stranger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the process that renders, whatever PYTHONPATH says: every name that could be imported lies in wait."""
+    stranger.plant_modules("")
+    monkeypatch.chdir(stranger.root)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep)
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
+    found = render_packages(TEMPLATE, [Host("web1")])
+    assert found["web1"]["a.conf"] == (b"web1", False)
+    assert stranger.ran() == ""
+
+
+@pytest.mark.parametrize("entry", ["deploy", "python -m deployer"])
+def test_nor_by_the_command_itself(stranger: Stranger, entry: str) -> None:
+    """Both ways to start it, in the checkout."""
+    stranger.plant_modules("")
+    stranger.commit()
+    words = [str(Path(sys.executable).with_name("deploy"))] if entry == "deploy" else [sys.executable, "-m", "deployer"]
+    done = subprocess.run(
+        [*words, "plan"], cwd=stranger.root, env=stranger.environ(), capture_output=True, text=True, check=False
+    )
+    assert stranger.ran() == ""
+    assert "error: " in done.stderr  # its hosts are not there
+    assert done.returncode == 1, done.stderr
+
+
+def test_what_children_get(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of our environment what they need; nothing of ours, and no place that a commit could write."""
+    for name in ("DEPLOY_BECOME_PASSWORD", "PYTHONPATH", "GIT_DIR", "GIT_CONFIG_PARAMETERS", "MY_TOKEN", "LD_PRELOAD"):
+        monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("PATH", f":.:bin:{os.environ['PATH']}")
+    for name in ("SSH_AUTH_SOCK", "GIT_SSH_COMMAND", "https_proxy", "HTTPS_PROXY", "GITHUB_TOKEN"):
+        monkeypatch.setenv(name, "needed")
+    assert set(children.environment(children.NOTHING)) <= {"PATH", "LD_LIBRARY_PATH"}
+    for kind in (children.NOTHING, children.ANY, children.SSH, children.GIT):
+        got = children.environment(kind)
+        assert "x" not in got.values()
+        assert all(part.startswith("/") for part in got["PATH"].split(os.pathsep))
+    needed = {name for name, value in children.environment(children.GIT).items() if value == "needed"}
+    assert needed == {"SSH_AUTH_SOCK", "GIT_SSH_COMMAND", "https_proxy", "HTTPS_PROXY", "GITHUB_TOKEN"}
+    assert "GITHUB_TOKEN" not in children.environment(children.SSH)
+
+
+def test_every_child_is_given_its_environment() -> None:
+    """Whoever starts a process names its environment; the sandbox, which nobody deploys with, aside."""
+    package = Path(children.__file__).parents[1]
+    for file in package.rglob("*.py"):
+        text = file.read_text()
+        started = text.count("subprocess.run(") + text.count("subprocess.Popen(")
+        if started and "sandbox" not in file.parts:
+            assert text.count("env=environment(") + text.count("env={**environment(") == started, file
+        assert "os.system(" not in text
+        assert "os.exec" not in text
+
+
+def test_a_repository_inside_the_checkout(stranger: Stranger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole bare repositories at the root and in folders: git reads the checkout's own, and runs nothing of theirs."""
+    stranger.plant_git()
+    sha = stranger.commit()
+    for folder in ("", "playbooks", "sub"):
+        repository = Repository(stranger.root / folder)
+        assert repository.resolve("HEAD").sha == sha
+        (stranger.root / folder / "playbooks/nginx/files").mkdir(parents=True, exist_ok=True)
+        repository.dirty("nginx")
+    assert stranger.ran() == ""
+    done = stranger.deploy("history", below="sub")
+    assert (done.returncode, stranger.ran()) == (0, ""), done.stderr
+
+
+@pytest.mark.parametrize("found", ["nothing", "a broken .git"])
+def test_a_repository_that_is_only_inside(stranger: Stranger, found: str) -> None:
+    """Unpacked from an archive: there is no repository but the stranger's, so there is none."""
+    stranger.plant_git()
+    subprocess.run(["rm", "-rf", str(stranger.root / ".git")], check=True)
+    if found != "nothing":
+        (stranger.root / ".git").mkdir()
+    with pytest.raises(DeployError, match=r"not in a git repository|no git repository|does not read"):
+        open_repository(stranger.root / "sub")
+    done = stranger.deploy("history", below="sub")
+    assert done.returncode == 1
+    assert stranger.ran() == ""
+
+
+def test_configuration_in_the_checkout(stranger: Stranger) -> None:
+    """`git config include.path ../.gitconfig` is a habit that lets the next commit run programs here: refused, named."""
+    stranger.plant_git()
+    stranger.commit()
+    git(stranger.root, "config", "include.path", "../.gitconfig")
+    with pytest.raises(DeployError, match=r"git is configured by \.gitconfig of the checkout") as caught:
+        open_repository(stranger.root)
+    assert "include" in caught.value.hint
+    assert stranger.ran() == ""
+
+
+def test_filters_and_hooks_are_not_run(stranger: Stranger) -> None:
+    """Even where the user configured a filter of that name: what is read is what git stores."""
+    stranger.plant_git()
+    stranger.commit()
+    for key in ("filter.evil.clean", "filter.evil.smudge", "filter.evil.process", "core.fsmonitor"):
+        git(stranger.root, "config", key, str(stranger.root / "evil.sh"))
+    git(stranger.root, "config", "filter.evil.required", "true")
+    git(stranger.root, "config", "core.hooksPath", "hooks")
+    stranger.canary.unlink(missing_ok=True)
+    changed = stranger.root / "playbooks/nginx/files/nginx.conf.j2"
+    changed.write_text("not committed\n")
+    assert Repository(stranger.root).dirty("nginx") == ["playbooks/nginx/files/nginx.conf.j2"]
+    run_git(open_repository(stranger.root), "update-ref", "refs/heads/other", "HEAD")
+    assert stranger.ran() == ""
+
+
+def test_a_checkout_of_the_users_own_kind(stranger: Stranger, tmp_path: Path) -> None:
+    """Work trees and subfolders go on working, and configuration by environment stays."""
+    stranger.write({"config/inventory.yml": "x\n", "config/playbooks/nginx/files/a.conf": "a\n"})
+    sha = stranger.commit()
+    git(stranger.root, "worktree", "add", "-q", str(tmp_path / "tree"), "-b", "other")
+    for root, below in ((tmp_path / "tree", ""), (tmp_path / "tree/config", "config/"), (stranger.root, "")):
+        repository = Repository(root)
+        assert (repository.resolve("HEAD").sha, repository.below) == (sha, below)
+        assert repository.sources(sha, "nginx")
+    environ = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "user.name", "GIT_CONFIG_VALUE_0": "given"}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environ.items():
+            patch.setenv(name, value)
+        assert run_git(open_repository(stranger.root), "config", "user.name") == b"given\n"
