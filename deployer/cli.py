@@ -10,12 +10,13 @@ import signal
 import sys
 import traceback
 from io import TextIOWrapper
-from pathlib import Path
 from typing import NoReturn
 
 import click
 
 from deployer import __version__
+from deployer.adapters.memory import state_home
+from deployer.adapters.writing import write_below
 from deployer.console.errors import error_lines, width
 from deployer.console.hiding import hiding
 from deployer.console.say import nobody_reads, say
@@ -152,11 +153,8 @@ def wants_json(words: list[str]) -> bool:
 def bug(error: Exception, words: list[str]) -> int:
     """Ours. The traceback goes to a file, and to the terminal only with -v."""
     text = hide("".join(traceback.format_exception(error)))
-    place = Path(".deploy") / "crash.txt"
     try:
-        place.parent.mkdir(exist_ok=True)
-        place.write_text(text)
-        where = f"the traceback is in {place}"
+        where = f"the traceback is in {write_below(state_home(), 'crash.txt', text)}"
     except OSError:
         where = "run it again with -v for the traceback"
     say(f"error: this is a bug in deployer: {type(error).__name__}: {error}\nhint: {where}", err=True)

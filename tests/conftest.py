@@ -1,12 +1,21 @@
-"""What the fleet tests measured, as one table at the end of the run."""
+"""State of its own for every run; what the fleet tests measured, as one table at the end."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 
 MEASURED = "measured"  # user property: (table row, column, value)
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What is remembered in one test is forgotten in the next, and nothing is left at home."""
+    folder = tmp_path_factory.mktemp("state")
+    monkeypatch.setenv("XDG_STATE_HOME", str(folder))
+    return folder
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 from deployer.adapters.git_objects import open_repository, read_blobs, reason, say_git, with_input
 from deployer.adapters.heartbeat import Heartbeat, Signs
 from deployer.adapters.ledger_proof import refuse_rewritten
-from deployer.adapters.runs import Runs, entry_from_json, entry_to_json
+from deployer.adapters.memory import Memory
+from deployer.adapters.runs import entry_from_json, entry_to_json
 from deployer.model.errors import DeployError, InputError, LedgerMoved, LedgerUnavailable
 from deployer.model.ledger import Entry, Sign
 from deployer.model.secret import hide
@@ -33,10 +34,10 @@ ENVIRONMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 class GitLedger:
     """Satisfies engine.ports.Ledger for one environment."""
 
-    def __init__(self, root: Path, environment: str, runs: Runs) -> None:
+    def __init__(self, root: Path, environment: str, memory: Memory) -> None:
         if not ENVIRONMENT.fullmatch(environment) or ".." in environment or environment.endswith(".lock"):
             raise InputError(f"{environment!r} cannot be the name of a branch")
-        self.environment, self.runs = environment, runs
+        self.environment, self.memory = environment, memory
         self._root = root
         self._open: Repo | None = None
         self.branch = f"refs/heads/deployments/{environment}"
@@ -102,10 +103,10 @@ class GitLedger:
     def read(self) -> tuple[Entry, ...]:
         """The whole chain, verified: linear, gapless, and a continuation of what was last seen here."""
         head = self._fetch()
-        memory = self.runs.folder / "seen" / self.environment
-        refuse_rewritten(self.repo, self.environment, self.runs.seen(self.environment), head, memory)
-        if head != self.runs.seen(self.environment):
-            self.runs.set_seen(self.environment, head)
+        seen = self.memory.seen(self.environment)
+        refuse_rewritten(self.repo, self.environment, seen, head, self.memory.folder / "seen" / self.environment)
+        if head != seen:
+            self.memory.set_seen(self.environment, head)
         self.head = head
         return self._entries(head)
 
@@ -140,7 +141,7 @@ class GitLedger:
         except git.GitCommandError as error:
             raise LedgerUnavailable(f"cannot write the ledger: {reason(error)}") from None
         self.head = sha
-        self.runs.set_seen(self.environment, sha)
+        self.memory.set_seen(self.environment, sha)
         return written
 
     def _commit(self, entry: Entry) -> str:
@@ -201,13 +202,13 @@ class GitLedger:
         self._signs().forget(name)
 
     def put_aside(self, entry: Entry) -> None:
-        """See Runs."""
-        self.runs.put_aside(entry)
+        """See Memory."""
+        self.memory.put_aside(entry)
 
     def back_fill(self) -> list[Entry]:
         """Write what was put aside while git was gone. Records that are there already are only forgotten."""
         written = []
-        for path, entry in self.runs.pending(self.environment):
+        for path, entry in self.memory.pending(self.environment):
             for _ in range(20):
                 chain = self.read()
                 same = [e for e in chain if (e.deploy, e.record) == (entry.deploy, entry.record)]

@@ -1,14 +1,14 @@
-"""`.deploy/` in the checkout: what happened here, what is still to be recorded, and the ledger as last seen."""
+"""`.deploy/` in the checkout: what happened here, for people and for CI to keep. Nothing in it is believed."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from deployer.adapters.writing import real_folder, write_below
 from deployer.model.errors import DeployError
 from deployer.model.ledger import Entry
 from deployer.model.secret import hide, hide_all
@@ -61,19 +61,17 @@ class Runs:
         self._samples = 0  # bytes so far; -1: no more
 
     def _write(self, name: str, text: str) -> Path | None:
-        path = self.folder / name
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            ignore = self.folder / ".gitignore"
-            if not ignore.exists():
-                ignore.write_text("*\n")
-            draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-            draft.write_text(hide(text))
-            draft.replace(path)
+            path = write_below(self.folder, name, hide(text))
+            if not (self.folder / ".gitignore").exists():
+                write_below(self.folder, ".gitignore", "*\n")
         except OSError as error:
-            self.warning = f"cannot write {path}: {error.strerror}"
+            self.warning = f"cannot write {self.folder / name}: {error.strerror}"
             return None
         return path
+
+    def _read(self, deploy: str, name: str) -> str:
+        return (real_folder(self.folder, f"runs/{deploy}") / name).read_text(encoding="utf-8", errors="replace")
 
     def write_run(self, deploy: str, body: object) -> None:
         """`.deploy/runs/<deploy>/run.json`."""
@@ -84,7 +82,7 @@ class Runs:
         if not DEPLOY.fullmatch(deploy):
             raise DeployError(f"{deploy!r} is not a deploy id", hint="deploy history lists them")
         try:
-            body = json.loads((self.folder / "runs" / deploy / "run.json").read_text())
+            body = json.loads(self._read(deploy, "run.json"))
         except (OSError, ValueError):
             return None
         return body if isinstance(body, dict) else None
@@ -113,35 +111,6 @@ class Runs:
         if not DEPLOY.fullmatch(deploy):
             raise DeployError(f"{deploy!r} is not a deploy id", hint="deploy history lists them")
         try:
-            text = (self.folder / "runs" / deploy / "samples.jsonl").read_text(encoding="utf-8", errors="replace")
+            return self._read(deploy, "samples.jsonl").splitlines()
         except OSError:
             return None
-        return text.splitlines()
-
-    def put_aside(self, entry: Entry) -> None:
-        """Keep a record until git can be reached."""
-        name = f"pending/{entry.environment}.{int(entry.at * 1000)}.{entry.deploy}.{entry.record}.json"
-        self._write(name, json.dumps(hide_all(entry_to_json(entry))))
-
-    def pending(self, environment: str) -> list[tuple[Path, Entry]]:
-        """Records of this environment that wait to be written, oldest first."""
-        found = []
-        for path in sorted((self.folder / "pending").glob(f"{environment}.*.json")):
-            try:
-                entry = entry_from_json(json.loads(path.read_text()))
-                if entry.environment == environment:  # `prod` is not `prod.eu`
-                    found.append((path, entry))
-            except (OSError, ValueError):
-                self.warning = f"cannot read {path}"
-        return found
-
-    def seen(self, environment: str) -> str:
-        """The head of the ledger when it was last read ("" for never)."""
-        try:
-            return (self.folder / "seen" / environment).read_text().strip()
-        except OSError:
-            return ""
-
-    def set_seen(self, environment: str, sha: str) -> None:
-        """Remember the head."""
-        self._write(f"seen/{environment}", sha + "\n")

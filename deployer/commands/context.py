@@ -16,6 +16,7 @@ from deployer.adapters.files import choose_playbook, find_root, load_playbook
 from deployer.adapters.hosts import SshHosts
 from deployer.adapters.inventory import environment_hosts, load_inventory
 from deployer.adapters.inventory_checks import check_hosts
+from deployer.adapters.memory import Memory
 from deployer.adapters.runs import Runs
 from deployer.adapters.ssh import SshTransport
 from deployer.adapters.ssh_config import refuse_unreadable_config
@@ -69,11 +70,16 @@ class Context:
         return Runs(self.root)
 
     @cached_property
+    def memory(self) -> Memory:
+        """What this machine remembers of the environment."""
+        return Memory(self.root)
+
+    @cached_property
     def ledger(self) -> GitLedger:
         """Imports GitPython."""
         from deployer.adapters.ledger import GitLedger
 
-        return GitLedger(self.root, self.environment, self.runs)
+        return GitLedger(self.root, self.environment, self.memory)
 
     @cached_property
     def repository(self) -> Repository:
@@ -125,8 +131,8 @@ class Context:
 
     def warn(self, renderer: Renderer) -> None:
         """What could not be written locally never ends a deploy, and is said."""
-        if self.runs.warning:
-            renderer(Notice("warning", self.runs.warning))
+        for warning in filter(None, (self.runs.warning, self.memory.warning)):
+            renderer(Notice("warning", warning))
 
 
 def both(first: Renderer, second: Callable[[Event], None] | None) -> Callable[[Event], None]:

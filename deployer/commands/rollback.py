@@ -74,7 +74,7 @@ def record(context: Context, ports: Ports, entry: Entry) -> None:
     try:
         close(context.ledger, entry, ports)
     except DeployError as error:
-        context.runs.put_aside(entry)
+        context.memory.put_aside(entry)
         ports.emit(Notice("warning", f"{error.message}; the rollback is recorded by the next command that reaches git"))
 
 

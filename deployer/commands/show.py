@@ -14,6 +14,7 @@ from deployer.commands.options import Options, shared
 from deployer.model.errors import InputError
 
 if TYPE_CHECKING:
+    from deployer.adapters.memory import Memory
     from deployer.adapters.runs import Runs
 
 
@@ -47,7 +48,7 @@ def show(options: Options, deploy: str, replay: bool) -> int:
     if not names:
         fleet = load_inventory(Path(options.inventory) if options.inventory else root / "inventory.yml")
         names = list(fleet.environments) or ["all"]
-    entries = [e for name in names for e in GitLedger(root, name, runs).read() if e.deploy == deploy]
+    entries = [e for name in names for e in GitLedger(root, name, Memory(root)).read() if e.deploy == deploy]
     if not entries and run is None:
         raise InputError(f"no deploy is called {deploy!r} in {', '.join(names)}", hint="deploy history lists them")
     if options.json:

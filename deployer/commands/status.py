@@ -124,7 +124,7 @@ def ledger_line(context: Context) -> tuple[str, tuple[Entry, ...]]:
         written = context.ledger.back_fill()
         chain = context.ledger.read()
     except DeployError as error:
-        pending = len(context.runs.pending(context.environment))
+        pending = len(context.memory.pending(context.environment))
         wait = f"; {pending} record(s) wait to be written" if pending else ""
         return f"lock: unknown: {error.message}{wait}", ()
     holder = lock_holder(chain, context.playbook.name, time.time())

@@ -125,13 +125,15 @@ def test_an_unsupported_service_is_named(
     assert f"supported are {', '.join(SERVICES)} and custom" in capsys.readouterr().err
 
 
-def test_our_bug_is_70(config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_our_bug_is_70(
+    config: Path, state: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """One line; the traceback goes to a file."""
     monkeypatch.setattr("deployer.adapters.inventory.load_inventory", lambda path: 1 / 0)
     monkeypatch.setattr("deployer.commands.context.load_inventory", lambda path: 1 / 0)
     assert run(["status"]) == 70
     assert "this is a bug in deployer: ZeroDivisionError" in capsys.readouterr().err
-    assert "ZeroDivisionError" in (config / ".deploy/crash.txt").read_text()
+    assert "ZeroDivisionError" in (state / "deployer/crash.txt").read_text()
 
 
 def test_environment_variables_are_options(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +17,7 @@ from hypothesis import strategies as st
 from deployer.adapters.git import Repository, unified_diff
 from deployer.adapters.git_objects import open_repository, run_git
 from deployer.adapters.ledger import GitLedger
+from deployer.adapters.memory import Memory
 from deployer.adapters.runs import Runs, entry_from_json, entry_to_json
 from deployer.model.errors import DeployError, InputError, LedgerMoved, LedgerUnavailable
 from deployer.model.fleet import Host
@@ -179,7 +178,7 @@ def test_hostile_repository_configuration_is_not_run(checkout: Path, tmp_path: P
         (hooks / name).write_text(f"#!/bin/sh\ntouch {trap}\n")
         (hooks / name).chmod(0o755)
     Repository(checkout).dirty("nginx")
-    GitLedger(checkout, "production", Runs(checkout)).append(entry(), 0)
+    GitLedger(checkout, "production", Memory(checkout)).append(entry(), 0)
     assert not trap.exists()
 
 
@@ -205,7 +204,7 @@ def entry(deploy: str = "1-abcd", record: str = "INTENT") -> Entry:
 
 
 def ledger(folder: Path) -> GitLedger:
-    return GitLedger(folder, "production", Runs(folder))
+    return GitLedger(folder, "production", Memory(folder))
 
 
 @pytest.fixture
@@ -297,7 +296,7 @@ def test_environments_are_branch_names(checkout: Path) -> None:
 
 
 def ledger_of(folder: Path, environment: str) -> GitLedger:
-    return GitLedger(folder, environment, Runs(folder))
+    return GitLedger(folder, environment, Memory(folder))
 
 
 JSON = st.recursive(
@@ -346,17 +345,15 @@ def test_a_record_survives_the_round_trip() -> None:
     assert entry_from_json(entry_to_json(full)) == full
 
 
-def test_a_read_only_folder_is_a_warning(tmp_path: Path) -> None:
+def test_what_cannot_be_written_is_a_warning(tmp_path: Path, state: Path) -> None:
     """A deploy never ends because its own notes cannot be written."""
-    if os.geteuid() == 0:
-        (tmp_path / ".deploy").write_text("a file is in the way")
-    else:
-        tmp_path.chmod(0o500)
-    runs = Runs(tmp_path)
-    runs.put_aside(entry())
+    (tmp_path / ".deploy").write_text("a file is in the way")
+    (state / "deployer").write_text("here, too")
+    runs, memory = Runs(tmp_path), Memory(tmp_path)
+    memory.put_aside(entry())
     runs.write_run("1-abcd", {})
     assert "cannot write" in runs.warning
-    assert sys.platform
+    assert "cannot remember" in memory.warning
 
 
 def test_an_interrupted_git_leaves_no_timer(checkout: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from deployer.adapters import heartbeat
 from deployer.adapters.ledger import GitLedger
-from deployer.adapters.runs import Runs
+from deployer.adapters.memory import Memory
 from deployer.engine import lock
 from deployer.engine.push import push
 from deployer.engine.record import append
@@ -120,7 +120,7 @@ def clones(checkout: Path, tmp_path: Path) -> tuple[Path, Path, Path]:  # noqa: 
 
 
 def book(folder: Path) -> GitLedger:
-    return GitLedger(folder, "production", Runs(folder))
+    return GitLedger(folder, "production", Memory(folder))
 
 
 def test_signs_of_life_over_a_real_remote(clones: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,6 +174,6 @@ def test_the_lost_outcome_is_still_recorded(checkout: Path) -> None:  # noqa: F8
     ledger.append(intent, len(ledger.read()))
     ledger.append(lock.closing(intent, "carol", "taken", 2.0), len(ledger.read()))
     told = replace(intent, record="OUTCOME", result="reverted", verdict="regressed", because="origin requests doubled")
-    ledger.runs.put_aside(told)
+    ledger.memory.put_aside(told)
     assert [entry.result for entry in ledger.back_fill()] == ["reverted"]
     assert ledger.back_fill() == []

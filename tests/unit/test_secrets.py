@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from deployer.adapters.inventory import load_inventory
 from deployer.adapters.ledger import GitLedger
+from deployer.adapters.memory import Memory
 from deployer.adapters.runs import Runs
 from deployer.cli import run
 from deployer.console.hiding import hiding
@@ -124,7 +125,7 @@ class Chatty:
 @pytest.mark.parametrize(
     "words", [("plan",), ("plan", "--json"), ("status", "--json"), ("push", "--yes"), ("adopt", "--yes", "--json")]
 )
-def test_no_command_says_it(site: Path, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch,
+def test_no_command_says_it(site: Path, state: Path, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch,
                             capfd: pytest.CaptureFixture[str]) -> None:  # fmt: skip
     """On neither stream, in no file below the checkout but the inventory itself, in no object of the ledger."""
     monkeypatch.setattr("deployer.commands.context.SshTransport", Chatty)
@@ -134,7 +135,8 @@ def test_no_command_says_it(site: Path, words: tuple[str, ...], monkeypatch: pyt
     assert "***" in said.out + said.err
     for secret in ("hunter2swordfish", "mellon-friend"):
         assert secret not in said.out + said.err
-        assert not [p for p in (site / ".deploy").rglob("*") if p.is_file() and secret in p.read_text()]
+        ours = [*(site / ".deploy").rglob("*"), *state.rglob("*")]
+        assert not [p for p in ours if p.is_file() and secret in p.read_text()]
         log = (
             git(site, "log", "-p", "deployments/production", "--") if words[0] == "adopt" and _has_ledger(site) else ""
         )
@@ -146,9 +148,9 @@ def _has_ledger(site: Path) -> bool:
 
 
 def test_a_crash_of_ours_hides_it_too(
-    site: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    site: Path, state: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """The traceback in .deploy/crash.txt, and on the terminal with -v."""
+    """The traceback in a file, and on the terminal with -v."""
 
     def explode(*_: object) -> None:
         raise RuntimeError("bad value hunter2swordfish")
@@ -157,7 +159,7 @@ def test_a_crash_of_ours_hides_it_too(
     assert run(["plan", "-v"]) == 70
     said = capfd.readouterr()
     assert "bad value ***" in said.err
-    assert "hunter2" not in said.err + (site / ".deploy/crash.txt").read_text()
+    assert "hunter2" not in said.err + (state / "deployer/crash.txt").read_text()
 
 
 def test_records_and_runs(checkout: Path) -> None:  # noqa: F811
@@ -168,11 +170,13 @@ def test_records_and_runs(checkout: Path) -> None:  # noqa: F811
     runs = Runs(checkout)
     dirty = replace(entry("1-abcd", "OUTCOME"), because="said hunter2swordfish", why="hunter2swordfish")
     runs.write_run("1-abcd", {"error": {"message": "hunter2swordfish"}})
-    runs.put_aside(dirty)
-    book = GitLedger(checkout, "production", runs)
+    memory = Memory(checkout)
+    memory.put_aside(dirty)
+    book = GitLedger(checkout, "production", memory)
     book.append(dirty, len(book.read()))
     found = git(checkout, "log", "-p", "deployments/production", "--")
-    found += "".join(p.read_text() for p in (checkout / ".deploy").rglob("*") if p.is_file())
+    places = (checkout / ".deploy", memory.folder)
+    found += "".join(p.read_text() for place in places for p in place.rglob("*") if p.is_file())
     assert "hunter2" not in found
     assert found.count("***") >= 4
 

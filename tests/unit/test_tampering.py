@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from deployer.adapters.ledger import GitLedger
-from deployer.adapters.runs import Runs
+from deployer.adapters.memory import Memory
 from deployer.engine.adopt import adopt
 from deployer.engine.push import push
 from deployer.model.errors import DeployError
@@ -32,12 +32,12 @@ def clones(checkout: Path, tmp_path: Path) -> tuple[Path, Path, Path]:  # noqa: 
     for record in ("INTENT", "DECISION", "OUTCOME"):
         book.append(entry(record=record), len(book.read()))
     assert len(ledger(tmp_path / "fresh").read()) == 3
-    (tmp_path / "fresh/.deploy/seen/production").unlink()
+    Memory(tmp_path / "fresh").set_seen("production", "")
     return tmp_path / "remote.git", tmp_path / "seen", tmp_path / "fresh"
 
 
 def ledger(folder: Path) -> GitLedger:
-    return GitLedger(folder, "production", Runs(folder))
+    return GitLedger(folder, "production", Memory(folder))
 
 
 def on_top(

@@ -71,6 +71,11 @@ class Sandbox:
         """The checkout from which `deploy` is run."""
         return self.folder / "config"
 
+    @property
+    def state(self) -> Path:
+        """What `deploy` remembers while it is run here (XDG_STATE_HOME)."""
+        return self.folder / "state"
+
     def start(self) -> None:
         """Keys, sshd, origin, servers; returns when all of them answer."""
         self.folder = self.folder.resolve()
@@ -113,11 +118,13 @@ class Sandbox:
         return child
 
     def environ(self) -> dict[str, str]:
-        """The environment for `deploy`: ssh reads this fleet's configuration and known_hosts, nothing of the user's."""
+        """The environment for `deploy`: ssh reads this fleet's configuration and known_hosts, nothing of the user's, and
+        nothing is remembered beyond it."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith("DEPLOY_") or k == "DEPLOY_CACHE"}
         identity = {"GIT_AUTHOR_NAME": "sandbox", "GIT_COMMITTER_NAME": "sandbox"}
         identity |= {"GIT_AUTHOR_EMAIL": "sandbox@localhost", "GIT_COMMITTER_EMAIL": "sandbox@localhost"}
-        return {**kept, **identity, "DEPLOY_SSH_CONFIG": str(self.folder / "ssh_config")}
+        ours = {"DEPLOY_SSH_CONFIG": str(self.folder / "ssh_config"), "XDG_STATE_HOME": str(self.state)}
+        return {**kept, **identity, **ours}
 
     def variables(self, host: SandboxHost) -> dict[str, object]:
         """The host's inventory variables."""
