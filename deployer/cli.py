@@ -18,8 +18,8 @@ from deployer import __version__
 from deployer.adapters.memory import state_home
 from deployer.adapters.writing import write_below
 from deployer.console.errors import error_lines, width
-from deployer.console.hiding import hiding
-from deployer.console.say import nobody_reads, say
+from deployer.console.hiding import hiding, open_streams
+from deployer.console.say import say
 from deployer.model.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_LOCKED, EXIT_USAGE, DeployError, UsageError
 from deployer.model.secret import hide
 
@@ -86,6 +86,7 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Entry point of `deploy`."""
+    open_streams()
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:  # `nohup deploy push` is meant to outlive its terminal
             signal.signal(number, _interrupt)
@@ -111,7 +112,6 @@ def answer(words: list[str]) -> int:
     """The one place where an exception becomes an exit code."""
     try:
         result = cli.main(words, prog_name="deploy", standalone_mode=False)
-        say("", end="")  # a pipe that nobody reads shows when it is flushed
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as done:
         return done.exit_code
@@ -122,9 +122,6 @@ def answer(words: list[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         say("interrupted; deploy status shows whether anything is pending", err=True)
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        nobody_reads(sys.stdout)
-        return 0
     except Exception as error:
         return bug(error, words)
 

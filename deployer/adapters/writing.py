@@ -15,7 +15,7 @@ def real_folder(top: Path, name: str, make: bool = False) -> Path:
         place = place / part
         if make:
             place.mkdir(mode=0o700, parents=place == top, exist_ok=True)
-        if place.is_symlink() or not place.is_dir():
+        if part == ".." or place.is_symlink() or not place.is_dir():
             raise NotADirectoryError(20, "it is a link or no folder", str(place))
     return place
 

@@ -8,6 +8,7 @@ from dataclasses import asdict
 import click
 
 from deployer.commands.options import Options, shared
+from deployer.console.say import say
 from deployer.model.errors import EXIT_REFUSED
 
 
@@ -28,16 +29,16 @@ def check(options: Options) -> int:
     context = build(options)
     hosts = [host for host in context.hosts if host.name in context.limit]
     try:
-        with probes_for(context, lambda text: click.echo(f"warning: {text}", err=True)) as probes:
+        with probes_for(context, lambda text: say(f"warning: {text}", err=True)) as probes:
             results = probes.once(hosts)
     finally:
         context.transport.close()
     bad = [r for r in results if r.failure and r.level == "required"]
     if options.json:
-        click.echo(json.dumps({"healthy": not bad, "results": [asdict(r) for r in results]}))
+        say(json.dumps({"healthy": not bad, "results": [asdict(r) for r in results]}))
         return EXIT_REFUSED if bad else 0
     for r in results:
         cached = {True: "  re-fetch from cache", False: "  re-fetch NOT from cache", None: ""}[r.hit]
         mark = "FAIL" if r.failure else "ok  "
-        click.echo(f"{mark} {r.host:<20} {r.probe:<16} {r.ms:6.0f} ms{cached}  {r.failure}".rstrip())
+        say(f"{mark} {r.host:<20} {r.probe:<16} {r.ms:6.0f} ms{cached}  {r.failure}".rstrip())
     return EXIT_REFUSED if bad else 0

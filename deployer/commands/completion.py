@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from deployer.console.say import say
+
 
 @click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
@@ -22,5 +24,5 @@ def completion(shell: str) -> int:
 
     kind = get_completion_class(shell)
     if kind is not None:
-        click.echo(kind(cli, {}, "deploy", "_DEPLOY_COMPLETE").source())
+        say(kind(cli, {}, "deploy", "_DEPLOY_COMPLETE").source())
     return 0

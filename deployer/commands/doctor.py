@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from deployer.commands.options import Options, shared
+from deployer.console.say import say
 from deployer.model.errors import EXIT_REFUSED
 
 if TYPE_CHECKING:
@@ -39,11 +40,11 @@ def doctor(options: Options, sudoers: bool, agent: bool) -> int:
     if agent:
         from deployer.remote.layout import agent_source
 
-        click.echo(agent_source(), nl=False)
+        say(agent_source().decode(), end="")
         return 0
     context = build(options)
     if sudoers:
-        click.echo(rules_for(context), nl=False)
+        say(rules_for(context), end="")
         return 0
     with context.ports(plain=True) as ports:
         playbook = context.playbook
@@ -53,9 +54,9 @@ def doctor(options: Options, sudoers: bool, agent: bool) -> int:
     fine = all(point.fine for points in found.values() for point in points)
     if options.json:
         hosts = {name: [asdict(point) for point in points] for name, points in found.items()}
-        click.echo(json.dumps({"fine": fine, "environment": context.environment, "hosts": hosts}))
+        say(json.dumps({"fine": fine, "environment": context.environment, "hosts": hosts}))
     else:
-        click.echo("\n".join(line for name, points in found.items() for line in lines(name, points)))
+        say("\n".join(line for name, points in found.items() for line in lines(name, points)))
     return 0 if fine else EXIT_REFUSED
 
 

@@ -8,6 +8,7 @@ import time
 import click
 
 from deployer.commands.options import Options, shared
+from deployer.console.say import say
 
 
 @click.command()
@@ -29,12 +30,12 @@ def history(options: Options, count: int) -> int:
     name = context.playbook.name
     entries = [e for e in context.ledger.read() if e.record == "OUTCOME" and e.playbook == name][-count:]
     if options.json:
-        click.echo(json.dumps({"environment": context.environment, "deploys": [entry_to_json(e) for e in entries]}))
+        say(json.dumps({"environment": context.environment, "deploys": [entry_to_json(e) for e in entries]}))
         return 0
     for entry in reversed(entries):
         when = time.strftime("%b %d %H:%M", time.localtime(entry.at))
         first = f"{entry.deploy:<10} {when}  {entry.command:<8} {entry.result:<11} {entry.release or '-':<20}"
-        click.echo(f"{first} {entry.who}  {entry.because}".rstrip())
+        say(f"{first} {entry.who}  {entry.because}".rstrip())
     if not entries:
-        click.echo(f"nothing has happened to {name} in {context.environment} yet")
+        say(f"nothing has happened to {name} in {context.environment} yet")
     return 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from deployer.commands.options import Options, shared
+from deployer.console.say import say
 
 if TYPE_CHECKING:
     from deployer.commands.context import Context
@@ -44,14 +45,12 @@ def status(options: Options) -> int:
     context = build(options)
     holder = holder_of(context)
     if options.json:
-        click.echo(json.dumps({"lock": entry_to_json(holder) if holder else None}))
+        say(json.dumps({"lock": entry_to_json(holder) if holder else None}))
     elif holder is None:
-        click.echo("lock: none")
+        say("lock: none")
     else:
         now = time.time()
-        click.echo(
-            f"lock: deploy {holder.deploy} by {holder.who} since {int(now - holder.at)} s, {sign(context, holder)}"
-        )
+        say(f"lock: deploy {holder.deploy} by {holder.who} since {int(now - holder.at)} s, {sign(context, holder)}")
     return 0
 
 
@@ -79,11 +78,11 @@ def release(options: Options) -> int:
             click.confirm(f"Release the lock of deploy {holder.deploy} by {holder.who}?", abort=True, err=True)
         give_back(context, holder, operator())
     if options.json:
-        click.echo(json.dumps({"released": holder.deploy if holder else None}))
+        say(json.dumps({"released": holder.deploy if holder else None}))
     elif holder is None:
-        click.echo("lock: none")
+        say("lock: none")
     else:
-        click.echo(f"lock released: deploy {holder.deploy} can no longer commit")
+        say(f"lock released: deploy {holder.deploy} can no longer commit")
     return 0
 
 

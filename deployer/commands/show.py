@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from deployer.commands.options import Options, shared
+from deployer.console.say import say
 from deployer.model.errors import InputError
 
 if TYPE_CHECKING:
-    from deployer.adapters.memory import Memory
+    from pathlib import Path
+
     from deployer.adapters.runs import Runs
 
 
@@ -37,9 +39,11 @@ def show(options: Options, deploy: str, replay: bool) -> int:
     from deployer.adapters.files import find_root
     from deployer.adapters.inventory import load_inventory
     from deployer.adapters.ledger import GitLedger
+    from deployer.adapters.memory import Memory
     from deployer.adapters.runs import Runs, entry_to_json
 
     root = find_root(Path.cwd())
+    refuse_tracked(root)
     runs = Runs(root)
     if replay:
         return show_replay(options, runs, deploy)
@@ -52,31 +56,42 @@ def show(options: Options, deploy: str, replay: bool) -> int:
     if not entries and run is None:
         raise InputError(f"no deploy is called {deploy!r} in {', '.join(names)}", hint="deploy history lists them")
     if options.json:
-        click.echo(json.dumps({"deploy": deploy, "records": [entry_to_json(e) for e in entries], "run": run}))
+        say(json.dumps({"deploy": deploy, "records": [entry_to_json(e) for e in entries], "run": run}))
         return 0
     for entry in entries:
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(entry.at))
         words = f"{entry.command} {entry.playbook} {entry.release} by {entry.who} {entry.result}"
-        click.echo(f"{when}  {entry.record:<8} {words}")
+        say(f"{when}  {entry.record:<8} {words}")
         if entry.because:
-            click.echo(f"    {entry.because}")
+            say(f"    {entry.because}")
         for host, release in entry.hosts.items():
-            click.echo(f"    {host:<24} {release or '-'}")
+            say(f"    {host:<24} {release or '-'}")
     verdict = run.get("verdict") if run else None
     if isinstance(verdict, dict):
         show_verdict("verdict", verdict)
     return 0
 
 
+def refuse_tracked(root: Path) -> None:
+    """What a commit wrote is no evidence of ours."""
+    from deployer.adapters.git_objects import open_repository, say_git
+
+    if say_git(open_repository(root), "ls-files", "--", str(root / ".deploy")):
+        raise InputError(
+            "cannot show a deploy: .deploy/ is tracked by git, so what lies there may be anybody's",
+            hint="git rm -r --cached .deploy",
+        )
+
+
 def show_verdict(title: str, verdict: Mapping[str, Any]) -> None:
     """The ruling with its evidence."""
-    click.echo(f"{title}: {verdict['ruling']}: {verdict['because']}")
+    say(f"{title}: {verdict['ruling']}: {verdict['because']}")
     for row in verdict.get("evidence", []):
         seen, control = row["observed"], row["control"]
         words = f"{row['metric']:<14} {row['host']:<10} observed {figure(seen)}{between(row)} control {figure(control)}"
         shadow = ", shadow: shown, never acts" if row.get("shadow") else ""
-        click.echo(f"    {words} allowed {row['margin']}")
-        click.echo(f"        {row['ruling']} ({row['samples']} in {row['seconds']:.0f} s{shadow})")
+        say(f"    {words} allowed {row['margin']}")
+        say(f"        {row['ruling']} ({row['samples']} in {row['seconds']:.0f} s{shadow})")
 
 
 def figure(value: float | None) -> str:
@@ -96,7 +111,7 @@ def show_replay(options: Options, runs: Runs, deploy: str) -> int:
 
     waves = replay(runs, deploy)
     if options.json:
-        click.echo(json.dumps({"deploy": deploy, "waves": [wave.to_json() for wave in waves]}))
+        say(json.dumps({"deploy": deploy, "waves": [wave.to_json() for wave in waves]}))
         return 0
     for wave in waves:
         show_verdict(f"wave {wave.wave} after {wave.seconds:.0f} s", asdict(wave.verdict))

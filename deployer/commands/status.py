@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from deployer.commands.options import Options, shared
+from deployer.console.say import say
 from deployer.model.errors import EXIT_HUMAN, DeployError, HostError
 
 if TYPE_CHECKING:
@@ -46,14 +47,14 @@ def status(options: Options, repair: bool) -> int:
     if options.json:
         hosts = {n: {"error": str(s)} if isinstance(s, HostError) else asdict(s) for n, s in states.items()}
         words = {"environment": context.environment, "playbook": context.playbook.name, "verified": good, "lock": lock}
-        click.echo(json.dumps({**words, "lagging": behind, "hosts": hosts}))
+        say(json.dumps({**words, "lagging": behind, "hosts": hosts}))
     else:
-        click.echo(f"{context.environment}  {context.playbook.name}  {', '.join(sorted(releases)) or 'no release'}")
+        say(f"{context.environment}  {context.playbook.name}  {', '.join(sorted(releases)) or 'no release'}")
         for name, state in states.items():
-            click.echo(f"  {name:<24} {line(state)}" + (f"  should run {behind[name]}" if name in behind else ""))
-        click.echo(lock)
+            say(f"  {name:<24} {line(state)}" + (f"  should run {behind[name]}" if name in behind else ""))
+        say(lock)
         if behind:
-            click.echo(f"hint: deploy status --repair brings {', '.join(behind)} there")
+            say(f"hint: deploy status --repair brings {', '.join(behind)} there")
     return 0 if good else EXIT_HUMAN
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict
 import click
 
 from deployer.commands.options import Options, shared
+from deployer.console.say import say
 from deployer.model.errors import EXIT_REFUSED, HostError, InputError, UsageError
 
 
@@ -58,8 +59,8 @@ def warm(options: Options, urls: str | None, top: int | None, rate: str | None) 
     cold = [n for n, r in results.items() if isinstance(r, HostError) or not r.why.startswith(("warm", "one pass"))]
     if options.json:
         hosts = {n: {"error": str(r)} if isinstance(r, HostError) else asdict(r) for n, r in results.items()}
-        click.echo(json.dumps({"warm": not cold, "hosts": hosts}))
+        say(json.dumps({"warm": not cold, "hosts": hosts}))
     else:
         for name, result in results.items():
-            click.echo(f"{name:<24} {end(result)}")
+            say(f"{name:<24} {end(result)}")
     return EXIT_REFUSED if cold else 0

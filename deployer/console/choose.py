@@ -6,8 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-import click
-
+from deployer.console.say import say
 from deployer.model.events import Event
 
 
@@ -21,7 +20,7 @@ class Renderer(Protocol):
 
 def to_stderr(line: str) -> None:
     """Progress never mixes with the result."""
-    click.echo(line, err=True)
+    say(line, err=True)
 
 
 def choose(output: str, environ: Mapping[str, str], verbose: bool = False, plain: bool = False) -> Renderer:

@@ -118,7 +118,7 @@ class Sandbox:
         return child
 
     def environ(self) -> dict[str, str]:
-        """The environment for `deploy`: ssh reads this fleet's configuration and known_hosts, nothing of the user's, and
+        """The environment for `deploy`: ssh reads this fleet's configuration and known_hosts, nothing of the user's;
         nothing is remembered beyond it."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith("DEPLOY_") or k == "DEPLOY_CACHE"}
         identity = {"GIT_AUTHOR_NAME": "sandbox", "GIT_COMMITTER_NAME": "sandbox"}
