@@ -11,7 +11,9 @@ from typing import Any
 
 import click
 
-from deployer.model.errors import UsageError
+from deployer.commands.given import refuse_empty, repeating, unknown
+from deployer.console.say import say
+from deployer.model.errors import DeployError, UsageError
 from deployer.model.secret import learn
 
 Function = Callable[..., Any]
@@ -32,6 +34,11 @@ class Options:
     verbose: bool
     ask_become_pass: bool = False
 
+    def repeating(self, text: str) -> str:
+        """A hint, whose commands carry what was given to this one."""
+        given = {"-i": self.inventory, "-e": self.environment, "-l": self.limit}
+        return repeating(text, self.playbook, given)
+
     @property
     def interactive(self) -> bool:
         """Is somebody there to be asked?"""
@@ -40,7 +47,7 @@ class Options:
     def become_password(self) -> str | None:
         """For sudo: asked for with -K, else DEPLOY_BECOME_PASSWORD; None: sudo must not ask."""
         if not self.ask_become_pass:
-            given = os.environ.get("DEPLOY_BECOME_PASSWORD") or None
+            given = os.environ.get("DEPLOY_BECOME_PASSWORD")
             learn(given)
             return given
         if not self.interactive:
@@ -96,7 +103,15 @@ def shared(playbook: bool = True) -> Callable[[Function], Function]:
                 verbose=words.pop("verbose"),
                 ask_become_pass=words.pop("ask_become_pass"),
             )
-            return function(options, **words)
+            context = click.get_current_context()
+            refuse_empty(context, os.environ)
+            for name in unknown(os.environ):
+                say(f"warning: {name} is no option of deployer: it is not read", err=True)
+            try:
+                return function(options, **words)
+            except DeployError as error:
+                error.hint = options.repeating(error.hint)
+                raise
 
         command: Function = called
         for option in reversed(SHARED):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,12 +50,21 @@ def plan(options: Options, revision: str, out: str | None, detailed_exitcode: bo
             Path(out).write_text(json.dumps(plan_to_json(found), indent=2) + "\n")
         except OSError as error:
             raise InputError(f"cannot write {out}: {error.strerror}") from None
-    say(json.dumps(plan_to_json(found)) if options.json else text(context, found, release.subject))
+    say(
+        json.dumps(plan_to_json(found))
+        if options.json
+        else text(context, found, release.subject, next_step(options, revision))
+    )
     return EXIT_CHANGES if detailed_exitcode and found.hosts else 0
 
 
-def text(context: Context, found: Plan, subject: str) -> str:
-    """What a person reads: the change, the hosts, the waves, about how long."""
+def next_step(options: Options, revision: str) -> str:
+    """The push of what was planned: the same hosts, the same revision."""
+    return options.repeating("deploy push") + ("" if revision == "HEAD" else f" -r {shlex.quote(revision)}")
+
+
+def text(context: Context, found: Plan, subject: str, step: str) -> str:
+    """What a person reads: the change, the hosts, the waves, about how long. step: what to type next."""
     if not found.hosts:
         return (
             f"nothing to do: {found.environment} has {found.playbook} {found.release} on {len(found.unchanged)} hosts"
@@ -70,7 +80,7 @@ def text(context: Context, found: Plan, subject: str) -> str:
     lines += [f"! {warning}" for warning in found.warnings]
     waves = " | ".join(", ".join(wave) for wave in found.waves)
     lines += ["", f"Plan: {len(found.hosts)} to change, in waves: {waves}; about {minutes(context, found):.1f} min"]
-    lines.append(f"Nothing was changed. To go on: deploy push {found.playbook} -e {found.environment}")
+    lines.append(f"Nothing was changed. To go on: {step}")
     return "\n".join(lines)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 
 from deployer.adapters.runs import Runs
 from deployer.commands.options import Options
@@ -15,6 +16,7 @@ from deployer.model.outcome import Outcome
 
 def report(options: Options, runs: Runs, outcome: Outcome) -> int:
     """Say how it ended."""
+    outcome = replace(outcome, hint=options.repeating(outcome.hint))
     if outcome.deploy:
         runs.write_run(outcome.deploy, outcome.to_json())
     if options.json:

@@ -12,7 +12,7 @@ import click
 
 from deployer.commands.options import Options, shared
 from deployer.console.say import say
-from deployer.model.errors import InputError
+from deployer.model.errors import DeployError, InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,11 +43,12 @@ def show(options: Options, deploy: str, replay: bool) -> int:
     from deployer.adapters.runs import Runs, entry_to_json
 
     root = find_root(Path.cwd())
-    refuse_tracked(root)
     runs = Runs(root)
+    run = runs.read_run(deploy)
+    if run is not None or replay:
+        refuse_tracked(root)
     if replay:
         return show_replay(options, runs, deploy)
-    run = runs.read_run(deploy)
     names = [options.environment] if options.environment else [str(run["environment"])] if run else []
     if not names:
         fleet = load_inventory(Path(options.inventory) if options.inventory else root / "inventory.yml")
@@ -76,7 +77,11 @@ def refuse_tracked(root: Path) -> None:
     """What a commit wrote is no evidence of ours."""
     from deployer.adapters.git_objects import open_repository, say_git
 
-    if say_git(open_repository(root), "ls-files", "--", str(root / ".deploy")):
+    try:
+        repo = open_repository(root)
+    except DeployError:  # no repository, so nothing is tracked
+        return
+    if say_git(repo, "ls-files", "--", str(root / ".deploy")):
         raise InputError(
             "cannot show a deploy: .deploy/ is tracked by git, so what lies there may be anybody's",
             hint="git rm -r --cached .deploy",

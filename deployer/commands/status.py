@@ -54,7 +54,7 @@ def status(options: Options, repair: bool) -> int:
             say(f"  {name:<24} {line(state)}" + (f"  should run {behind[name]}" if name in behind else ""))
         say(lock)
         if behind:
-            say(f"hint: deploy status --repair brings {', '.join(behind)} there")
+            say(options.repeating(f"hint: deploy status --repair brings {', '.join(behind)} there"))
     return 0 if good else EXIT_HUMAN
 
 

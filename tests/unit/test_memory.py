@@ -10,6 +10,7 @@ import pytest
 from deployer.adapters.ledger import GitLedger
 from deployer.adapters.memory import Memory, state_home
 from deployer.adapters.runs import Runs, entry_to_json
+from deployer.cli import run
 from deployer.model.errors import DeployError
 from tests.unit.test_git import checkout, entry, git  # noqa: F401
 
@@ -90,3 +91,18 @@ def test_state_below_the_checkout_is_none(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("XDG_STATE_HOME", "relative")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert state_home() == tmp_path / "home/.local/state/deployer"
+
+
+def test_a_run_that_git_tracks_is_no_evidence(
+    checkout: Path,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Anybody who may commit could have written it."""
+    monkeypatch.chdir(checkout)
+    Runs(checkout).write_run("9-abcd", {"environment": "production", "result": "deployed"})
+    assert run(["show", "9-abcd"]) == 0
+    git(checkout, "add", "-f", ".deploy")
+    for words in (["show", "9-abcd"], ["show", "9-abcd", "--replay"]):
+        assert run(words) == 1
+        assert "tracked by git" in capsys.readouterr().err

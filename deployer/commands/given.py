@@ -1,0 +1,84 @@
+"""What was given, taken at its word: an empty value is an error, a misspelt variable is no silence, and a command that
+is suggested repeats the options of this one."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import shlex
+from collections.abc import Mapping
+
+import click
+from click.core import ParameterSource
+
+from deployer.model.errors import UsageError
+
+OPTIONS = [  # of all commands
+    "AGENT",
+    "ALLOW_QUARANTINED",
+    "ASK_BECOME_PASS",
+    "COUNT",
+    "DETAILED_EXITCODE",
+    "ENVIRONMENT",
+    "FORKS",
+    "INVENTORY",
+    "JSON",
+    "LIMIT",
+    "MESSAGE",
+    "OUT",
+    "OUTPUT",
+    "RATE",
+    "REPAIR",
+    "REPLAY",
+    "REVISION",
+    "SUDOERS",
+    "TO",
+    "TOP",
+    "URLS",
+    "VERBOSE",
+    "YES",
+]
+KNOWN = frozenset([*OPTIONS, "BECOME_PASSWORD", "CACHE", "LEDGER_REMOTE", "SSH_CONFIG", "WHO"])
+REPEATED = re.compile(r"\bdeploy (abort|adopt|check|confirm|doctor|history|plan|push|rollback|status|warm|lock \w+)\b")
+NEAR = 0.8  # of difflib's similarity: from here on it is a slip of the pen
+
+
+def refuse_empty(context: click.Context, environ: Mapping[str, str]) -> None:
+    """An option that is given and empty never means "not given": `-l "$HOSTS"` would act on everything."""
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        source = context.get_parameter_source(name)
+        if source is ParameterSource.COMMANDLINE and context.params.get(name) == "":
+            raise empty(max(parameter.opts, key=len) if isinstance(parameter, click.Option) else name.upper())
+        variable = str(parameter.envvar or "")
+        if source is not ParameterSource.COMMANDLINE and environ.get(variable) == "":
+            raise empty(variable)
+    if environ.get("DEPLOY_BECOME_PASSWORD") == "":
+        raise empty("DEPLOY_BECOME_PASSWORD")
+
+
+def empty(what: str) -> UsageError:
+    """Of an option, an argument or a variable."""
+    return UsageError(
+        f"{what} is given and empty", hint="give it a value, or leave it out", consequence="nothing was sent"
+    )
+
+
+def unknown(environ: Mapping[str, str]) -> list[str]:
+    """DEPLOY_* variables that nothing here reads, to be said: other tools have some, too. One that is nearly an option
+    is refused, since what it was meant to limit would go unlimited."""
+    found = sorted(name for name in environ if name.startswith("DEPLOY_") and name[7:] not in KNOWN)
+    for name in found:
+        if near := difflib.get_close_matches(name[7:], KNOWN, 1, NEAR):
+            raise UsageError(
+                f"no option is called {name}", hint=f"did you mean DEPLOY_{near[0]}?", consequence="nothing was sent"
+            )
+    return found
+
+
+def repeating(text: str, playbook: str | None, given: Mapping[str, str | None]) -> str:
+    """`text` whose `deploy VERB` are what to type next: with the playbook and the options of this call. given: option
+    -> its value, None where it was not given."""
+    words = [playbook] if playbook else []
+    words += [word for option, value in given.items() if value is not None for word in (option, value)]
+    return REPEATED.sub(lambda found: shlex.join([*found[0].split(), *words]), text) if words else text
