@@ -201,6 +201,28 @@ class GitLedger:
         """Delete what a dead owner left of its signs of life; best effort."""
         self._signs().forget(name)
 
+    def environment_of(self, deploy: str) -> str:
+        """See engine.ports.Ledger."""
+        import git
+
+        heads = "refs/heads/deployments/"
+        try:
+            words = ("ls-remote", "--end-of-options", self.remote) if self.remote else ("for-each-ref",)
+            listed = self._git(*words, f"{heads}*").splitlines()
+        except git.GitCommandError:
+            return ""
+        for name in sorted(line.split()[-1].removeprefix(heads) for line in listed):
+            if name != self.environment and self._knows(name, deploy):
+                return name
+        return ""
+
+    def _knows(self, environment: str, deploy: str) -> bool:
+        try:
+            chain = GitLedger(self._root, environment, self.memory).read()
+        except DeployError:
+            return False
+        return any(entry.deploy == deploy for entry in chain)
+
     def put_aside(self, entry: Entry) -> None:
         """See Memory."""
         self.memory.put_aside(entry)

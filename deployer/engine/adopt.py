@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 
+from deployer.engine.belongs import refuse_foreign
 from deployer.engine.fanout import each, failures, successes
 from deployer.engine.lock import free_lock
 from deployer.engine.ports import Ledger, Ports
@@ -28,6 +29,7 @@ def adopt(request: Request, ports: Ports, ledger: Ledger) -> Outcome:
     hosts = [host for host in request.hosts if host.name in request.limit]
     before = survey(ports, hosts)
     states = successes(before)
+    refuse_foreign(chain, states, ledger, request.environment)
     todo = [host for host in hosts if host.name in states and wants_adoption(states[host.name])]
     number = max([next_number(chain), *(state.fence + 1 for state in states.values())])
     order = Order(f"{number}-{secrets.token_hex(2)}", number, "adopt", "")

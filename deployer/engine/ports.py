@@ -77,6 +77,10 @@ class Ledger(Protocol):
         """The newest sign of life under `name`."""
         ...
 
+    def environment_of(self, deploy: str) -> str:
+        """The other environment whose ledger has this deploy; "" where none has, or that cannot be read."""
+        ...
+
     def forget(self, name: str) -> None:
         """Tidy up after an owner that died; never raises."""
         ...

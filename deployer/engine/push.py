@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 
+from deployer.engine.belongs import refuse_foreign
 from deployer.engine.fanout import each, failures, successes
 from deployer.engine.judge import make_judge
 from deployer.engine.lock import free_lock
@@ -71,6 +72,7 @@ def prepare(
         chain = free_lock(request, ports, ledger)
         refuse_quarantined(chain, request, release.id)
         surveyed = survey(ports, request.hosts)
+        refuse_foreign(chain, successes(surveyed), ledger, request.environment)
         if write_missing(request, chain, surveyed, ports, ledger):
             continue
         refuse_behind(chain, surveyed)

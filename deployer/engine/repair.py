@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 
+from deployer.engine.belongs import refuse_foreign
 from deployer.engine.fanout import successes
 from deployer.engine.lock import free_lock
 from deployer.engine.ports import Ledger, Ports
@@ -44,6 +45,7 @@ def repair(
     chain = free_lock(request, ports, ledger)
     surveyed = survey(ports, [host for host in request.hosts if host.name in request.limit])
     states = {name: state for name, state in successes(surveyed).items() if state.adopted}
+    refuse_foreign(chain, states, ledger, request.environment)
     goals = lagging(desired(chain, request.playbook.name), surveyed)
     plan = repair_plan(request, goals, states)
     ports.emit(Planned(plan))

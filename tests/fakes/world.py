@@ -32,6 +32,7 @@ class FakeLedger:
     chain: list[Entry] = field(default_factory=list)
     aside: list[Entry] = field(default_factory=list)
     signs: dict[str, float] = field(default_factory=dict)
+    others: dict[str, str] = field(default_factory=dict)
     shows: bool = True
     fault: Callable[[str, str], BaseException | None] = lambda verb, when: None
 
@@ -63,6 +64,10 @@ class FakeLedger:
     def sign_of(self, name: str) -> Sign:
         at = self.signs.get(name, 0.0)
         return Sign(str(at) if at else "", at)
+
+    def environment_of(self, deploy: str) -> str:
+        """others: deploy -> the environment whose ledger has it."""
+        return self.others.get(deploy, "")
 
     def forget(self, name: str) -> None:
         self.signs.pop(name, None)
