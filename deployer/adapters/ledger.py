@@ -19,10 +19,10 @@ from deployer.adapters.git_objects import open_repository, read_blobs, reason, s
 from deployer.adapters.heartbeat import Heartbeat, Signs
 from deployer.adapters.ledger_proof import refuse_rewritten
 from deployer.adapters.memory import Memory
+from deployer.adapters.records import sentence, without_secrets
 from deployer.adapters.runs import entry_from_json, entry_to_json
 from deployer.model.errors import DeployError, InputError, LedgerMoved, LedgerUnavailable
 from deployer.model.ledger import Entry, Sign
-from deployer.model.secret import hide
 
 if TYPE_CHECKING:
     from git import Repo
@@ -242,18 +242,3 @@ class GitLedger:
                 except LedgerMoved:
                     continue
         return written
-
-
-def without_secrets(entry: Entry) -> Entry:
-    """The ledger is for ever: the texts of people and hosts are cleaned on the way in."""
-    return replace(entry, why=hide(entry.why), because=hide(entry.because))
-
-
-def sentence(entry: Entry) -> str:
-    """The commit message: readable, one line."""
-    words = {
-        "INTENT": f"{entry.who} begins to {entry.command} {entry.playbook} {entry.release}",
-        "DECISION": f"decided to {entry.result} {entry.playbook} {entry.release}",
-        "OUTCOME": f"{entry.command} of {entry.playbook} {entry.release}: {entry.result}",
-    }[entry.record]
-    return " ".join(f"{words} (deploy {entry.deploy}){': ' + entry.because if entry.because else ''}".split())[:500]
