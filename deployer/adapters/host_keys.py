@@ -52,10 +52,12 @@ def asking_for(hop: Target, known: tuple[Line, ...]) -> Callable[..., paramiko.T
     if any(line.marker == "@cert-authority" for line in lines):
         kinds = [f"{kind}{CERTIFICATE}" for kind in kinds] + kinds
 
-    def make(*args: Any, **options: Any) -> paramiko.Transport:
+    def make(sock: Any, **options: Any) -> paramiko.Transport:
         import paramiko
 
-        transport = paramiko.Transport(*args, **options)
+        from deployer.adapters.bounds import BoundedPackets
+
+        transport = paramiko.Transport(sock, packetizer_class=BoundedPackets, **options)
         transport.get_security_options().key_types = tuple(kinds)
         return transport
 

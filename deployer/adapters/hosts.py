@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from deployer.model.errors import HostError, Refused, Unreachable
@@ -12,6 +14,8 @@ from deployer.model.state import HostState, Order
 from deployer.remote import verbs
 from deployer.remote.layout import Layout, layout_for
 from deployer.remote.verbs import Command
+
+LEAST = 1.0  # seconds that are worth another connection
 
 
 class Completed(Protocol):
@@ -34,8 +38,8 @@ class Transport(Protocol):
 
 
 class SshHosts:
-    """Satisfies engine.ports.Hosts for one playbook. service_script: the shell functions of the service there. group:
-    see Playbook."""
+    """Satisfies engine.ports.Hosts for one playbook. Thread safe as far as `transport` is: it keeps nothing.
+    service_script: the shell functions of the service there; pure. group: see Playbook. now: seconds."""
 
     def __init__(
         self,
@@ -44,22 +48,25 @@ class SshHosts:
         dest: str,
         service_script: Callable[[Host, Layout], str],
         group: str = "",
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._transport, self._playbook, self._dest, self._script = transport, playbook, dest, service_script
-        self._group = group
+        self._group, self._now = group, now
 
     def _layout(self, host: Host) -> Layout:
         return layout_for(host, self._playbook, self._dest)
 
     def _ask(self, host: Host, command: Command, fresh: bool = False) -> HostState:
         """Run and read; an absent agent is installed beside older ones and asked again. A connection that broke is
-        replaced once."""
+        replaced once, within the command's own deadline: a host cannot have it twice by breaking the first."""
+        end = self._now() + command.deadline
         try:
             return self._once(host, command, fresh)
         except Unreachable as broken:
-            if not broken.cut:
+            left = end - self._now()
+            if not broken.cut or left < LEAST:
                 raise
-            return self._once(host, command, fresh=True)
+            return self._once(host, replace(command, deadline=left), fresh=True)
         except Refused as refused:
             if refused.code != verbs.ABSENT:
                 raise

@@ -18,6 +18,7 @@ from deployer.services.headers import cache_hit
 
 MARK = "deployer-probe:"
 HEAD_CAP = 64 * 1024  # bytes of headers that may precede the body
+ANSWER = BODY_CAP + HEAD_CAP + 64 * 1024  # bytes of it, with what is added about it and a login script's words
 SLACK = 3.0  # seconds the connection may take beyond the probe's own time-out
 STATUS = re.compile(r"^\s*HTTP/[0-9.]+ +([0-9]{3})")
 

@@ -96,10 +96,13 @@ def ask_ssh(address: str, user: str, port: int, config_file: str) -> dict[str, s
     words += ["-F", os.path.abspath(config_file)] if config_file else []
     words += ["-l", user] if user else []
     words += ["-p", str(port)] if port else []
-    done = subprocess.run(
-        [*words, "--", address], capture_output=True, text=True, timeout=10, check=False,
-        stdin=subprocess.DEVNULL, env=environment(SSH), cwd=ELSEWHERE,
-    )  # fmt: skip
+    try:
+        done = subprocess.run(
+            [*words, "--", address], capture_output=True, text=True, timeout=10, check=False,
+            stdin=subprocess.DEVNULL, env=environment(SSH), cwd=ELSEWHERE,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:  # `Match exec` runs programs
+        raise InputError(f"cannot read the ssh configuration for {address}: ssh -G does not end") from None
     if done.returncode != 0:
         raise InputError(f"cannot read the ssh configuration for {address}: {done.stderr.strip()}")
     return _collect(done.stdout.splitlines())

@@ -4,15 +4,18 @@ question, which is most of what a question costs on a busy host."""
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from deployer.adapters.deadline import Errands
+from deployer.adapters.exchange import receive, send
 from deployer.model.errors import Unreachable
 
 if TYPE_CHECKING:
     import paramiko
 
 ANSWER = b"{"  # what begins otherwise was printed by a login script
-MOST = 1024 * 1024  # bytes of one answer
+MOMENT = 0.5  # seconds after which a question that does not end at its deadline is ended
 
 
 class Talk(Protocol):
@@ -24,37 +27,42 @@ class Talk(Protocol):
 
 
 class ChannelTalk:
-    """Over one SSH channel, whose command is running."""
+    """Over one SSH channel, whose command is running. One thread at a time. most: bytes of all that comes for one
+    question. sever: ends the connection, and so whatever waits for it."""
 
-    def __init__(self, channel: paramiko.Channel) -> None:
-        self._channel, self._rest = channel, b""
+    def __init__(self, channel: paramiko.Channel, errands: Errands, sever: Callable[[], None], most: int) -> None:
+        self._channel, self._errands, self._sever, self._most = channel, errands, sever, most
+        self._rest = b""
 
     def ask(self, line: bytes, answers: int, deadline: float) -> bytes:
         """See Talk. deadline: seconds."""
-        end, found = time.monotonic() + deadline, list[bytes]()
+        end = time.monotonic() + deadline
         try:
-            self._channel.settimeout(deadline)
-            self._channel.sendall(line)
-            while len(found) < answers:
-                whole, newline, rest = self._rest.partition(b"\n")
-                if newline:
-                    self._rest = rest
-                    found += [whole] if whole.startswith(ANSWER) else []
-                    continue
-                self._rest += self._receive(end)
+            return self._errands.within(deadline + MOMENT, lambda: self._exchange(line, answers, end), self._sever)
         except TimeoutError:
             raise Unreachable(f"no answer within {deadline:.0f} s") from None
         except (OSError, EOFError) as error:
             raise Unreachable(f"the connection broke: {error or type(error).__name__}", cut=True) from None
+
+    def _exchange(self, line: bytes, answers: int, end: float) -> bytes:
+        send(self._channel, line, end)
+        found, taken = list[bytes](), 0
+        while len(found) < answers:
+            whole, newline, rest = self._rest.partition(b"\n")
+            if newline:
+                self._rest = rest
+                found += [whole] if whole.startswith(ANSWER) else []
+                continue
+            chunk = receive(self._channel, end)
+            taken += len(chunk)
+            if not chunk or taken > self._most:
+                raise EOFError("the command ended" if not chunk else "the answer is too long")
+            self._rest += chunk
         return b"\n".join(found)
 
-    def _receive(self, end: float) -> bytes:
-        self._channel.settimeout(max(0.05, end - time.monotonic()))
-        chunk = self._channel.recv(65536)
-        if not chunk or len(self._rest) > MOST:
-            raise EOFError("the command ended" if not chunk else "the answer is too long")
-        return chunk
-
     def close(self) -> None:
-        """Its standard input ends, and so does it."""
-        self._channel.close()
+        """Its standard input ends, and so does it; never waits for a peer."""
+        try:
+            self._errands.within(MOMENT, self._channel.close, self._sever)
+        except (TimeoutError, OSError, EOFError):
+            return

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
+from deployer.adapters.exchange import Completed
 from deployer.adapters.figures import Figures
 from deployer.adapters.measure import Measure
 from deployer.adapters.poll import Reader
-from deployer.adapters.probe_ssh import SshProber
+from deployer.adapters.probe_ssh import ANSWER, SshProber
 from deployer.adapters.probes import HttpProbes
 from deployer.adapters.sources import CounterReader, LogReader, Traffic
-from deployer.adapters.ssh import Completed
 from deployer.commands.context import Context
 from deployer.model.errors import InputError
 from deployer.model.fleet import Host
@@ -70,7 +70,7 @@ def prober(context: Context) -> SshProber:
     """Sends requests from the hosts themselves, over the connections that are open."""
 
     def run(host: Host, line: str, deadline: float) -> Completed:
-        return context.transport.run(host, Command(line, b"", deadline))
+        return context.transport.run(host, Command(line, b"", deadline, most=ANSWER))
 
     return SshProber(run)
 

@@ -16,6 +16,7 @@ from deployer.remote.verbs import Command
 
 DEADLINE, FETCH_DEADLINE = 8.0, 30.0  # seconds
 TREE_CAP = 16 * 1024 * 1024  # bytes of a release that are fetched
+LOGIN = 64 * 1024  # bytes that a login script may print before them
 KNOWN = ("n", "err", "look", "miss", "orig")
 LINE = re.compile(r"([a-z]+) ([0-9]{1,18})")
 
@@ -61,7 +62,9 @@ def parse_counters(stdout: bytes) -> Counters:
 def fetch(layout: Layout) -> Command:
     """The files of the release that the host has now, as a tar; at most TREE_CAP bytes."""
     return Command(
-        f"tar -cf - -C {shlex.quote(layout.root)}/current/ . 2>/dev/null | head -c {TREE_CAP}", deadline=FETCH_DEADLINE
+        f"tar -cf - -C {shlex.quote(layout.root)}/current/ . 2>/dev/null | head -c {TREE_CAP}",
+        deadline=FETCH_DEADLINE,
+        most=TREE_CAP + LOGIN,
     )
 
 

@@ -22,6 +22,7 @@ from deployer.services.logline import program
 
 CAP = 4 * 1024 * 1024  # bytes of one log in one read
 DEADLINE = 8.0  # seconds
+ANSWER = 1024 * 1024  # bytes of one answer
 MOST = 10**9  # a count above this is no count
 
 
@@ -90,7 +91,7 @@ def read_logs(layout: Layout, logs: Sequence[Sequence[AccessLog]]) -> Command:
             calls.append(f'follow {shlex.quote(path)} "$i{number}" "$o{number}" {shlex.quote(awk)}')
     head = f"exec 2>/dev/null\nroot={shlex.quote(layout.root)} cap={CAP}\n"
     loop = f"while read -r {' '.join(names)}; do\n" + "\n".join(calls) + "\ndone"
-    return Command("exec sh -c " + shlex.quote(head + script() + loop), deadline=DEADLINE)
+    return Command("exec sh -c " + shlex.quote(head + script() + loop), deadline=DEADLINE, most=ANSWER)
 
 
 def ask_logs(cursors: Sequence[Cursor]) -> bytes:

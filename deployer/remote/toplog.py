@@ -39,7 +39,7 @@ def top_urls(log: AccessLog, count: int) -> Command:
     source = log.top or f'for one in {path}.1 {path}; do tail -c {CAP} "$one" 2>/dev/null; done'
     awk = f"awk -v agent={AGENT} -v longest={LONGEST} {shlex.quote(COUNT)}"
     script = f"LC_ALL=C; export LC_ALL; {{ {source}; }} | {awk} | sort -k1,1rn -k2 | head -n {count}"
-    return Command("exec sh -c " + shlex.quote(script), deadline=DEADLINE)
+    return Command("exec sh -c " + shlex.quote(script), deadline=DEADLINE, most=(count + 32) * (LONGEST + 24))
 
 
 def parse_top(stdout: bytes, log: AccessLog) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from deployer.remote.layout import Layout, agent_source
 
 PROTOCOL = 1
 QUICK, SLOW = 15.0, 60.0  # seconds: verbs that only look or rename; verbs that validate, reload and prove
+ANSWER = 2 * 1024 * 1024  # bytes: the most files a release may have, with long names, and their history
 ABSENT = "agent-absent"
 UNSAFE = (
     "unsafe",
@@ -43,13 +44,15 @@ class Elevated:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """line: for the remote shell. stdin: everything it reads. deadline: seconds for the whole exchange. elevated: None
-    where the user who logs in may do it."""
+    """line: for the remote shell. stdin: everything it reads. deadline: seconds for the whole exchange, connecting
+    and sending included. elevated: None where the user who logs in may do it. most: bytes of its answer; a host that
+    says more is cut off."""
 
     line: str
     stdin: bytes = field(default=b"", repr=False)  # may begin with a password
     deadline: float = QUICK
     elevated: Elevated | None = None
+    most: int = 64 * 1024
 
 
 def _verb(
@@ -62,7 +65,7 @@ def _verb(
     mine, roots = (
         f"{absent}elif {_unsafe(places, owners)}; then {_no(*UNSAFE)}; exit; fi; " for owners in (OURS, ROOTS)
     )
-    return Command(f"{mine}exec sh {words}", stdin, deadline, Elevated(roots, words, agent))
+    return Command(f"{mine}exec sh {words}", stdin, deadline, Elevated(roots, words, agent), ANSWER)
 
 
 def _no(code: str, error: str) -> str:

@@ -21,6 +21,7 @@ from deployer.adapters.sandbox.ports import free_port
 from deployer.adapters.ssh import SshTransport
 from deployer.model.errors import Unreachable
 from deployer.model.fleet import Host
+from deployer.remote import verbs
 from deployer.remote.verbs import Command
 
 pytestmark = pytest.mark.xdist_group("ssh")
@@ -86,6 +87,7 @@ def test_it_answers_without_reading(fleet: Sandbox, wire: SshTransport) -> None:
 
 def test_a_deadline_ends_a_command(fleet: Sandbox, wire: SshTransport) -> None:
     """Unknown whether it took effect: sent."""
+    wire.run(host(fleet), Command("true"))
     began = time.monotonic()
     with pytest.raises(Unreachable, match="no answer within 1 s") as caught:
         wire.run(host(fleet), Command("sleep 30", b"", 1.0))
@@ -94,13 +96,66 @@ def test_a_deadline_ends_a_command(fleet: Sandbox, wire: SshTransport) -> None:
     assert wire.run(host(fleet), Command("echo still")).stdout == b"still\n"
 
 
-def test_a_host_that_never_stops_talking(fleet: Sandbox, wire: SshTransport, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither the memory nor the deadline is its to spend."""
-    with pytest.raises(Unreachable, match="said more than 32 MiB"):
+HOSTILE = {
+    "reads a byte now and then": "while dd bs=1 count=1 2>/dev/null; do sleep 0.1; done >/dev/null",
+    "reads nothing": "sleep 600",
+    "never stops talking": "while :; do echo x; sleep 0.01; done",
+    "never stops complaining": "while :; do echo x; done >&2",
+    "complains and is done, but never closes": "echo x >&2; exec 2>&1; sleep 600",
+}
+
+
+@pytest.mark.parametrize("how", list(HOSTILE))
+def test_the_deadline_is_one_for_the_whole_command(fleet: Sandbox, wire: SshTransport, how: str) -> None:
+    """Sending included: each of these goes on for minutes, and would be waited for as long as it gives or takes
+    something now and then."""
+    wire.run(host(fleet), Command("true"))
+    with pytest.raises(Unreachable, match="no answer within 2 s") as caught:
+        wire.run(host(fleet), Command(HOSTILE[how], b"x" * 10_000_000, 2.0))
+    assert caught.value.sent
+    assert wire.run(host(fleet), Command("echo still")).stdout == b"still\n"
+
+
+def test_an_answer_has_a_bound(fleet: Sandbox, wire: SshTransport) -> None:
+    """Each kind its own; what is said beyond it is not held."""
+    with pytest.raises(Unreachable, match="said more than 64 KiB") as caught:
         wire.run(host(fleet), Command("cat /dev/zero", b"", 60.0))
-    monkeypatch.setattr("deployer.adapters.ssh.MOST", 1 << 40)
-    with pytest.raises(Unreachable, match="no answer within 1 s"):
-        wire.run(host(fleet), Command("while :; do echo x; done", b"", 1.0))
+    assert not caught.value.cut, "asking again would be the same again"
+    with pytest.raises(Unreachable, match="said more than 2048 KiB"):
+        wire.run(host(fleet), Command("head -c 31000000 /dev/zero", b"", 60.0, most=verbs.ANSWER))
+    assert len(wire.run(host(fleet), Command("head -c 200000 /dev/zero >&2; echo ok")).stderr) == 64 * 1024
+
+
+def test_a_question_has_the_same_deadline(fleet: Sandbox, wire: SshTransport) -> None:
+    """Asked of a command that is kept: it answers in drips, it reads nothing, it says too much."""
+    for line, why in (
+        ("while :; do printf ' '; sleep 0.05; done", "no answer within 1 s"),
+        ("sleep 600", "no answer within 1 s"),
+        ("cat /dev/zero", "the answer is too long"),
+        ("exit 0", "the connection broke"),
+    ):
+        talk = wire.talk(host(fleet), Command(line))
+        with pytest.raises(Unreachable, match=why):
+            talk.ask(b"x" * 4_000_000 if line == "sleep 600" else b"x\n", 1, 1.0)
+        talk.close()
+
+
+def test_closing_ends_every_wait(fleet: Sandbox) -> None:
+    """A command that hangs, and one that would connect: told at once, long before their deadlines."""
+    wire = SshTransport(str(fleet.folder / "ssh_config"))
+    with ThreadPoolExecutor(2) as pool, socket.create_server(("127.0.0.1", 0)) as silent:
+        hangs = pool.submit(wire.run, host(fleet), Command("sleep 600", b"", 600.0))
+        mute = pool.submit(wire.run, host(fleet, 1, port=silent.getsockname()[1]), Command("true", b"", 600.0))
+        silent.accept()
+        while not wire._connections:
+            time.sleep(0.01)
+        wire.close()
+        for future in (hangs, mute):
+            with pytest.raises(Unreachable):
+                future.result()
+    with pytest.raises(Unreachable) as caught:
+        wire.run(host(fleet), Command("true"))
+    assert not caught.value.sent
 
 
 def test_a_killed_command_has_no_exit_code(fleet: Sandbox, wire: SshTransport) -> None:

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 
 from deployer.adapters import measure as room
 from deployer.adapters.blend import latencies
+from deployer.adapters.exchange import Completed
 from deployer.adapters.figures import Figures, HereReader, number
 from deployer.adapters.measure import Measure
 from deployer.adapters.poll import Poll
 from deployer.adapters.probes import HttpProbes
 from deployer.adapters.prometheus import QueryReader, value
 from deployer.adapters.sources import CounterReader, LogReader, Traffic
-from deployer.adapters.ssh import Completed
 from deployer.model.errors import HostError, InputError, Unreachable
 from deployer.model.fleet import Host
 from deployer.model.sample import HostSample, Sample

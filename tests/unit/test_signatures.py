@@ -161,7 +161,7 @@ def test_asked_for_by_the_playbook_or_the_environment(
     assert run(["plan"]) == 1
     assert "does not list" in capsys.readouterr().err
     desk.signed("alice")
-    monkeypatch.setattr("deployer.adapters.ssh.resolve", _nowhere)
+    monkeypatch.setattr("deployer.adapters.ssh_connect.resolve", _nowhere)
     assert run(["plan"]) == 1
     assert "no state" in capsys.readouterr().err
 
