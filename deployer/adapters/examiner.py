@@ -10,7 +10,7 @@ from deployer.adapters.hosts import Completed, Transport
 from deployer.model.errors import HostError, Refused
 from deployer.model.examination import Examination
 from deployer.model.fleet import Host
-from deployer.remote import examine, verbs
+from deployer.remote import answer, examine, verbs
 from deployer.remote.layout import Layout, agent_source, layout_for
 
 
@@ -66,7 +66,7 @@ class Examiner:
         """The survey goes the way every verb goes: it proves that sudo runs the agent."""
         done = self._run(host, verbs.survey(layout))
         try:
-            state = verbs.parse(done.stdout, done.exit, done.stderr)
+            state = answer.parse(done.stdout, done.exit, done.stderr)
         except Refused as refused:
             if refused.code != verbs.ABSENT:
                 raise

@@ -11,7 +11,7 @@ from deployer.model.errors import HostError, Refused, Unreachable
 from deployer.model.fleet import Host
 from deployer.model.release import Package
 from deployer.model.state import HostState, Order
-from deployer.remote import verbs
+from deployer.remote import answer, verbs
 from deployer.remote.layout import Layout, layout_for
 from deployer.remote.verbs import Command
 
@@ -80,7 +80,7 @@ class SshHosts:
             raise
         except Exception as error:  # a wire's own bug is that host's result
             raise Unreachable(f"{type(error).__name__}: {error}") from error
-        return verbs.parse(done.stdout, done.exit, done.stderr)
+        return answer.parse(done.stdout, done.exit, done.stderr)
 
     def survey(self, host: Host) -> HostState:
         """Read only: a host without any agent is one that was never adopted."""
@@ -99,7 +99,7 @@ class SshHosts:
         return self._ask(host, verbs.check(self._layout(host), release))
 
     def activate(self, host: Host, order: Order) -> HostState:
-        return self._ask(host, verbs.activate(self._layout(host), order))
+        return self._ask(host, verbs.activate(self._layout(host), order.on(host.name)))
 
     def extend(self, host: Host, order: Order) -> HostState:
         return self._ask(host, verbs.extend(self._layout(host), order))
@@ -109,11 +109,11 @@ class SshHosts:
         return self._ask(host, verbs.confirm(self._layout(host), order), fresh=True)
 
     def revert(self, host: Host, order: Order) -> HostState:
-        return self._ask(host, verbs.revert(self._layout(host), order))
+        return self._ask(host, verbs.revert(self._layout(host), order.on(host.name)))
 
     def prune(self, host: Host, keep: int) -> HostState:
         return self._ask(host, verbs.prune(self._layout(host), keep))
 
     def adopt(self, host: Host, order: Order) -> HostState:
         layout = self._layout(host)
-        return self._ask(host, verbs.adopt(layout, order, self._script(host, layout)))
+        return self._ask(host, verbs.adopt(layout, order.on(host.name), self._script(host, layout)))

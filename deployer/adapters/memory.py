@@ -12,7 +12,7 @@ import os
 import re
 from pathlib import Path
 
-from deployer.adapters.runs import entry_from_json, entry_to_json
+from deployer.adapters.runs import DEPLOY, entry_from_json, entry_to_json
 from deployer.adapters.writing import write_below
 from deployer.model.ledger import Entry
 from deployer.model.secret import hide_all
@@ -49,6 +49,9 @@ class Memory:
 
     def put_aside(self, entry: Entry) -> None:
         """Keep a record until git can be reached."""
+        if not DEPLOY.fullmatch(entry.deploy):  # a host may have said it
+            self.warning = f"{entry.deploy!r:.40} is no deploy id: nothing is kept of it"
+            return
         name = f"pending/{entry.environment}.{int(entry.at * 1000)}.{entry.deploy}.{entry.record}.json"
         self._write(name, json.dumps(hide_all(entry_to_json(entry))))
 

@@ -75,7 +75,15 @@ class Runs:
 
     def write_run(self, deploy: str, body: object) -> None:
         """`.deploy/runs/<deploy>/run.json`."""
-        self._write(f"runs/{deploy}/run.json", json.dumps(hide_all(body), indent=2) + "\n")
+        if self._ours(deploy):
+            self._write(f"runs/{deploy}/run.json", json.dumps(hide_all(body), indent=2) + "\n")
+
+    def _ours(self, deploy: str) -> bool:
+        """Is it an id, and so no path? A host may have said it."""
+        if not DEPLOY.fullmatch(deploy):
+            self.warning = f"{deploy!r:.40} is no deploy id: nothing is written about it"
+            return False
+        return True
 
     def read_run(self, deploy: str) -> dict[str, object] | None:
         """What was written, or None."""
@@ -90,7 +98,7 @@ class Runs:
     def append_sample(self, deploy: str, line: str) -> None:
         """One more line of `.deploy/runs/<deploy>/samples.jsonl`, SAMPLES_CAP bytes at most; the first line that
         cannot be written is the last one that is tried."""
-        if self._samples < 0:
+        if self._samples < 0 or not self._ours(deploy):
             return
         path = self.folder / "runs" / deploy / "samples.jsonl"
         if not self._samples and self._write(f"runs/{deploy}/samples.jsonl", "") is None:

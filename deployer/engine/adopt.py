@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import secrets
-
 from deployer.engine.belongs import refuse_foreign
 from deployer.engine.fanout import each, failures, successes
 from deployer.engine.lock import free_lock
+from deployer.engine.order import numbered
 from deployer.engine.ports import Ledger, Ports
 from deployer.engine.record import close
 from deployer.engine.request import Request
@@ -15,8 +14,9 @@ from deployer.engine.undo import unverified
 from deployer.model.errors import HostError
 from deployer.model.events import HostChanged, Phase
 from deployer.model.fleet import Host
-from deployer.model.ledger import Entry, above_chain, next_number
+from deployer.model.ledger import Entry, above_chain, known_number
 from deployer.model.outcome import HostOutcome, Outcome
+from deployer.model.quorum import needed
 from deployer.model.state import HostState, Order
 
 
@@ -31,8 +31,7 @@ def adopt(request: Request, ports: Ports, ledger: Ledger) -> Outcome:
     states = successes(before)
     refuse_foreign(chain, states, ledger, request.environment)
     todo = [host for host in hosts if host.name in states and wants_adoption(states[host.name])]
-    number = max([next_number(chain), *(state.fence + 1 for state in states.values())])
-    order = Order(f"{number}-{secrets.token_hex(2)}", number, "adopt", "")
+    order = numbered(Order("", 0, "adopt", ""), known_number(chain), states, ports)
     ports.emit(Phase("adopt", f"taking what {len(todo)} host(s) have as their first release"))
     results: dict[str, HostState | HostError] = {
         **before,
@@ -57,9 +56,10 @@ def adopt(request: Request, ports: Ports, ledger: Ledger) -> Outcome:
 
 
 def behind(chain: tuple[Entry, ...], states: dict[str, HostState]) -> bool:
-    """Have hosts seen deploys that the chain cannot know? Then this adoption, numbered above them, is the new start."""
-    histories = [line for state in states.values() for line in state.history]
-    return bool(above_chain(chain, {name: state.fence for name, state in states.items()}, histories))
+    """Have enough hosts seen deploys that the chain cannot know? Then this adoption, numbered above them, is the new
+    start."""
+    fences, histories = ({name: getattr(s, what) for name, s in states.items()} for what in ("fence", "history"))
+    return bool(states) and len(above_chain(chain, fences, histories)) >= needed(len(states))
 
 
 def wants_adoption(state: HostState) -> bool:

@@ -18,7 +18,8 @@ from deployer.model.warming import Batch
 
 
 class Hosts(Protocol):
-    """The host verbs. Each is idempotent, is bounded in time, and answers with the host's state after it.
+    """The host verbs. Each is idempotent, is bounded in time, and answers with the host's state after it. An order is
+    told as `order.on(host)`. Called from many threads.
 
     Raises `Refused` (the host answered and said no: its state is known) or `Unreachable` (no answer: with
     `sent` True the verb may have taken effect). Nothing else.

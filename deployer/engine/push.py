@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 
 from deployer.engine.belongs import refuse_foreign
 from deployer.engine.fanout import each, failures, successes
 from deployer.engine.judge import make_judge
 from deployer.engine.lock import free_lock
+from deployer.engine.order import numbered
 from deployer.engine.plan import costs, push_plan
 from deployer.engine.ports import Ledger, Ports
 from deployer.engine.record import append, close, decision, intent, outcome_entry
@@ -18,9 +18,10 @@ from deployer.engine.survey import survey
 from deployer.engine.watch import longest
 from deployer.model.errors import DeployError, HostError, LedgerMoved, LedgerUnavailable
 from deployer.model.events import Notice, Numbered, Planned
-from deployer.model.ledger import Entry, above_chain, next_number, quarantined, unrecorded
+from deployer.model.ledger import Entry, above_chain, forgotten, known_number, quarantined, unrecorded
 from deployer.model.outcome import Outcome
 from deployer.model.plan import Plan
+from deployer.model.quorum import needed, of_the_fleet
 from deployer.model.release import Release
 from deployer.model.state import HostState, Order
 
@@ -75,7 +76,7 @@ def prepare(
         refuse_foreign(chain, successes(surveyed), ledger, request.environment)
         if write_missing(request, chain, surveyed, ports, ledger):
             continue
-        refuse_behind(chain, surveyed)
+        refuse_behind(chain, surveyed, ports)
         plan = push_plan(request, release, surveyed)
         ports.emit(Planned(plan))
         refuse_other_plan(plan, policy.expected)
@@ -83,7 +84,7 @@ def prepare(
             return outcome(plan, "", Ending("unchanged"))
         if not policy.approve(plan):
             raise DeployError("not approved", hint="answer y, or pass --yes")
-        order = make_order(plan, chain, surveyed, request.playbook.restart == "allow")
+        order = make_order(plan, chain, surveyed, request.playbook.restart == "allow", ports)
         hosts = {name: p.target for name, p in plan.hosts.items()} | missed(request, release.id, surveyed)
         try:
             ledger.append(intent(request, plan, order.deploy, ports, hosts, alive()), len(chain))
@@ -104,17 +105,21 @@ def missed(request: Request, release: str, surveyed: dict[str, HostState | HostE
     return dict.fromkeys(sorted(silent - request.limit), release) if whole else {}
 
 
-def refuse_behind(chain: tuple[Entry, ...], surveyed: dict[str, HostState | HostError]) -> None:
-    """The hosts' fences are a second record of what happened: a ledger behind them was shortened or replaced."""
+def refuse_behind(chain: tuple[Entry, ...], surveyed: dict[str, HostState | HostError], ports: Ports) -> None:
+    """The hosts' fences are a second record of what happened: a ledger behind them was shortened or replaced. One host
+    of several that says so alone is named, and stops nobody."""
     states = successes(surveyed)
-    histories = [line for state in states.values() for line in state.history]
+    histories = {name: state.history for name, state in states.items()}
     ahead = above_chain(chain, {name: state.fence for name, state in states.items()}, histories)
-    if ahead:
-        names = ", ".join(f"{name} has seen deploy {fence}" for name, fence in ahead.items())
+    names = ", ".join(f"{name} has seen deploy {fence}" for name, fence in ahead.items())
+    text = f"the ledger is behind its hosts: {names}, and it has {len(chain)} record(s)"
+    if ahead and len(ahead) >= needed(len(states)):
         raise DeployError(
-            f"the ledger is behind its hosts: {names}, and it has {len(chain)} record(s): it was shortened or replaced",
+            f"{text}: it was shortened or replaced",
             hint="find out who did it; deploy adopt takes what the hosts have as the truth from now on",
         )
+    if ahead:
+        ports.emit(Notice("warning", f"{text}; no other host knows of it: look at this host, and at the ledger"))
 
 
 def write_missing(
@@ -126,7 +131,16 @@ def write_missing(
 ) -> bool:
     """Record what only the hosts remember; True when something was written (it may quarantine the release)."""
     histories = {name: state.history for name, state in successes(surveyed).items()}
+    alone: dict[str, list[int]] = {}
     late = unrecorded(chain, request.environment, request.playbook.name, histories, ports.clock.now())
+    recorded = {int(entry.deploy.split("-")[0]) for entry in late}
+    compared = {name: of_the_fleet(lines) for name, lines in histories.items()}
+    for line, names in forgotten(chain, request.playbook.name, compared).items():
+        if len(names) == 1 < len(histories) and line.number not in recorded:
+            alone.setdefault(names[0], []).append(line.number)
+    for name, numbers in sorted(alone.items()):
+        text = f"{name} alone remembers {len(numbers)} rollback(s) that the ledger does not know: not recorded"
+        ports.emit(Notice("warning", text))
     for entry in late:
         ports.emit(Notice("info", f"recording rollback {entry.deploy}, which the ledger had missed"))
         append(ledger, entry, ports)
@@ -145,13 +159,12 @@ def prune(request: Request, plan: Plan, ports: Ports) -> None:
 
 
 def make_order(
-    plan: Plan, chain: tuple[Entry, ...], surveyed: dict[str, HostState | HostError], restart: bool
+    plan: Plan, chain: tuple[Entry, ...], surveyed: dict[str, HostState | HostError], restart: bool, ports: Ports
 ) -> Order:
-    """The fencing token is above the chain and above every fence a host has seen (offline rollbacks)."""
-    fences = [state.fence for state in surveyed.values() if not isinstance(state, HostError)]
-    number = max([next_number(chain), *(fence + 1 for fence in fences)])
+    """The fencing token is above the chain and above what its hosts have seen (offline rollbacks)."""
     cap = int(len(plan.waves) * (longest(plan.bake) + 2 * plan.lease)) + 600
-    return Order(f"{number}-{secrets.token_hex(2)}", number, plan.command, plan.release, plan.lease, cap, restart)
+    order = Order("", 0, plan.command, plan.release, plan.lease, cap, restart)
+    return numbered(order, known_number(chain), successes(surveyed), ports)
 
 
 def refuse_quarantined(chain: tuple[Entry, ...], request: Request, release: str) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Mapping
 
 from deployer.engine.belongs import refuse_foreign
 from deployer.engine.fanout import successes
 from deployer.engine.lock import free_lock
+from deployer.engine.order import numbered
 from deployer.engine.ports import Ledger, Ports
 from deployer.engine.push import outcome
 from deployer.engine.record import close, outcome_entry
@@ -18,7 +18,7 @@ from deployer.engine.target import on_host
 from deployer.model.desired import desired
 from deployer.model.errors import DeployError, HostError
 from deployer.model.events import Planned
-from deployer.model.ledger import next_number
+from deployer.model.ledger import known_number
 from deployer.model.outcome import HostOutcome, Outcome
 from deployer.model.plan import HostPlan, Plan
 from deployer.model.state import HostState, Order
@@ -51,8 +51,7 @@ def repair(
     ports.emit(Planned(plan))
     if goals and not approve(plan):
         raise DeployError("not approved", hint="answer y, or pass --yes")
-    number = max([next_number(chain), *(state.fence + 1 for state in states.values())])
-    order = Order(f"{number}-{secrets.token_hex(2)}", number, "rollback", plan.release, plan.lease)
+    order = numbered(Order("", 0, "rollback", plan.release, plan.lease), known_number(chain), states, ports)
     ending = walk_back(ports, plan, order, states, packages)
     ending.hosts |= bystanders(plan, surveyed)
     for name in plan.unchanged:

@@ -5,11 +5,11 @@ One wave; a host that fails is reported and the others go on. The command probes
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from deployer.engine.fanout import each, failures, successes
+from deployer.engine.order import numbered
 from deployer.engine.ports import Ports
 from deployer.engine.push import outcome
 from deployer.engine.record import outcome_entry
@@ -24,6 +24,7 @@ from deployer.model.fleet import Host
 from deployer.model.ledger import Entry
 from deployer.model.outcome import HostOutcome, Outcome
 from deployer.model.plan import HostPlan, Plan
+from deployer.model.quorum import credible
 from deployer.model.release import Package
 from deployer.model.state import HostState, Order
 from deployer.model.verdict import Verdict
@@ -44,12 +45,12 @@ def rollback(
     hosts = [host for host in request.hosts if host.name in request.limit]
     surveyed = survey(ports, hosts)
     states = adopted(surveyed)
-    release = target or last_good(states.values())
+    release = target or last_good(credible(states).values())
     plan = rollback_plan(request, release, states)
     ports.emit(Planned(plan))
     if plan.hosts and not approve(plan):
         raise DeployError("not approved", hint="answer y, or pass --yes")
-    order = Order(deploy_id(states), max(s.fence for s in states.values()) + 1, "rollback", release, plan.lease)
+    order = numbered(Order("", 0, "rollback", release, plan.lease), 0, states, ports)
     ending = walk_back(ports, plan, order, states, packages)
     ending.hosts |= bystanders(plan, surveyed)
     settle(ending, plan)
@@ -77,11 +78,6 @@ def refuse_nowhere(plan: Plan, states: dict[str, HostState], missing: dict[str, 
     if len(missing) == len(states) and not any(state.in_flight for state in states.values()):
         lines = "; ".join(f"{name}: {error}" for name, error in missing.items())
         raise DeployError(f"cannot roll back to {plan.release}: {lines}", hint="deploy history lists the releases")
-
-
-def deploy_id(states: dict[str, HostState]) -> str:
-    """Above every fence a reachable host has seen."""
-    return f"{max(state.fence for state in states.values()) + 1}-{secrets.token_hex(2)}"
 
 
 def adopted(surveyed: dict[str, HostState | HostError]) -> dict[str, HostState]:

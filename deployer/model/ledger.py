@@ -6,13 +6,15 @@ one deploy; the number of its INTENT is the deploy's fencing token.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal
 
+from deployer.model.quorum import agreed, of_the_fleet
 from deployer.model.state import Confirmed
 
+LATE = 50  # records that hosts are believed to have missed at once; the newest
 HEARTBEAT = 10.0  # seconds between two signs of life of whoever holds the lock
 Record = Literal["INTENT", "DECISION", "OUTCOME"]
 Command = Literal["push", "rollback", "adopt"]
@@ -98,40 +100,60 @@ def unrecorded(
     now: float,
 ) -> list[Entry]:
     """Rollbacks that hosts remember and the chain does not (git was gone, and so is the machine they were run on), as
-    OUTCOME records to be appended, oldest first. The release before it on a host is what was rolled back from."""
+    OUTCOME records to be appended, oldest first, LATE at most. Only what enough hosts agree on (model/quorum.py): that
+    there was one, and what was rolled back from."""
+    compared = {host: of_the_fleet(lines) for host, lines in histories.items()}
+    left = agreed({host: pairwise(lines) for host, lines in compared.items()})
+    late = []
+    for line in sorted(agreed(compared) & set(forgotten(chain, playbook, compared)), key=lambda x: x.number)[-LATE:]:
+        hosts = {n: histories[n][lines.index(line)].release for n, lines in compared.items() if line in lines}
+        before = {earlier.release for earlier, later in left if later == line}
+        entry = Entry(
+            record="OUTCOME",
+            deploy=f"{line.number}-0000",
+            environment=environment,
+            playbook=playbook,
+            command="rollback",
+            release=min(hosts.values()),
+            previous=before.pop() if len(before) == 1 else "",
+            who="unknown (from the hosts' own history)",
+            at=now,
+            result="deployed",
+            because="rolled back while the ledger could not be reached",
+            hosts=hosts,
+        )
+        late.append(entry)
+    return late
+
+
+def forgotten(
+    chain: tuple[Entry, ...], playbook: str, histories: Mapping[str, tuple[Confirmed, ...]]
+) -> dict[Confirmed, list[str]]:
+    """Rollback -> hosts that remember it, where the chain does not."""
     known = {entry.deploy.split("-")[0] for entry in chain if entry.playbook == playbook}
-    found: dict[int, Entry] = {}
+    found: dict[Confirmed, list[str]] = {}
     for host, lines in histories.items():
-        for before, line in pairwise(lines):
-            if line.command != "rollback" or str(line.number) in known:
-                continue
-            entry = found.get(line.number) or Entry(
-                record="OUTCOME",
-                deploy=f"{line.number}-0000",
-                environment=environment,
-                playbook=playbook,
-                command="rollback",
-                release=line.release,
-                previous=before.release,
-                who="unknown (from the hosts' own history)",
-                at=now,
-                result="deployed",
-                because="rolled back while the ledger could not be reached",
-            )
-            found[line.number] = replace(entry, hosts={**entry.hosts, host: line.release})
-    return [found[number] for number in sorted(found)]
+        for line in set(lines[1:]):  # the first has nothing before it that was rolled back from
+            if line.command == "rollback" and str(line.number) not in known:
+                found.setdefault(line, []).append(host)
+    return found
 
 
-def above_chain(chain: tuple[Entry, ...], fences: Mapping[str, int], histories: Iterable[Confirmed]) -> dict[str, int]:
+def above_chain(
+    chain: tuple[Entry, ...], fences: Mapping[str, int], histories: Mapping[str, tuple[Confirmed, ...]]
+) -> dict[str, int]:
     """Host -> fence, where a host has seen a deploy that the chain cannot know: it was shortened, or it is another one.
 
     A push is numbered by the position of its INTENT. Rollbacks and adoptions can be done with git out of reach: their
-    numbers are in late records, or in the hosts' own histories."""
+    numbers are in late records, or in the histories: one explains the fence of the host that has it, and what enough
+    hosts agree on explains all."""
+    own = {host: {line.number for line in lines if line.command != "push"} for host, lines in histories.items()}
+    known = max([known_number(chain), *agreed(own)])
+    explained = {host: max([known, *own.get(host, ())]) for host in fences}
+    return {host: fence for host, fence in sorted(fences.items()) if fence > explained[host]}
+
+
+def known_number(chain: tuple[Entry, ...]) -> int:
+    """The highest deploy number that the chain knows, or could."""
     numbers = [int(entry.deploy.split("-")[0]) for entry in chain if entry.deploy.split("-")[0].isdigit()]
-    known = max([len(chain), *numbers, *(line.number for line in histories if line.command != "push")])
-    return {host: fence for host, fence in sorted(fences.items()) if fence > known}
-
-
-def next_number(chain: tuple[Entry, ...]) -> int:
-    """The number the next record will get: positions start at 1."""
-    return len(chain) + 1
+    return max([len(chain), *numbers])

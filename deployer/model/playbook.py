@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from deployer.model.quantity import parse_duration, parse_rate, parse_serial, parse_share
+from deployer.model.state import LONGEST_LEASE
 
 Seconds = Annotated[float, BeforeValidator(parse_duration)]
 Serial = Annotated[tuple[str, ...], BeforeValidator(parse_serial)]
@@ -34,7 +35,7 @@ def watched(seconds: float) -> float:
 
 def lease(seconds: float) -> float:
     """confirm_timeout: three renewals must fit in, and a host must not wait for ever."""
-    if not 5 <= seconds <= 3600:
+    if not 5 <= seconds <= LONGEST_LEASE:
         raise ValueError("must be 5s to 1h: it is renewed every third of it while the deployer lives")
     return seconds
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 Phase = Literal["idle", "armed", "pending", "reverting", "unknown"]
 Outcome = Literal["", "confirmed", "reverted"]
+TOP_NUMBER = 10**11  # no deploy has a higher number; hosts take twelve digits, so there is always one above
+LONGEST_LEASE = 3600  # seconds that a host may be told to wait for its deployer
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +65,11 @@ class HostState:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What activate, extend, confirm and revert carry. deploy: `<number>-<nonce>`; number: the fencing token (a
-    host refuses a lower one); lease: seconds a host waits without hearing from us before it reverts itself;
-    hard_cap: seconds after which no renewal helps. restart: the service may be stopped and started where a reload would
-    not make all of the release live (a rollback always may)."""
+    """What activate, extend, confirm and revert carry. deploy: `<number>-<nonce>`; number: the fencing token (a host
+    refuses a lower one); lease: seconds a host waits without hearing from us before it reverts itself; hard_cap:
+    seconds after which no renewal helps. restart: the service may be stopped and started where a reload would not make
+    all of the release live (a rollback always may). apart: hosts that are given a number of their own (model/quorum).
+    """
 
     deploy: str
     number: int
@@ -75,3 +78,8 @@ class Order:
     lease: int = 60
     hard_cap: int = 7200
     restart: bool = False
+    apart: Mapping[str, int] = field(default_factory=dict)
+
+    def on(self, host: str) -> Order:
+        """As `host` is told: with the number that it takes."""
+        return replace(self, number=max(self.number, self.apart.get(host, 0)))

@@ -1,4 +1,4 @@
-"""What we say to a host and how we read its answer. Pure: a command is a value, running it is the transport's job.
+"""What we say to a host; remote/answer.py reads what it says. Pure: a command is a value, running it is the wire's.
 
 Quoting happens here and nowhere else. Every verb answers with one line of JSON; nothing is parsed from English.
 """
@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import io
 import json
-import re
 import shlex
 import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from deployer.model.errors import HostError, Refused, Unreachable
 from deployer.model.release import Package
-from deployer.model.secret import hide
-from deployer.model.state import Confirmed, HostState, Order
+from deployer.model.state import Order
 from deployer.remote.layout import Layout, agent_source
 
 PROTOCOL = 1
@@ -28,7 +25,6 @@ UNSAFE = (
     "another user of this host could replace what runs there: a folder on the way to it is theirs or open to all",
 )
 ROOTS, OURS = ("0",), ("0", '"$(id -u)"')  # whose files may run, as find(1) is told
-SUDO_SAID = re.compile(r"(?:^|\s)sudo: |is not (?:in the sudoers file|allowed to execute)|Sorry, (?:user|try)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,55 +167,3 @@ def pack(package: Package, service: str) -> bytes:
             info.size, info.mode = len(content), 0o755 if executable else 0o644
             tar.addfile(info, io.BytesIO(content))
     return buffer.getvalue()
-
-
-def parse(stdout: bytes, exit_status: int | None, stderr: bytes) -> HostState:
-    """The last line of stdout is the answer; what a login banner printed before it is ignored.
-
-    Raises Refused (code and text from the host) or Unreachable (no answer at all)."""
-    lines = [line for line in stdout.decode("utf-8", "replace").splitlines() if line.strip()]
-    try:
-        body = json.loads(lines[-1]) if lines else None
-    except (ValueError, RecursionError):
-        body = None
-    if not isinstance(body, dict) or "ok" not in body:
-        said = _one_line(stderr.decode("utf-8", "replace")) or "nothing"
-        if SUDO_SAID.search(said):
-            raise Unreachable(f"sudo refuses: {said}; deploy doctor says what is needed", sent=False)
-        cut = exit_status is None
-        raise Unreachable(f"no answer from the host agent (exit {exit_status}); it said: {said}", cut=cut)
-    if body.get("proto") != PROTOCOL:
-        raise Refused(f"the host speaks protocol {body.get('proto')!r}, this deployer {PROTOCOL}", "usage")
-    if body["ok"] is not True:
-        raise Refused(_one_line(str(body.get("error", "refused"))), str(body.get("code", "usage")))
-    return _state(body)
-
-
-def _one_line(text: str) -> str:
-    """What a host says is data: one line, bounded, without control characters and secrets."""
-    return hide(" ".join("".join(c if c.isprintable() else " " for c in text[:20_000]).split()))[:500]
-
-
-def _state(body: dict[str, object]) -> HostState:
-    """Strict: every field has the type of HostState's default, or the answer is refused."""
-    defaults = HostState()
-    fields: dict[str, object] = {}
-    try:
-        for name in HostState.__dataclass_fields__:
-            if name in body:
-                fields[name] = _typed(body[name], getattr(defaults, name), name)
-        return HostState(**fields)  # type: ignore[arg-type]
-    except (TypeError, ValueError) as error:
-        raise HostError(f"the host's answer cannot be read: {error}") from None
-
-
-def _typed(value: object, default: object, name: str) -> object:
-    if name == "history" and isinstance(value, list):
-        return tuple(Confirmed(int(number), _one_line(str(word)), _one_line(str(id_))) for number, word, id_ in value)
-    if isinstance(default, tuple) and isinstance(value, list):
-        return tuple(_one_line(str(item)) for item in value)
-    if name == "files" and isinstance(value, dict):
-        return {_one_line(str(path)): _one_line(str(digest)) for path, digest in value.items()}
-    if type(value) is not type(default):
-        raise ValueError(f"{name} is {value!r:.40}")
-    return _one_line(value) if isinstance(value, str) else value

@@ -195,6 +195,8 @@ class FakeHosts:
         return self._do("preview", host, effect, weigh=package.release)
 
     def activate(self, host: Host, order: Order) -> HostState:
+        order = order.on(host.name)
+
         def effect(m: Machine) -> None:
             again = order.deploy == m.deploy
             if not m.adopted:
@@ -248,6 +250,8 @@ class FakeHosts:
         return self._do("confirm", host, effect)
 
     def revert(self, host: Host, order: Order) -> HostState:
+        order = order.on(host.name)
+
         def effect(m: Machine) -> None:
             if m.deploy == order.deploy:
                 if m.outcome == "confirmed":
@@ -271,6 +275,8 @@ class FakeHosts:
         return self._do("prune", host, effect)
 
     def adopt(self, host: Host, order: Order) -> HostState:
+        order = order.on(host.name)
+
         def effect(m: Machine) -> None:
             if m.dest == "absent":
                 raise Refused("dest does not exist", "missing")

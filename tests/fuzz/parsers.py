@@ -43,10 +43,10 @@ from deployer.model.release import SourceFile
 from deployer.model.render import render, variables
 from deployer.model.secret import Secrets, hide_pairs
 from deployer.model.state import HostState
+from deployer.remote.answer import parse
 from deployer.remote.counters import parse_counters, unpack
 from deployer.remote.examine import seen
 from deployer.remote.logs import FROM_START, parse_logs
-from deployer.remote.verbs import parse
 from deployer.services import SERVICES
 from deployer.services.base import AccessLog, ServiceSettings
 from deployer.services.headers import cache_hit

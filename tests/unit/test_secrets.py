@@ -22,7 +22,7 @@ from deployer.model.errors import Refused
 from deployer.model.fleet import Host
 from deployer.model.release import Package
 from deployer.model.secret import SECRETS, Secrets, hide, hide_pairs, is_secret, learn
-from deployer.remote import verbs
+from deployer.remote import answer, verbs
 from deployer.remote.layout import layout_for
 from deployer.services.base import ServiceSettings
 from deployer.services.nginx import Nginx
@@ -116,7 +116,7 @@ class Chatty:
         self.lines: list[str] = []
 
     def run(self, host: Host, command: verbs.Command, fresh: bool = False) -> object:
-        raise Refused(verbs._one_line('unknown directive "hunter2swordfish" in "mellon-friend"'), "invalid")
+        raise Refused(answer.one_line('unknown directive "hunter2swordfish" in "mellon-friend"'), "invalid")
 
     def close(self) -> None:
         return

@@ -156,7 +156,7 @@ def test_what_explains_a_fence() -> None:
     """A rollback or an adoption that hosts remember, a late record; never a push."""
     late = replace(entry("9-0000", "OUTCOME"), number=1)
     fences = {"web1": 9}
-    assert above_chain((), fences, []) == fences
-    assert above_chain((), fences, [Confirmed(9, "push", "r")]) == fences
-    assert above_chain((), fences, [Confirmed(9, "rollback", "r")]) == {}
-    assert above_chain((late,), fences, []) == {}
+    assert above_chain((), fences, {}) == fences
+    assert above_chain((), fences, {"web1": (Confirmed(9, "push", "r"),)}) == fences
+    assert above_chain((), fences, {"web1": (Confirmed(9, "rollback", "r"),)}) == {}
+    assert above_chain((late,), fences, {}) == {}

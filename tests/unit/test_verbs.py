@@ -18,6 +18,7 @@ from deployer.model.fleet import Host
 from deployer.model.release import Package
 from deployer.model.state import HostState, Order
 from deployer.remote import verbs
+from deployer.remote.answer import parse
 from deployer.remote.layout import layout_for
 from deployer.services.base import ServiceSettings, assignments
 from deployer.services.headers import cache_hit
@@ -38,7 +39,7 @@ def test_an_absent_agent_answers_in_the_same_language() -> None:
     """The guard of every verb."""
     done = subprocess.run(["sh", "-c", verbs.activate(LAYOUT, ORDER).line], capture_output=True, check=True)
     with pytest.raises(Refused) as caught:
-        verbs.parse(done.stdout, 0, b"")
+        parse(done.stdout, 0, b"")
     assert caught.value.code == verbs.ABSENT
 
 
@@ -53,38 +54,16 @@ def test_the_tar_is_deterministic() -> None:
         ]  # fmt: skip
 
 
-def test_a_banner_before_the_answer_is_ignored() -> None:
-    """The last line counts."""
-    body = {"ok": True, "proto": 1, "adopted": True, "fence": 3, "history": [[3, "push", "r"]], "files": {"a": "b"}}
-    state = verbs.parse(b"Welcome to web1!\n\n" + json.dumps(body).encode() + b"\n", 0, b"")
-    assert (state.adopted, state.fence, state.history[0].number, state.files) == (True, 3, 3, {"a": "b"})
-
-
-def test_what_a_host_says_is_data() -> None:
-    """No control character of an answer reaches a terminal, wherever it stands."""
-    body = {
-        "ok": True,
-        "proto": 1,
-        "current": "\x1b[2Ja",
-        "drift": ["M \x1b]0;x\x07"],
-        "files": {"\r\n": "\x00"},
-        "history": [[1, "\x1b", "\n"]],
-    }
-    state = verbs.parse(json.dumps(body).encode(), 0, b"")
-    assert "\x1b" not in repr(state).replace("\\x1b", "\x1b")
-    assert (state.current, state.drift) == ("[2Ja", ("M ]0;x",))
-
-
 def test_no_answer_is_unreachable_and_says_what_was_said() -> None:
     """A host without sh, an expired account, a forced command."""
     with pytest.raises(Unreachable, match="Your account has expired"):
-        verbs.parse(b"", 1, b"Your account has expired\n")
+        parse(b"", 1, b"Your account has expired\n")
 
 
 def test_protocol_skew_names_both_versions() -> None:
     """Never guessed at."""
     with pytest.raises(Refused, match="protocol 2, this deployer 1"):
-        verbs.parse(b'{"ok":true,"proto":2}', 0, b"")
+        parse(b'{"ok":true,"proto":2}', 0, b"")
 
 
 JSON = st.recursive(
@@ -102,7 +81,7 @@ JSON = st.recursive(
 def test_any_answer_is_a_state_or_a_host_error(answer: bytes) -> None:
     """Nothing else is raised, and a message is one line."""
     try:
-        assert isinstance(verbs.parse(answer, 0, b"\xff\n"), HostState)
+        assert isinstance(parse(answer, 0, b"\xff\n"), HostState)
     except HostError as error:
         assert "\n" not in error.message  # noqa: PT017
 

@@ -1,0 +1,24 @@
+"""The number and the id of a new deploy: above everything that the ledger, or more than one host, knows."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import replace
+
+from deployer.engine.ports import Ports
+from deployer.model.events import Notice
+from deployer.model.quorum import number_deploy
+from deployer.model.state import HostState, Order
+
+
+def numbered(order: Order, known: int, states: Mapping[str, HostState], ports: Ports) -> Order:
+    """`order` with its number and id. known: the highest number in the ledger, 0 where it was not read. A host that
+    claims a number far beyond everybody's is named and gets its own: it can refuse nobody else's way back."""
+    found = number_deploy(known, {name: state.fence for name, state in states.items()})
+    if found.apart:
+        claims = ", ".join(f"{name} {number - 1}" for name, number in found.apart.items())
+        text = f"claims to have seen a deploy that neither the ledger nor another host knows: {claims}; do not trust it"
+        ports.emit(Notice("alarm", text))
+    deploy = f"{found.number}-{secrets.token_hex(2)}"
+    return replace(order, deploy=deploy, number=found.number, apart=found.apart)
