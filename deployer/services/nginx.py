@@ -32,7 +32,10 @@ workers() { # of the master $1, those that accept connections
     line_of "/proc/$pid/cmdline" && case $line in *"is shutting down"*) ;; "nginx: worker process"*) echo "$pid" ;; esac
   done
 }
-remember() { printf '%s %s %s\n' "$1" "$2" "$(started "$2")" > "$ROOT/loaded.tmp" && mv -f "$ROOT/loaded.tmp" "$ROOT/loaded"; }
+crew() { for pid in $(workers "$1"); do printf '%s:%s,' "$pid" "$(started "$pid")"; done; } # of the master $1; every reload replaces all
+remember() { # RELEASE MASTER
+  printf '%s %s %s %s %s\n' "$1" "$2" "$(started "$2" || echo 0)" "-,$(crew "$2")" "$(imprint)" > "$ROOT/loaded.tmp" && mv -f "$ROOT/loaded.tmp" "$ROOT/loaded"
+}
 run_nginx() { "$NGINX" ${PREFIX:+-p "$PREFIX/"} "$@"; }
 
 service_check() {
@@ -52,19 +55,26 @@ service_check() {
 service_running() { master >/dev/null; }
 service_reload() {
   pid=$(master) || { echo "no nginx runs with $DEST/nginx.conf" >&2; return 1; }
-  boss=$pid old=" " tries=0
-  for pid in $(workers "$boss"); do old="$old$pid "; done
+  boss=$pid old=" "
+  limit 4; until waits "$boss" || ! in_time; do pause; done # a reload before this one may still try to bind; what it logs is its own
+  for pid in $(children "$boss"); do old="$old$pid "; done
   log=$(readlink "/proc/$boss/fd/2") && [ -f "$log" ] && size=$(wc -c < "$log") || log=/dev/null size=0
-  rm -f "$ROOT/loaded"
+  was=$(cat "$ROOT/loaded" 2>/dev/null); rm -f "$ROOT/loaded"
   kill -HUP "$boss" || return 1
-  while [ $tries -lt 80 ]; do
-    fresh=0 left=0
+  limit 12
+  while in_time; do
+    done=; ! waits "$boss" || done=1 # asked first: what is seen after that is how it ended
+    fresh=0 left=0 new=0
+    for pid in $(children "$boss"); do case $old in *" $pid "*) ;; *) new=1 ;; esac; done
     for pid in $(workers "$boss"); do case $old in *" $pid "*) left=1 ;; *) fresh=1 ;; esac; done
     [ $fresh = 1 ] && [ $left = 0 ] && { remember "$1" "$boss"; return 0; }
-    grave=$(tail -c +$((size + 1)) "$log" 2>/dev/null | grep -F '[emerg]' | tail -n 1)
-    [ -z "$grave" ] || break
-    tries=$((tries + 1)); sleep 0.1 2>/dev/null || sleep 1
+    [ -z "$done" ] || [ $new = 1 ] || { # it refused, and goes on with what it had
+      [ -z "$was" ] || { printf '%s\n' "$was" > "$ROOT/loaded.tmp" && mv -f "$ROOT/loaded.tmp" "$ROOT/loaded"; }
+      break
+    }
+    pause
   done
+  grave=$(tail -c +$((size + 1)) "$log" 2>/dev/null | grep -F '[emerg]' | tail -n 1)
   echo "nginx kept its old configuration: ${grave:-no new workers came up}" >&2
   return 1
 }
@@ -81,10 +91,14 @@ service_start() {
   echo "nginx did not come up" >&2
   return 1
 }
-service_loaded() { # the same master has what was proven; another one was started from what lies on disk
-  read -r release pid since < "$ROOT/loaded" && boss=$(master) || return 1
-  if [ "$boss" = "$pid" ] && [ "$(started "$pid")" = "$since" ]; then echo "$release"
-  elif [ "$(readlink "$ROOT/current")" = "releases/$release" ]; then echo "$release"; fi
+service_loaded() { # as long as one worker of then lives nobody reloaded; after that, what lies on the disk unless it was touched
+  read -r release pid since crew print < "$ROOT/loaded" && boss=$(master) || return 1
+  if [ "$boss" = "$pid" ] && [ "$(started "$pid")" = "$since" ]; then
+    [ -n "$crew" ] || { echo "$release"; return; } # written before there were crews
+    for pid in $(workers "$boss"); do case $crew in *",$pid:$(started "$pid"),"*) echo "$release"; return ;; esac; done
+  fi
+  [ "$(readlink "$ROOT/current")" = "releases/$release" ] || return 0
+  [ -n "$print" ] && [ "$print" != "$(imprint)" ] || echo "$release"
 }
 service_adopted() { boss=$(master) || boss=0; remember "$1" "$boss"; }
 zones() { # name, path and levels of every cache zone below $1
@@ -119,7 +133,7 @@ service_counters() { # stub_status knows requests only, and is asked only where 
 FACTS = Facts(
     check="`nginx -t` on the staged tree, bound over the live one in a private mount namespace where that is allowed",
     reload="SIGHUP; requests in flight are finished by the old workers",
-    proof="all workers of the very same master were replaced; a refused reload replaces none",
+    proof="all workers of the very same master were replaced; a refused reload replaces none; later: one of them still works, or nothing was touched on the disk since",
     cache_after_reload="kept",
     cache_after_restart="kept (on disk); a zone that moves begins empty",
     way_back="reload",

@@ -29,6 +29,14 @@ hears() { # PID NUMBER: it catches this signal; one that has not come to that ye
     [ "$key" = SigCgt: ] && { [ $((0x${value#????????} >> ($2 - 1) & 1)) = 1 ]; return; }; done < "/proc/$1/status"; } 2>/dev/null
   return 1
 }
+waits() { # PID: it has taken every SIGHUP and blocks none: what it was told before is done (of a process that blocks it at work)
+  { while read -r key value; do case $key in ShdPnd: | SigBlk:) case $value in *[13579bdf]) return 1 ;; esac ;; esac
+  done < "/proc/$1/status"; } 2>/dev/null
+}
+imprint() { # of what lies on the disk for the next reload: it changes with every edit, also with one that was taken back
+  { TZ=UTC0; export TZ; stat -c '%i %z' "$ROOT/current"; cd "$ROOT/current/" && find . -exec stat -c '%n %i %z' {} + | sort
+  } 2>/dev/null | sha256sum | cut -c1-16
+}
 clock() { IFS=' .' read -r up rest < /proc/uptime; : "$rest"; } # up: seconds since the boot
 limit() { clock; end=$((up + $1)); } # SECONDS for what follows: tries take longer where the processor is busy
 in_time() { clock; [ "$up" -lt "$end" ]; }

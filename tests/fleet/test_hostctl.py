@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +17,10 @@ import pytest
 from deployer.adapters.hosts import SshHosts
 from deployer.adapters.sandbox.processes import reap
 from deployer.model.errors import Refused
+from deployer.model.fleet import Host
 from deployer.model.release import Package
-from tests.contract.real import LocalTransport, RealRig, toy_service
+from deployer.remote.verbs import Command
+from tests.contract.real import LocalTransport, Ran, RealRig, shell_folder, toy_service
 from tests.contract.rig import order, package
 from tests.fleet.conftest import eventually
 
@@ -441,3 +445,96 @@ def test_functions_go_with_their_release(rig: RealRig) -> None:
     state = rig.hosts.prune(rig.host, 1)
     assert ONE.release not in state.releases
     assert {p.name for p in (root(rig) / "phrases").iterdir()} == set(state.releases)
+
+
+NEEDS_A_RESTART = """
+service_change() { case $1$2 in *{two}*) echo "restart: the zone moves" ;; *) echo reload ;; esac; }
+service_reload() {{ echo reload >> {told}; [ "$1" != {two} ] || return 1; readlink {root}/current > {process}; }}
+service_restart() {{ echo restart >> {told}; readlink {root}/current > {process}; }}
+""".replace("() { case", "() {{ case").replace("esac; }", "esac; }}")
+
+
+def test_a_release_that_was_never_loaded_is_undone_without_the_process(rig: RealRig) -> None:
+    """It needs a restart, the reload was refused: what runs is the good release, so it is neither restarted nor told."""
+    told = rig.prefix / "told"
+    text = NEEDS_A_RESTART.format(two=TWO.release, told=told, root=root(rig), process=rig.prefix / "process")
+    for release in (ONE.release, TWO.release):
+        phrases(rig, release).write_text(phrases(rig, release).read_text() + text)
+    assert refuses(lambda: rig.hosts.activate(rig.host, order(TWO, 3))) == "unproven"
+    assert rig.hosts.survey(rig.host).verified_on(ONE.release)
+    assert told.read_text().split() == ["reload"]
+    rig.hosts.activate(rig.host, replace(order(TWO, 4), restart=True))
+    assert rig.hosts.revert(rig.host, order(TWO, 4)).verified_on(ONE.release)
+    assert told.read_text().split() == ["reload", "restart", "restart"], "what was loaded by a restart goes back by one"
+
+
+def test_a_host_that_goes_down(tmp_path: Path) -> None:
+    """Nothing new is begun there; what is pending will be gone after the boot, and the process is left alone."""
+    going, tools = tmp_path / "going-down", tmp_path / "tools"
+    tools.mkdir()
+    (tools / "systemctl").write_text(f"#!/bin/sh\n[ -f {going} ] && echo stopping || echo running\n")
+    (tools / "systemctl").chmod(0o755)
+    rig = ready(RealRig(tmp_path / "host", LocalTransport(str(tools))))
+    going.touch()
+    assert refuses(lambda: rig.hosts.activate(rig.host, order(TWO, 3))) == "stopping"
+    going.unlink()
+    rig.hosts.activate(rig.host, order(TWO, 3, lease=300))
+    going.touch()
+    for _ in range(2):
+        assert refuses(lambda: rig.hosts.revert(rig.host, order(TWO, 3))) == "stopping"
+    state = rig.hosts.survey(rig.host)
+    assert (state.current, state.in_flight, state.loaded) == (ONE.release, True, TWO.release)
+    os.kill(watchdog(rig, "3-abcd"), signal.SIGTERM)
+    eventually(lambda: rig.hosts.survey(rig.host).watchdog == "dead", 10, "the machine does not wait for the watchdog")
+    going.unlink()
+    tick(rig, "boot")
+    assert rig.hosts.survey(rig.host).verified_on(ONE.release)
+
+
+def test_a_watchdog_outlives_whoever_asks_it_to_end(rig: RealRig) -> None:
+    """A signal to it, while the machine stays."""
+    rig.hosts.activate(rig.host, order(TWO, 3, lease=4))
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        os.kill(watchdog(rig, "3-abcd"), number)
+    assert rig.until(lambda s: not s.in_flight, 20).verified_on(ONE.release)
+
+
+THEM = 61236 if os.geteuid() == 0 else os.geteuid()
+BECOME = ["setpriv", "--reuid", str(THEM), "--regid", str(THEM), "--clear-groups"] if os.geteuid() == 0 else []
+
+
+def may_have(processes: str, pid: int) -> None:
+    """How many processes the owner of `pid` may have before it can fork no more."""
+    subprocess.run([*BECOME, "prlimit", "--pid", str(pid), f"--nproc={processes}:"], check=True)
+
+
+class AsThem(LocalTransport):
+    """Another user: nothing limits the processes of root."""
+
+    def run(self, host: Host, command: Command, fresh: bool = False) -> Ran:
+        return super().run(
+            host, replace(command, line=f"exec {shlex.join([*BECOME, 'sh', '-c', command.line])}"), fresh
+        )
+
+
+@pytest.mark.parametrize("shell", ["dash", "busybox", "bash", "mksh"])
+def test_a_watchdog_that_cannot_fork_lives_on(shell: str) -> None:
+    """No process can be made for a while, over the end of the lease: it goes back as soon as one can."""
+    folder = Path(tempfile.mkdtemp(prefix="fork-"))
+    try:
+        folder.chmod(0o755)
+        rig = RealRig(folder / "host", AsThem(shell_folder(folder / "bin", shell)))
+        for path in (rig.prefix, *rig.prefix.rglob("*")):
+            os.lchown(path, THEM, THEM)
+        ready(rig)
+        rig.hosts.activate(rig.host, order(TWO, 3, lease=3))
+        pid = watchdog(rig, "3-abcd")
+        may_have("0", pid)
+        eventually(lambda: rig.hosts.survey(rig.host).left == 0, 30, "the lease is over")
+        eventually(lambda: not Path(f"/proc/{pid}/task/{pid}/children").read_text(), 10, "it has no child")
+        assert rig.hosts.survey(rig.host).in_flight
+        may_have("1000", pid)
+        assert rig.until(lambda s: not s.in_flight, 60).verified_on(ONE.release)
+    finally:
+        reap(folder)
+        shutil.rmtree(folder, ignore_errors=True)

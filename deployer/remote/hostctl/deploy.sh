@@ -2,6 +2,7 @@
 # --- a deploy: pending, then confirmed or reverted
 do_activate() { # DEPLOY NUMBER COMMAND RELEASE LEASE HARDCAP [restart]
   load; adopted
+  in_flight || ! going_down || refuse stopping "this host is going down: nothing was changed"
   if [ "$2" -lt "$fence" ] || { [ "$2" -eq "$fence" ] && [ "$1" != "$deploy" ]; }; then
     refuse stale "deploy $1 is older than $fence, which this host has seen"
   fi

@@ -2,9 +2,7 @@
 # --- the watchdog, and the tick that recovers whatever is there
 start_watchdog() { # armed only when it has said so itself; the launcher's exit code proves nothing
   rm -f "wd.$1"
-  if [ -d /run/systemd/system ] && command -v systemd-run >/dev/null 2>&1 &&
-    systemd-run -q --collect --unit="deployer-${ROOT##*/}-$1" sh "$SELF" watch "$ROOT" "$1" \
-      >/dev/null 2>&1 9>&- </dev/null; then :
+  if [ -d /run/systemd/system ] && command -v systemd-run >/dev/null 2>&1 && watch_unit "$1"; then :
   else setsid sh "$SELF" watch "$ROOT" "$1" </dev/null >/dev/null 2>&1 9>&- & fi
   tries=0
   while [ ! -s "wd.$1" ]; do
@@ -12,19 +10,31 @@ start_watchdog() { # armed only when it has said so itself; the launcher's exit 
     sleep 0.1 2>/dev/null || sleep 1
   done
 }
+# KillSignal: a shutdown waits for no watchdog, the boot unit takes over. KillMode: a server that it started outlives it
+watch_unit() {
+  systemd-run -q --collect --unit="deployer-${ROOT##*/}-$1" -p KillSignal=SIGKILL -p KillMode=process \
+    sh "$SELF" watch "$ROOT" "$1" >/dev/null 2>&1 9>&- </dev/null
+}
+# the machine, not the service: nothing starts any more, and what runs ends
+going_down() { [ "$(timeout 5 systemctl is-system-running 2>/dev/null 9>&- </dev/null)" = stopping ]; }
 do_watch() {
-  trap '' HUP INT TERM PIPE
-  echo "$$" > "wd.$1" || exit 1
-  LOCK_WAIT=$GRACE STEAL=1
+  trap '' HUP INT PIPE
+  trap 'going_down && { trap - EXIT; exit 0; }' TERM # a session that ends with the machine waits for nobody
+  { read -r its < "wd.$1"; } 2>/dev/null && [ "$its" = "$$" ] || echo "$$" > "wd.$1" || exit 1
+  watched=$1 LOCK_WAIT=$GRACE STEAL=1
+  # a shell that cannot fork exits: the watchdog begins again, in the same process, until it can
+  trap 'a_moment; exec sh "$SELF" watch "$ROOT" "$watched"' EXIT
   while recall; do
     [ "$deploy" = "$1" ] && [ "$phase" != idle ] || break
     now
     # a subshell: a failed try must not end the watchdog
-    [ "$up" -lt "$deadline" ] || ( locked do_tick ) >/dev/null 2>&1
+    [ "$up" -lt "$deadline" ] || ( trap - EXIT; trap '' TERM; locked do_tick ) >/dev/null 2>&1
     sleep "$POLL"
   done
+  trap - EXIT
   rm -f "wd.$1"
 }
+a_moment() { now; since=$up; while [ "$up" = "$since" ]; do now; done; } # without a program: none can be started
 do_tick() { # recover whatever is there: called by the watchdog, the minute tick and the boot unit
   load; boot_id; now
   [ -n "$good" ] || return 0
