@@ -37,7 +37,7 @@ is_parent() { # PID: the parent of the httpd on DEST, never another httpd of thi
   [ "${built%/}" = "$DEST/$(entry "$DEST")" ]
 }
 parent() {
-  [ ! -f "$ROOT/loaded" ] || { read -r was pid since < "$ROOT/loaded"; : "$was"; [ "$(started "$pid")" = "$since" ] && is_parent "$pid" && echo "$pid" && return 0; }
+  [ ! -f "$ROOT/loaded" ] || { read -r was pid since more < "$ROOT/loaded"; : "$was$more"; [ "$(started "$pid")" = "$since" ] && is_parent "$pid" && echo "$pid" && return 0; }
   for pid in $(cat "$PREFIX/run/apache2/apache2.pid" "$PREFIX/var/run/apache2/apache2.pid" "$PREFIX/run/httpd/httpd.pid" 2>/dev/null) \
     $(grep -l -e "${APACHE##*/}" /proc/[0-9]*/cmdline 2>/dev/null | cut -d/ -f3); do
     is_parent "$pid" && echo "$pid" && return 0
@@ -61,7 +61,8 @@ settled() { # PARENT: its accepting children, once they stay the same: a restart
   done
   return 1
 }
-remember() { printf '%s %s %s\n' "$1" "$2" "$(started "$2")" > "$ROOT/loaded.tmp" && mv -f "$ROOT/loaded.tmp" "$ROOT/loaded"; }
+crew() { for pid in $(accepting "$1"); do printf '%s:%s,' "$pid" "$(started "$pid")"; done; } # of the parent $1; every reload replaces all
+remember() { printf '%s %s %s %s %s\n' "$1" "$2" "$(started "$2" || echo 0)" "$(imprint)" "-,$(crew "$2")" > "$ROOT/loaded.tmp" && mv -f "$ROOT/loaded.tmp" "$ROOT/loaded"; }
 complaint() { # what a parent that is no more said
   tail -c +$((size + 1)) "$log" 2>/dev/null | grep -vE ':(notice|info|debug|trace[0-9])\] ' | sed 's/^\[[^]]*\] \[[^]]*\] \[pid[^]]*\] //' | head -n 3
 }
@@ -76,7 +77,7 @@ service_running() { parent >/dev/null; }
 service_reload() {
   boss=$(parent) || { echo "no httpd runs with $DEST" >&2; return 1; }
   log=$(readlink "/proc/$boss/fd/2") && [ -f "$log" ] && size=$(wc -c < "$log") || log=/dev/null size=0
-  if [ -f "$ROOT/loaded" ] && read -r was pid since < "$ROOT/loaded" && [ "$pid" = "$boss" ] && [ -d "$ROOT/releases/$was" ]; then
+  if [ -f "$ROOT/loaded" ] && read -r was pid more < "$ROOT/loaded" && [ "$pid" = "$boss" ] && [ -d "$ROOT/releases/$was" ]; then
     needs=$(service_change "$ROOT/releases/$was" "$DEST/.")
     [ "$needs" = reload ] || { echo "a reload does not make it live; $needs" >&2; return 1; }
   fi
@@ -121,10 +122,13 @@ service_start() {
   echo "httpd did not come up" >&2
   return 1
 }
-service_loaded() { # the same parent has what was proven; another one was started from what lies on disk
-  read -r release pid since < "$ROOT/loaded" && boss=$(parent) || return 1
-  if [ "$boss" = "$pid" ] && [ "$(started "$pid")" = "$since" ]; then echo "$release"
-  elif [ "$(readlink "$ROOT/current")" = "releases/$release" ]; then echo "$release"; fi
+service_loaded() { # what lies on the disk untouched since then, whoever reloaded; else the same parent as long as one child of then accepts
+  read -r release pid since print crew < "$ROOT/loaded" && boss=$(parent) || return 1
+  if untouched "$release" "$print"; then echo "$release"
+  elif [ "$boss" = "$pid" ] && [ "$(started "$pid")" = "$since" ]; then
+    [ -n "$crew" ] || { echo "$release"; return; } # written before there were crews
+    for pid in $(accepting "$boss"); do case $crew in *",$pid:$(started "$pid"),"*) echo "$release"; return ;; esac; done
+  fi
 }
 service_adopted() { boss=$(parent) || boss=0; remember "$1" "$boss"; }
 fixed() { # DIR: what the parent reads once in its life, as `name value`

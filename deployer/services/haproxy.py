@@ -38,7 +38,7 @@ reloads() { told "$1" PROCESSES | tr '|' '\n' | sed -n 's/^type=m;.*;reloads=\([
 serving() { # MASTER: its children that accept connections
   for one in $(children "$1"); do [ -z "$(listening "$one")" ] || ! ours "$one" || echo "$one"; done
 }
-remember() { printf '%s %s %s\n' "$1" "$2" "$(started "$2")" > "$ROOT/loaded.tmp" && mv -f "$ROOT/loaded.tmp" "$ROOT/loaded"; }
+remember() { printf '%s %s %s %s\n' "$1" "$2" "$(started "$2" || echo 0)" "$(imprint)" > "$ROOT/loaded.tmp" && mv -f "$ROOT/loaded.tmp" "$ROOT/loaded"; }
 says() { # what the service manager heard from it last
   [ -n "$PREFIX" ] || [ ! -d /run/systemd/system ] || journalctl -u "$UNIT" -n 20 -o cat 2>/dev/null | grep -F ALERT | tail -n 1
 }
@@ -112,11 +112,11 @@ service_start() {
   return 1
 }
 service_loaded() { # the same worker has what was proven; another one was started from what lies on disk
-  read -r release pid since < "$ROOT/loaded" && master=$(boss) || return 1
+  read -r release pid since print < "$ROOT/loaded" && master=$(boss) || return 1
   now=$(serving "$master")
   case " $(printf '%s' "$now" | tr '\n' ' ') " in
     *" $pid "*) [ "$(started "$pid")" = "$since" ] && echo "$release" ;;
-    *[0-9]*) [ "$(readlink "$ROOT/current")" = "releases/$release" ] && echo "$release" ;;
+    *[0-9]*) untouched "$release" "$print" && echo "$release" ;;
   esac
 }
 service_adopted() { master=$(boss) && one=$(serving "$master" | head -n 1) || one=; remember "$1" "${one:-0}"; }

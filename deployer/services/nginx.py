@@ -97,8 +97,7 @@ service_loaded() { # as long as one worker of then lives nobody reloaded; after 
     [ -n "$crew" ] || { echo "$release"; return; } # written before there were crews
     for pid in $(workers "$boss"); do case $crew in *",$pid:$(started "$pid"),"*) echo "$release"; return ;; esac; done
   fi
-  [ "$(readlink "$ROOT/current")" = "releases/$release" ] || return 0
-  [ -n "$print" ] && [ "$print" != "$(imprint)" ] || echo "$release"
+  ! untouched "$release" "$print" || echo "$release"
 }
 service_adopted() { boss=$(master) || boss=0; remember "$1" "$boss"; }
 zones() { # name, path and levels of every cache zone below $1

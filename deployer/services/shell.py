@@ -37,6 +37,9 @@ imprint() { # of what lies on the disk for the next reload: it changes with ever
   { TZ=UTC0; export TZ; stat -c '%i %z' "$ROOT/current"; cd "$ROOT/current/" && find . -exec stat -c '%n %i %z' {} + | sort
   } 2>/dev/null | sha256sum | cut -c1-16
 }
+untouched() { # RELEASE PRINT: what a process reads that starts or reloads now; PRINT is "" where an older version remembered
+  [ "$(readlink "$ROOT/current")" = "releases/$1" ] && { [ -z "$2" ] || [ "$2" = "$(imprint)" ]; }
+}
 clock() { IFS=' .' read -r up rest < /proc/uptime; : "$rest"; } # up: seconds since the boot
 limit() { clock; end=$((up + $1)); } # SECONDS for what follows: tries take longer where the processor is busy
 in_time() { clock; [ "$up" -lt "$end" ]; }

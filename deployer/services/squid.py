@@ -37,7 +37,7 @@ kids() { # of MASTER; squid -N is its own
 }
 sockets() { listening $(kids "$1"); }
 inodes() { sockets "$1" | cut -d' ' -f1 | tr '\n' ','; }
-remember() { printf '%s %s %s %s\n' "$1" "$2" "$(started "$2")" "$(inodes "$2")" > "$ROOT/loaded.tmp" && mv -f "$ROOT/loaded.tmp" "$ROOT/loaded"; }
+remember() { printf '%s %s %s %s %s\n' "$1" "$2" "$(started "$2" || echo 0)" "print:$(imprint)" "$(inodes "$2")" > "$ROOT/loaded.tmp" && mv -f "$ROOT/loaded.tmp" "$ROOT/loaded"; }
 parsed() { as_if_live "$1" "$SQUID" -k parse -f @/squid.conf | sed -n 's/.*| Processing: //p'; } # DIR: its lines, includes in place
 ports() { # of the live files, as the kernel writes them
   "$SQUID" -k parse -f "$DEST/squid.conf" 2>&1 | sed -n 's/.*| Processing: https\{0,1\}_port[[:space:]]\{1,\}\([^[:space:]]*\).*/\1/p' |
@@ -116,8 +116,9 @@ service_start() {
 }
 service_loaded() { # the same process with the same sockets has what was proven; what reloaded since read what lies on disk
   read -r release pid since open < "$ROOT/loaded" && master=$(boss) && now=$(inodes "$master") && [ -n "$now" ] || return 1
+  print=; case $open in print:*) print=${open%% *} open=${open#"$print"} open=${open# } print=${print#print:} ;; esac
   if [ "$pid $since $open" = "$master $(started "$master") $now" ]; then echo "$release"
-  elif [ "$(readlink "$ROOT/current")" = "releases/$release" ]; then echo "$release"; fi
+  elif untouched "$release" "$print"; then echo "$release"; fi
 }
 service_adopted() { master=$(boss) || master=0; remember "$1" "$master"; }
 service_change() { # measured on 5.7: what a running squid leaves as it is, most of it without a word

@@ -37,7 +37,7 @@ server() { # the traffic_server of this manager
   return 1
 }
 diags() { echo "$(layout LOGDIR)/diags.log"; }
-remember() { printf '%s %s %s\n' "$1" "$2" "$(started "$2")" > "$ROOT/loaded.tmp" && mv -f "$ROOT/loaded.tmp" "$ROOT/loaded"; }
+remember() { printf '%s %s %s %s\n' "$1" "$2" "$(started "$2" || echo 0)" "$(imprint)" > "$ROOT/loaded.tmp" && mv -f "$ROOT/loaded.tmp" "$ROOT/loaded"; }
 differing() { # OLD NEW (directories): paths that were added, changed or removed
   { ( cd "$1" && find . -type f ); ( cd "$2" && find . -type f ); } | sort -u | sed 's|^\./||' | grep -vx '\.manifest' |
     while IFS= read -r path; do cmp -s "$1/$path" "$2/$path" || printf '%s\n' "$path"; done
@@ -97,7 +97,7 @@ defaults() { # records that some release here set and the live one does not name
 }
 service_reload() {
   old=$(server) || { echo "no traffic_server runs on $DEST" >&2; return 1; }
-  was='' pid='' since=''; [ ! -f "$ROOT/loaded" ] || read -r was pid since < "$ROOT/loaded"
+  was='' pid='' since=''; [ ! -f "$ROOT/loaded" ] || read -r was pid since more < "$ROOT/loaded"
   if [ -n "$was" ] && [ -d "$ROOT/releases/$was" ]; then
     needs=$(service_change "$ROOT/releases/$was" "$DEST/.")
     [ "$needs" = reload ] || { echo "a reload does not make it live; $needs" >&2; return 1; }
@@ -162,9 +162,9 @@ service_start() {
   return 1
 }
 service_loaded() { # the same process has what was proven; another one was started from what lies on disk
-  read -r release pid since < "$ROOT/loaded" && now=$(server) || return 1
+  read -r release pid since print < "$ROOT/loaded" && now=$(server) || return 1
   if [ "$now" = "$pid" ] && [ "$(started "$pid")" = "$since" ]; then echo "$release"
-  elif [ "$(readlink "$ROOT/current")" = "releases/$release" ]; then echo "$release"; fi
+  elif untouched "$release" "$print"; then echo "$release"; fi
 }
 service_adopted() { pid=$(server) || pid=0; remember "$1" "$pid"; }
 service_change() {

@@ -21,7 +21,7 @@ label() { printf 'dep_%s' "$(printf '%s' "$1" | tr - _)"; }
 names() { adm vcl.list 2>/dev/null | awk '$1 != "discarded" && NF { print $1, ($2 ~ /\//) ? $4 : $5 }'; } # state, name
 active() { names | sed -n 's/^active //p'; }
 boss() { adm pid 2>/dev/null | awk '/^Master/ { print $2 }'; }
-remember() { printf '%s %s %s\n' "$1" "$2" "$(boss)" > "$ROOT/loaded.tmp" && mv -f "$ROOT/loaded.tmp" "$ROOT/loaded"; }
+remember() { printf '%s %s %s %s\n' "$1" "$2" "$(boss | grep . || echo 0)" "$(imprint)" > "$ROOT/loaded.tmp" && mv -f "$ROOT/loaded.tmp" "$ROOT/loaded"; }
 
 service_check() {
   [ -f "$1/default.vcl" ] || { echo "default.vcl is missing from the release" >&2; return 1; }
@@ -83,9 +83,9 @@ service_loaded() { # the name is the release; another name counts only as long a
   case $now in
     '') return 1 ;;
     dep_*) now=${now#dep_}; echo "${now%_*}-${now##*_}" ;;
-    *) read -r name release pid < "$ROOT/loaded" || return 1 # `boot` of another process is what lay on disk when it started
+    *) read -r name release pid print < "$ROOT/loaded" || return 1 # `boot` of another process is what lay on disk when it started
        if [ "$name $pid" = "$now $(boss)" ]; then echo "$release"
-       elif [ "$now" = boot ] && [ "$pid" != "$(boss)" ] && [ "$(readlink "$ROOT/current")" = "releases/$release" ]; then echo "$release"; fi ;;
+       elif [ "$now" = boot ] && [ "$pid" != "$(boss)" ] && untouched "$release" "$print"; then echo "$release"; fi ;;
   esac
 }
 service_adopted() { now=$(active); remember "${now:-boot}" "$1"; }
