@@ -5,6 +5,8 @@
   script/faults crash  [--shell dash] [--case "twice"] [--every 5]  the crash harness
   script/faults cuts   [--case xfs] [--every 5]   power cuts (root), with controls that must lose something
   script/faults matrix [--command push] [--fault SIGKILL] [--step watch] [--shell bash] [--resume FILE] [--part 2/4]
+                       [--hosts systemd]  on hosts that boot systemd (root on a Debian): what is made for the loopback
+                       fleet's own sshd, disks and clocks is left out and said
   script/faults races  [--count 1000]             a confirmation against the end of its lease, two deployers (R5)
   script/faults rivals                            the same faults against a plain symlink deploy and iptables-apply (R9)
   script/faults table FILE...                     the tables of lines saved earlier
@@ -30,12 +32,13 @@ from types import FrameType
 from typing import Any
 
 from tests.faults.crash import SHELLS, Tally, bench, everything, sample
-from tests.faults.fleet import fault_fleet
+from tests.faults.fleet import FaultFleet, fault_fleet
 from tests.faults.injections import FAULTS, SAMPLE
 from tests.faults.matrix import STEPS, Result, try_cell
 from tests.faults.powercut import CONTROLS, CUTS, MAKE, campaign, why_not
 from tests.faults.races import RACES, races
 from tests.faults.rivals import APPLY, iptables_apply, plain
+from tests.faults.systemd_hosts import SystemdFaultFleet
 from tests.faults.table import crash_table, matrix_table, summary
 
 Line = dict[str, Any]
@@ -108,7 +111,7 @@ def matrix(options: argparse.Namespace) -> Iterator[Line]:
     left = [cell for cell in cells(options) if cell not in done]
     part, parts = (int(number) for number in options.part.split("/"))
     for shell in options.shell or [""]:
-        with fault_fleet(shell=shell) as fleet:
+        with fault_fleet(shell=shell, of=SystemdFaultFleet if options.hosts == "systemd" else FaultFleet) as fleet:
             for command, name, step in left[part - 1 :: parts]:
                 result = try_cell(fleet, by_name[name], command, step)
                 if not result.skipped.startswith("makes"):
@@ -167,6 +170,7 @@ def main() -> int:
     parser.add_argument("files", nargs="*")
     for name in ("--fault", "--step", "--command", "--shell", "--case"):
         parser.add_argument(name, action="append", default=[])
+    parser.add_argument("--hosts", choices=("loopback", "systemd"), default="loopback", help="of the matrix")
     parser.add_argument("--resume", action="append", default=[], metavar="FILE", help="lines of an earlier run")
     parser.add_argument("--part", default="1/1", metavar="K/N", help="the K-th of N parts")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only every n-th change")

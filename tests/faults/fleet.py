@@ -56,10 +56,11 @@ DISK = "size=6m,nr_inodes=1500"
 class FaultFleet:
     """shell: see Sandbox. small_disks: each host's state lies on a file system of its own (root only), so that it can be filled."""
 
+    kind = "loopback"
+
     def __init__(self, folder: Path, hosts: int = 2, shell: str = "") -> None:
         self.folder = folder.resolve()
-        self.sandbox = Sandbox(self.folder, hosts, "nginx", shell)
-        self.fleet = Fleet(self.sandbox)
+        self.sandbox, self.fleet = self.make(hosts, shell)
         self.relays: dict[str, Relay] = {}
         self.real_ports: dict[str, int] = {}
         self.small_disks = False
@@ -68,18 +69,23 @@ class FaultFleet:
 
     # --- building
 
+    def make(self, hosts: int, shell: str) -> tuple[Sandbox, Fleet]:
+        sandbox = Sandbox(self.folder, hosts, "nginx", shell)
+        return sandbox, Fleet(sandbox)
+
     def start(self) -> None:
         """Adopted, `old` confirmed everywhere, `new` committed and not yet pushed; all of it saved."""
         self.sandbox.start()
         for host in self.sandbox.hosts:
             self._rewire(host)
         self.sandbox._write_ssh_files()
-        repository.make_repository(self.sandbox, f"{BAKE}s", f"{LEASE}s", "[1, 100%]")
+        self.make_repository()
         (self.sandbox.config / "health_checks/storefront.yml").write_text(CHECK)
         self._git_hooks()
         self._second_playbook()
         self.must("adopt", "nginx", "--yes")
-        self.must("adopt", "notes", "--yes")
+        if (self.sandbox.config / "playbooks/notes").exists():
+            self.must("adopt", "notes", "--yes")
         self.old = self._push("old")
         self.fleet.mark("new")
         self.new = str(self.must("plan", "nginx")["release"])
@@ -87,6 +93,9 @@ class FaultFleet:
         self.save("before")
         self.must("push", "nginx", "--yes", "--allow-quarantined")
         self.save("after")
+
+    def make_repository(self) -> None:
+        repository.make_repository(self.sandbox, f"{BAKE}s", f"{LEASE}s", "[1, 100%]")
 
     def _second_playbook(self) -> None:
         """`notes`: another service on the same hosts, in the same ledger, always one release behind its files."""
@@ -174,7 +183,7 @@ class FaultFleet:
         return unsound(self.root(name), self.serves(name), {self.old, self.new})
 
     def at_rest(self) -> bool:
-        return not any(busy(host.prefix) for host in self.sandbox.hosts) and not any(map(self.unsound, self.names))
+        return not any(map(self.busy, self.names)) and not any(map(self.unsound, self.names))
 
     def start_deploy(self, *words: str, name: str = "") -> subprocess.Popen[bytes]:
         """`deploy WORDS`, running, its words in the files NAMEout and NAMEerr."""
@@ -205,10 +214,9 @@ class FaultFleet:
         """As it was saved: files, links, git, the running servers, the network, and no trap."""
         for host in self.sandbox.hosts:
             self.network(host.name, "pass")
-            for pid in agents(host.prefix):
+            for pid in self.agents(host.name):
                 end(pid)
-            if not listening(self.real_ports[host.name]):
-                self.restart_sshd(host.name)
+            self.mend_sshd(host.name)
             self._reset_host(host, name)
         for repo in ("config", "origin.git"):
             shutil.rmtree(self.folder / repo, ignore_errors=True)
@@ -232,13 +240,51 @@ class FaultFleet:
                     if member.islnk():
                         member.linkname = member.linkname.removeprefix("state/")
                     tar.extract(member, base, filter="fully_trusted")
-        (host.prefix / "run/note.txt").write_text(text(host.prefix / "etc/notes/note.txt"))  # the "process" of notes
-        root = self.root(host.name)
-        for pid in masters(host.prefix):
-            subprocess.run(["kill", "-CONT", str(pid)], check=False)
-        release = look(root).current
-        line = '. "$1/service"; if service_running; then service_reload "$2"; else service_start "$2"; fi'
-        subprocess.run(["sh", "-c", line, "sh", str(root), release], check=False, capture_output=True)
+        if (host.prefix / "run/note.txt").exists():  # the "process" of notes
+            (host.prefix / "run/note.txt").write_text(text(host.prefix / "etc/notes/note.txt"))
+        send(signal.SIGCONT, *self.masters(host.name))
+        line = '. "$1/phrases/$2"; if service_running; then service_reload "$2"; else service_start "$2"; fi'
+        self.run_on(host.name, line, self.root_there(host.name), look(self.root(host.name)).current)
+
+    # --- a host, from outside
+
+    def root_there(self, name: str) -> str:
+        """ROOT, by the name that it has on the host."""
+        return str(self.root(name))
+
+    def run_on(self, name: str, line: str, *words: str) -> None:
+        """sh there, whatever sshd and the network are doing."""
+        subprocess.run(["sh", "-c", line, "sh", *words], check=False, capture_output=True)
+
+    def pids(self, name: str) -> list[int]:
+        """Every process of the host."""
+        return processes(self.fleet.host(name).prefix)
+
+    def agents(self, name: str) -> list[int]:
+        """Verbs and watchdogs of a host, and hooks that stand in a trap."""
+        return [p for p in self.pids(name) if "hostctl-" in command_of(p)]
+
+    def masters(self, name: str) -> list[int]:
+        """Its nginx master."""
+        return [p for p in self.pids(name) if "nginx: master" in command_of(p)]
+
+    def busy(self, name: str) -> bool:
+        """Does a verb, a watchdog or a command in a trap still run there?"""
+        prefix = self.fleet.host(name).prefix
+        words = (f"{prefix}/hook.sh", f"{prefix}/var/lib/deployer/bin/hostctl-")
+        pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+        return any(word in command_of(pid) for pid in pids for word in words)
+
+    def tick(self, name: str) -> None:
+        """What the cron line does."""
+        agent = next(self.root(name).parent.glob("bin/hostctl-*")).name
+        base = self.root_there(name).rsplit("/", 1)[0]
+        self.run_on(name, 'sh "$1/bin/$2" tick "$3"', base, agent, self.root_there(name))
+
+    def mend_sshd(self, name: str) -> None:
+        """Started again where it is not there."""
+        if not listening(self.real_ports[name]):
+            self.restart_sshd(name)
 
     # --- breaking
 
@@ -269,6 +315,18 @@ class FaultFleet:
             subprocess.run(["sh", str(agent), "boot", str(self.root(name))], check=False, capture_output=True)
         self.start_server(name)
         self.restart_sshd(name)
+
+    def begin_shutdown(self, name: str) -> None:
+        """systemd says `stopping` and starts nothing any more, as long as a slow unit keeps the host from going down."""
+        folder = self.traps(name)
+        (folder / "systemctl").write_text("#!/bin/sh\ncase $1 in is-system-running) echo stopping ;; esac\nexit 1\n")
+        (folder / "systemctl").chmod(0o755)
+        (folder / "env").write_text(f"PATH={folder}:$PATH\n")
+
+    def end_shutdown(self, name: str) -> None:
+        """Now it is down, and boots."""
+        (self.traps(name) / "env").unlink(missing_ok=True)
+        self.reboot(name)
 
     def start_server(self, name: str) -> None:
         """As its init would."""
@@ -305,28 +363,11 @@ def command_of(pid: int) -> str:
         return ""
 
 
-def agents(prefix: Path) -> list[int]:
-    """Verbs and watchdogs of a host, and hooks that stand in a trap."""
-    return [p for p in processes(prefix) if "hostctl-" in command_of(p)]
-
-
-def busy(prefix: Path) -> bool:
-    """Does a verb, a watchdog or a command in a trap still run there?"""
-    words = (f"{prefix}/hook.sh", f"{prefix}/var/lib/deployer/bin/hostctl-")
-    pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-    return any(word in command_of(pid) for pid in pids for word in words)
-
-
-def masters(prefix: Path) -> list[int]:
-    """The nginx master of a host."""
-    return [p for p in processes(prefix) if "nginx: master" in command_of(p)]
-
-
 @contextmanager
-def fault_fleet(hosts: int = 2, shell: str = "") -> Iterator[FaultFleet]:
+def fault_fleet(hosts: int = 2, shell: str = "", of: type[FaultFleet] = FaultFleet) -> Iterator[FaultFleet]:
     """In a folder that is removed."""
     folder = Path(tempfile.mkdtemp(prefix="faults-"))
-    fleet = FaultFleet(folder, hosts, shell)
+    fleet = of(folder, hosts, shell)
     try:
         fleet.start()
         yield fleet

@@ -2,7 +2,8 @@
 # Forced command of a host in the fault matrix: it stops at a verb when the harness has set a trap for it.
 # trap.VERB: stop before it, trap.VERB.after: when it is done and its answer not sent. hit.*: somebody stands there.
 # go: everybody goes on; go.VERB: who stands at that verb.
-# A file `denied` answers as a sudo that wants a password; a file `env` changes the environment of the verb.
+# A file `denied` answers as a sudo that wants a password; a file `env` changes the environment of the verb; a file
+# `poison` is a script through which every answer goes, as on a host that somebody has taken over.
 dir=@DIR@ line=$SSH_ORIGINAL_COMMAND
 verb=$(printf '%s' "$line" | sed -n 's/.*exec sh [^ ]*hostctl-[0-9a-f]* \([a-z]*\) .*/\1/p' | head -n 1)
 stand() {
@@ -15,8 +16,8 @@ stand "$verb"
 if [ -e "$dir/denied" ]; then echo "sudo: a password is required" >&2; exit 1; fi
 # shellcheck disable=SC1091
 [ ! -e "$dir/env" ] || . "$dir/env"
-[ -e "$dir/trap.$verb.after" ] || exec sh -c "$line"
+[ -e "$dir/trap.$verb.after" ] || [ -e "$dir/poison" ] || exec sh -c "$line"
 said=$(sh -c "$line"); rc=$?
 stand "$verb.after"
-printf '%s\n' "$said"
+if [ -e "$dir/poison" ]; then printf '%s\n' "$said" | sh "$dir/poison"; else printf '%s\n' "$said"; fi
 exit $rc

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from deployer.adapters.sandbox import repository
 from tests.faults.crash import wait
-from tests.faults.fleet import LEASE, FaultFleet, command_of, descendants, end, masters
+from tests.faults.fleet import LEASE, FaultFleet, command_of, descendants, end
 from tests.faults.matrix import Cell, Fault, nothing
 from tests.faults.oracle import look, text
 
@@ -151,6 +151,10 @@ def free_slots(cell: Cell) -> None:
 # --- the host's disk, privileges, clock, service
 
 
+def own_sshd(fleet: FaultFleet) -> str:
+    return "" if fleet.kind == "loopback" else "made for the sshd and the processes of the loopback fleet"
+
+
 def no_small_disks(fleet: FaultFleet) -> str:
     return "" if fleet.small_disks else "mounting a small disk needs root"
 
@@ -216,24 +220,24 @@ def give_key(cell: Cell) -> None:
 
 def freeze_server(cell: Cell) -> None:
     """A reload that hangs: nginx hears no signal."""
-    for pid in masters(cell.fleet.fleet.host(cell.host).prefix):
+    for pid in cell.fleet.masters(cell.host):
         os.kill(pid, signal.SIGSTOP)
 
 
 def thaw_server(cell: Cell) -> None:
-    for pid in masters(cell.fleet.fleet.host(cell.host).prefix):
+    for pid in cell.fleet.masters(cell.host):
         os.kill(pid, signal.SIGCONT)
 
 
 def kill_server(cell: Cell) -> None:
-    end(*masters(cell.fleet.fleet.host(cell.host).prefix))
+    end(*cell.fleet.masters(cell.host))
 
 
 def start_again(cell: Cell) -> None:
     """A command that was refused because the server is dead, or names it as that, leaves it to whoever reads that; one
     that had read it back already has nothing to do with it."""
     named = cell.child is not None and cell.child.returncode in (1, 4)
-    if (named or cell.step == "outcome") and not masters(cell.fleet.fleet.host(cell.host).prefix):
+    if (named or cell.step == "outcome") and not cell.fleet.masters(cell.host):
         cell.fleet.start_server(cell.host)
 
 
@@ -258,8 +262,7 @@ def tick(cell: Cell) -> None:
         state = look(root).state
         if state.get("phase") not in (None, "idle"):
             wait(lambda s=state: float(text(Path("/proc/uptime")).split()[0]) > int(s["deadline"]), LEASE + 3)  # type: ignore[misc]
-        agent = next(root.parent.glob("bin/hostctl-*"))
-        subprocess.run(["sh", str(agent), "tick", str(root)], check=False, capture_output=True)
+        cell.fleet.tick(name)
 
 
 def reboot(cell: Cell) -> None:
@@ -342,14 +345,56 @@ def join_other_playbook(cell: Cell) -> None:
 
 
 def rollback_beside(cell: Cell) -> None:
-    """Somebody on call loses patience and rolls back while the push runs."""
+    """Somebody on call loses patience and rolls back while the push runs, or a second person while a rollback runs."""
     cell.others.append(cell.fleet.start_deploy("rollback", "nginx", "--yes", "--json", name="second."))
-    cell.last_word = cell.start
+    cell.last_word = cell.fleet.old  # one step back from what was new, however many ask for it
 
 
 def join_others(cell: Cell) -> None:
     for child in cell.others:
         child.wait(timeout=120)
+
+
+# --- a host that lies, a host on its way down, a deployer without a processor
+
+ABSURD = (
+    r"""sed 's/"fence":[0-9]*/"fence":999999999999/; s/"left":[0-9]*/"left":999999999/; """
+    r"""s#"deploy":"[^"]*"#"deploy":"../../../etc/x"#; s/"history":\[/"history":[[7,"push","ffffffffff-00000000"],/'"""
+)
+ENDLESS = "cat > /dev/null; head -c 31000000 /dev/zero | tr '\\0' x; echo"
+
+
+def poison(script: str) -> Action:
+    """From now on every answer of the host goes through `script`."""
+    return lambda cell: void((cell.fleet.traps(cell.host) / "poison").write_text(script + "\n"))
+
+
+def void(_: object) -> None:
+    """For what is done for its effect."""
+
+
+def antidote(cell: Cell) -> None:
+    (cell.fleet.traps(cell.host) / "poison").unlink(missing_ok=True)
+
+
+def begin_shutdown(cell: Cell) -> None:
+    cell.fleet.begin_shutdown(cell.host)
+
+
+def end_shutdown(cell: Cell) -> None:
+    """It has stood there for a moment, or the command has ended before it; then it goes down, and boots."""
+    wait(lambda: cell.child is not None and cell.child.poll() is not None, 3)
+    cell.fleet.end_shutdown(cell.host)
+
+
+def starve(cell: Cell) -> None:
+    """The deployer gets a twentieth of a processor for as long as two leases last."""
+    end_at = time.monotonic() + 2 * LEASE
+    while time.monotonic() < end_at and cell.child is not None and cell.child.poll() is None:
+        for number, seconds in ((signal.SIGSTOP, 0.95), (signal.SIGCONT, 0.05)):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(cell.pid, number)
+            time.sleep(seconds)
 
 
 # --- clocks
@@ -373,7 +418,7 @@ def clock_back(cell: Cell) -> None:
 
 
 def no_faketime(fleet: FaultFleet) -> str:
-    return "" if library() else "needs libfaketime"
+    return own_sshd(fleet) or ("" if library() else "needs libfaketime")
 
 
 ACTIVE = ("activate", "activated", "watch", "activate 2", "decision", "confirm", "confirmed", "read back", "outcome")
@@ -390,7 +435,7 @@ FAULTS = (
     Fault("deployer SIGINT twice", to_deployer(signal.SIGINT, signal.SIGINT)),
     Fault("deployer asleep past the lease", asleep, wake),
     Fault("its lock released while asleep", asleep, wake_after_another, steps=PENDING),
-    Fault("deployer and watchdogs killed", kill_watchdog_too, lift=tick, steps=PENDING),
+    Fault("deployer and watchdogs killed", kill_watchdog_too, lift=tick, steps=PENDING, missing=own_sshd),
     Fault("connection reset", cut),
     Fault("network silent, one host", network("silent"), lift=heal_network),
     Fault("network silent, all hosts", network("silent", True), lift=heal_network),
@@ -399,20 +444,31 @@ FAULTS = (
     Fault("network slow", network("slow"), lift=heal_network),
     Fault("firewall drops, one host", firewall("-A"), lift=firewall("-D"), missing=no_iptables),
     Fault("port refused", lambda c: (network("refuse")(c), cut(c))[0], lift=heal_network),  # type: ignore[func-returns-value]
-    Fault("host shell killed", kill_shell, steps=HOST_STEPS),
-    Fault("sshd killed", kill_sshd),
-    Fault("sshd: MaxStartups taken", fill_slots, lift=free_slots, before=with_sshd(SLOTS)),
-    Fault("sshd: MaxSessions 1", nothing, lift=free_slots, before=with_sshd("MaxSessions 1"), steps=("watch",)),
+    Fault("host shell killed", kill_shell, steps=HOST_STEPS, missing=own_sshd),
+    Fault("sshd killed", kill_sshd, missing=own_sshd),
+    Fault("sshd: MaxStartups taken", fill_slots, lift=free_slots, before=with_sshd(SLOTS), missing=own_sshd),
+    Fault(
+        "sshd: MaxSessions 1",
+        nothing,
+        lift=free_slots,
+        before=with_sshd("MaxSessions 1"),
+        steps=("watch",),
+        missing=own_sshd,
+    ),
     Fault("disk full: blocks", fill_blocks, lift=empty_disk, missing=no_small_disks),
     Fault("disk full: inodes", fill_inodes, lift=empty_disk, missing=no_small_disks),
     Fault("disk read-only", read_only, lift=writable, missing=no_small_disks),
     Fault("sudo refused", deny, lift=allow),
     Fault("key removed", take_key, lift=give_key),
     Fault("reload hangs", freeze_server, lift=thaw_server),
-    Fault("reload lies", nothing, before=lying_reload, steps=("activate",), commands=("push",)),
+    Fault("reload lies", nothing, before=lying_reload, steps=("activate",), commands=("push",), missing=own_sshd),
     Fault("server killed", kill_server, lift=start_again),
     Fault("host reboots", reboot),
-    Fault("host reboots, no boot unit", reboot_bare, lift=tick, steps=PENDING),
+    Fault("host reboots, no boot unit", reboot_bare, lift=tick, steps=PENDING, missing=own_sshd),
+    Fault("host shuts down slowly", begin_shutdown, during=end_shutdown),
+    Fault("answers poisoned: absurd", poison(ABSURD), lift=antidote),
+    Fault("answers poisoned: endless", poison(ENDLESS), lift=antidote, steps=HOST_STEPS),
+    Fault("deployer starved", nothing, during=starve),
     Fault("host clock +1 year", clock("+1y"), lift=clock_back, missing=no_faketime, steps=ACTIVE),
     Fault("host clock -1 hour", clock("-1h"), lift=clock_back, missing=no_faketime, steps=ACTIVE),
     Fault("git remote gone", remote_gone, lift=remote_back),
@@ -424,13 +480,18 @@ FAULTS = (
     Fault("lock released by hand", release_lock, steps=(*GIT_STEPS, "check", "activate"), commands=("push",)),
     Fault("abort from another terminal", abort_elsewhere, steps=("activated", "watch", "activate 2")),
     Fault("a second push", second_deployer, lift=join_others, steps=("stage", *PENDING), commands=("push",)),
-    Fault("a push of another playbook", other_playbook, lift=join_other_playbook, steps=("survey", *PENDING)),
+    Fault(
+        "a push of another playbook",
+        other_playbook,
+        lift=join_other_playbook,
+        steps=("survey", *PENDING),
+        missing=own_sshd,
+    ),
     Fault(
         "a rollback beside it",
         rollback_beside,
         lift=join_others,
-        steps=("activated", "watch", "confirm"),
-        commands=("push",),
+        steps=("survey", "stage", "check", "activate", *PENDING),
     ),
 )
 SAMPLE = (  # command, fault, step: what runs with the tests
@@ -439,4 +500,6 @@ SAMPLE = (  # command, fault, step: what runs with the tests
     ("push", "git remote gone", "decision"),
     ("push", "answer lost, then reset", "confirm"),
     ("rollback", "deployer SIGTERM", "activate"),
+    ("push", "answers poisoned: absurd", "activated"),
+    ("rollback", "a rollback beside it", "activated"),
 )

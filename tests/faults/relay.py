@@ -33,8 +33,8 @@ class Relay:
     """mode: pass; silent (both ways swallowed, the connection stays open); deaf (nothing from the host arrives);
     slow (each piece 0.3 s late); refuse (new connections are closed at once). Thread safe enough: one word is set."""
 
-    def __init__(self, target: int) -> None:
-        self.target, self.mode = target, "pass"
+    def __init__(self, target: int, address: str = "127.0.0.1") -> None:
+        self.target, self.mode = (address, target), "pass"
         self.port = 0
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = self._listener.getsockname()[1]
@@ -67,7 +67,7 @@ class Relay:
                 Pair(near, near).close(reset=True)
                 continue
             try:
-                far = socket.create_connection(("127.0.0.1", self.target), timeout=5)
+                far = socket.create_connection(self.target, timeout=5)
             except OSError:
                 near.close()
                 continue

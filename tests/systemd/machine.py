@@ -10,8 +10,18 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-BOOT = 60.0  # seconds until a host must be up, or down
+BOOT = 120.0  # seconds until a host must be up, or down
 NETWORK = "[Match]\nName=host0\n[Network]\nAddress={address}/24\n"
+
+SLOW_STOP = """[Unit]
+Description=takes its time to stop, while sshd and the network still live
+After=ssh.service network.target
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/true
+ExecStop=/bin/sleep 8
+"""
 
 
 @dataclass
@@ -122,6 +132,13 @@ class Machine:
             text=True,
             stdin=subprocess.DEVNULL,
         )
+        return done.stdout.strip()
+
+    def inside(self, line: str, *words: str) -> str:
+        """The same in its namespaces, whatever sshd and the network are doing."""
+        init = str(self.pids()[0])
+        call = ["nsenter", "-t", init, "-a", "sh", "-c", line, "sh", *words]
+        done = subprocess.run(call, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL)
         return done.stdout.strip()
 
     def journal(self, boot: int = 0, *words: str) -> str:

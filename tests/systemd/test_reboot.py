@@ -17,21 +17,10 @@ import pytest
 from tests.conftest import MEASURED
 from tests.fleet.conftest import eventually
 from tests.systemd.fleet import SystemdFleet
-from tests.systemd.machine import Machine
+from tests.systemd.machine import SLOW_STOP, Machine
 
 pytestmark = [pytest.mark.systemd, pytest.mark.timeout(400)]
 LEASE = 15  # seconds: confirm_timeout of the fleet's playbook
-SLOW_STOP = """[Unit]
-Description=takes its time to stop, while sshd and the network still live
-After=ssh.service network.target
-[Service]
-Type=oneshot
-RemainAfterExit=yes
-ExecStart=/bin/true
-ExecStop=/bin/sleep 8
-[Install]
-WantedBy=multi-user.target
-"""
 
 
 class Visitors:
@@ -185,18 +174,14 @@ def test_reverted_while_it_shuts_down(hosts: SystemdFleet) -> None:
     deployer waits, and finds it on the old release."""
     machine = hosts.machine("web1")
     machine.write("etc/systemd/system/slow-stop.service", SLOW_STOP)
-    machine.run("systemctl daemon-reload; systemctl enable -q --now slow-stop.service")
-    try:
-        child = baking(hosts)
-        machine.reboot()
-        out, err = child.communicate(timeout=150)
-        assert "web1: going down; comes back on the old release" in err, err
-        assert child.returncode == 3, (out, err)
-        assert hosts.all_served() == {"old"}
-        went_down_freely(machine)
-    finally:
-        machine.wait_booted()
-        machine.run("systemctl disable -q --now slow-stop.service")
+    machine.run("systemctl daemon-reload; systemctl start slow-stop.service")
+    child = baking(hosts)
+    machine.reboot()
+    out, err = child.communicate(timeout=150)
+    assert "web1: going down; comes back on the old release" in err, err
+    assert child.returncode == 3, (out, err)
+    assert hosts.all_served() == {"old"}
+    went_down_freely(machine)
 
 
 def test_two_deployers_at_once(hosts: SystemdFleet) -> None:

@@ -60,8 +60,8 @@ class Ports:
 free_port = Ports().free
 
 
-def listening(port: int) -> bool:
-    """Does something accept on 127.0.0.1:port?"""
+def listening(port: int, address: str = "127.0.0.1") -> bool:
+    """Does something accept on address:port?"""
     with socket.socket() as probe:
         probe.settimeout(0.5)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        return probe.connect_ex((address, port)) == 0
