@@ -487,12 +487,8 @@ FAULTS = (
         steps=("survey", *PENDING),
         missing=own_sshd,
     ),
-    Fault(
-        "a rollback beside it",
-        rollback_beside,
-        lift=join_others,
-        steps=("survey", "stage", "check", "activate", *PENDING),
-    ),
+    Fault("a rollback beside it", rollback_beside, lift=join_others, steps=PENDING, commands=("push",)),
+    Fault("a second rollback", rollback_beside, lift=join_others, commands=("rollback",)),
 )
 SAMPLE = (  # command, fault, step: what runs with the tests
     ("push", "deployer SIGKILL", "watch"),
@@ -501,5 +497,4 @@ SAMPLE = (  # command, fault, step: what runs with the tests
     ("push", "answer lost, then reset", "confirm"),
     ("rollback", "deployer SIGTERM", "activate"),
     ("push", "answers poisoned: absurd", "activated"),
-    ("rollback", "a rollback beside it", "activated"),
 )
