@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -137,17 +138,19 @@ class Context:
 
 def both(first: Renderer, second: Callable[[Event], None] | None) -> Callable[[Event], None]:
     """One after the other. A terminal that is gone (EIO), a pipe that nobody reads: what is shown ends there, and not
-    what is done; hosts are put back and confirmed unseen."""
-    listener, seen = second or (lambda event: None), True
+    what is done; hosts are put back and confirmed unseen. Workers emit, too: one event at a time, so neither renderers
+    nor listeners need be thread safe."""
+    listener, seen, turn = second or (lambda event: None), True, threading.RLock()
 
     def emit(event: Event) -> None:
         nonlocal seen
-        try:
-            if seen:
-                first(event)
-        except (OSError, ValueError):  # ValueError: a closed file
-            seen = False
-        listener(event)
+        with turn:
+            try:
+                if seen:
+                    first(event)
+            except (OSError, ValueError):  # ValueError: a closed file
+                seen = False
+            listener(event)
 
     return emit
 

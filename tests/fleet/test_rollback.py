@@ -122,3 +122,16 @@ def test_a_host_that_is_gone_is_named_and_the_others_are_back(nginx: Fleet) -> N
     assert (nginx.served("web1"), nginx.served("web3")) == ("nine", "ten")
     assert nginx.deploy("rollback", "--to", nginx.current("web1"), "--yes")[0] == 0
     assert nginx.served("web3") == "nine"
+
+
+def test_to_a_release_that_no_host_holds_any_more(nginx: Fleet) -> None:
+    """Confirmed once, pruned since: it is read from git, once, and every host gets its own."""
+    push(nginx, "kept-in-git")
+    release = nginx.deploy("history")[1]["deploys"][-1]["release"]
+    push(nginx, "after-it")
+    for host in nginx.sandbox.hosts:
+        shutil.rmtree(nginx.root(host.name) / "releases" / release)
+    code, body, err = nginx.deploy("rollback", "--yes", "--to", release)
+    assert (code, body["release"]) == (0, release), err
+    assert {nginx.served(host.name) for host in nginx.sandbox.hosts} == {"kept-in-git"}
+    assert all((nginx.root(host.name) / "releases" / release).is_dir() for host in nginx.sandbox.hosts)

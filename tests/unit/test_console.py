@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deployer.commands.context import both
 from deployer.console.choose import choose, make
 from deployer.console.errors import clean, fitted
 from deployer.console.sentence import closing
@@ -197,3 +200,20 @@ def test_clean() -> None:
 def test_waves(serial: tuple[str, ...], sizes: list[int]) -> None:
     """Ansible's serial: the last repeats; a percentage never rounds down to nobody."""
     assert [len(w) for w in split_waves(tuple(map(str, range(10))), serial)] == sizes
+
+
+def test_workers_emit_one_event_at_a_time() -> None:
+    """A listener that is not thread safe sees every event, whole."""
+    inside, most = 0, 0
+
+    def listener(event: object) -> None:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        time.sleep(0.001)
+        inside -= 1
+
+    emit = both(lambda event: None, listener)  # type: ignore[arg-type]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(emit, [events.Notice("info", "x")] * 40))
+    assert (inside, most) == (0, 1)
