@@ -9,9 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 
-def make_executor(forks: int) -> ThreadPoolExecutor:
-    """At most `forks` hosts at a time; a stuck one holds one place until its deadline, never the others."""
-    return ThreadPoolExecutor(max_workers=forks, thread_name_prefix="host")
+def make_executor(places: int) -> ThreadPoolExecutor:
+    """At most so many hosts at a time; a stuck one holds one place until its deadline, never the others. Its threads
+    are made as they are needed."""
+    return ThreadPoolExecutor(max_workers=places, thread_name_prefix="host")
 
 
 @contextmanager

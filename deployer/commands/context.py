@@ -120,11 +120,12 @@ class Context:
         renderer = choose(self.options.output, os.environ, self.options.verbose, plain)
         book = self.playbook
         hosts = SshHosts(self.transport, book.name, book.dest, self.script, book.group)
-        executor = make_executor(self.options.forks)
+        executor, urgent = make_executor(self.options.forks), make_executor(len(self.hosts))
         try:
-            yield Ports(hosts, probes or NoProbes(), SystemClock(), pulse, executor, both(renderer, listener))
+            yield Ports(hosts, probes or NoProbes(), SystemClock(), pulse, executor, urgent, both(renderer, listener))
         finally:
-            executor.shutdown(wait=False, cancel_futures=True)
+            for pool in (executor, urgent):
+                pool.shutdown(wait=False, cancel_futures=True)
             self.transport.close()
             with suppress(OSError, ValueError):  # nobody may be there to see it
                 renderer.close()

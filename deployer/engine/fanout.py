@@ -8,7 +8,7 @@ and the files of this machine are the main thread's: what is the fleet's is done
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future
+from concurrent.futures import Executor, Future
 from typing import TypeVar
 
 from deployer.engine.ports import Ports
@@ -20,21 +20,30 @@ T = TypeVar("T")
 
 def each(ports: Ports, hosts: Iterable[Host], call: Callable[[Host], T]) -> dict[str, T | HostError]:
     """Run `call` for every host on the bounded executor and wait for all. Every host is in the answer."""
-    futures = {host.name: ports.executor.submit(guarded, call, host) for host in hosts}
+    return _gather(ports.executor, hosts, call)
+
+
+def each_at_once(ports: Ports, hosts: Iterable[Host], call: Callable[[Host], T]) -> dict[str, T | HostError]:
+    """The same for what must be on time: it does not queue behind what the bounded executor is still busy with."""
+    return _gather(ports.urgent, hosts, call)
+
+
+def _gather(executor: Executor, hosts: Iterable[Host], call: Callable[[Host], T]) -> dict[str, T | HostError]:
+    futures = {host.name: executor.submit(guarded, call, host) for host in hosts}
     return {name: future.result() for name, future in futures.items()}
 
 
 def each_then(
     ports: Ports, hosts: Iterable[Host], call: Callable[[Host], T], then: Callable[[Host, T | HostError], T]
 ) -> dict[str, T | HostError]:
-    """The same, and `then` with what `call` gave. The executor's queue is first in, first out: `call` is begun on
-    every host before `then` on any, and no host's `then` waits for another host's `call` to end."""
+    """The same, and `then` with what `call` gave. Whatever the places, first in is first out: `call` is begun on every
+    host before `then` on any, and no host's `then` waits for another host's `call` to end."""
 
     def one(host: Host) -> Future[T | HostError]:
         result = guarded(call, host)
-        return ports.executor.submit(guarded, lambda h: then(h, result), host)
+        return ports.urgent.submit(guarded, lambda h: then(h, result), host)
 
-    futures = {host.name: ports.executor.submit(one, host) for host in hosts}
+    futures = {host.name: ports.urgent.submit(one, host) for host in hosts}
     return {name: future.result().result() for name, future in futures.items()}
 
 

@@ -48,7 +48,7 @@ def make_judge(plan: Plan, ports: Ports, policy: Policy, spare: Sequence[Host] =
         verdict = watch(gates[touched], teaching(ports, gates, touched), canary, rest, plan.bake, lost)
         if said := policy.judged_by():
             verdict = replace(verdict, because=f"{verdict.because}; {said}")
-        if verdict.ruling == "inconclusive" and policy.go_on(verdict):
+        if verdict.ruling == "inconclusive" and not lost() and policy.go_on(verdict):  # what is lost cannot be held
             ports.emit(Notice("warning", f"going on without a verdict: {verdict.because}"))
             return replace(verdict, ruling="healthy", because=f"overlooked: {verdict.because}")
         return verdict

@@ -126,11 +126,13 @@ class Pulse(Protocol):
 
 @dataclass(frozen=True)
 class Ports:
-    """Everything an engine function may touch. executor is bounded (--forks)."""
+    """Everything an engine function may touch. executor: bulk work, bounded (--forks). urgent: what must be on time (a
+    lease renewal, the way back); a place for every host, so that none waits for another's answer."""
 
     hosts: Hosts
     probes: Probes
     clock: Clock
     pulse: Pulse
     executor: Executor
+    urgent: Executor
     emit: Callable[[Event], None]

@@ -11,11 +11,10 @@ from deployer.engine.lock import free_lock
 from deployer.engine.order import numbered
 from deployer.engine.plan import costs, push_plan
 from deployer.engine.ports import Ledger, Ports
-from deployer.engine.record import append, close, decision, intent, outcome_entry
+from deployer.engine.record import append, close, decision, intent, longest_deploy, outcome_entry
 from deployer.engine.request import Policy, Request
 from deployer.engine.rollout import Ending, rollout, stage_and_check
 from deployer.engine.survey import survey
-from deployer.engine.watch import longest
 from deployer.model.errors import DeployError, HostError, LedgerMoved, LedgerUnavailable
 from deployer.model.events import Notice, Numbered, Planned
 from deployer.model.ledger import Entry, above_chain, forgotten, known_number, quarantined, unrecorded
@@ -162,7 +161,7 @@ def make_order(
     plan: Plan, chain: tuple[Entry, ...], surveyed: dict[str, HostState | HostError], restart: bool, ports: Ports
 ) -> Order:
     """The fencing token is above the chain and above what its hosts have seen (offline rollbacks)."""
-    cap = int(len(plan.waves) * (longest(plan.bake) + 2 * plan.lease)) + 600
+    cap = int(longest_deploy(plan))
     order = Order("", 0, plan.command, plan.release, plan.lease, cap, restart)
     return numbered(order, known_number(chain), successes(surveyed), ports)
 

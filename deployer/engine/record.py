@@ -16,7 +16,8 @@ from deployer.model.plan import Plan
 
 TRIES = 20  # other playbooks of the environment append to the same chain
 LATER = "the outcome is recorded by the next command that reaches git"
-LOCK_MARGIN = 600.0  # seconds beyond the bakes before an abandoned INTENT stops being a lock
+MARGIN = 600.0  # seconds beyond what a deploy must take
+PER_HOST = 10.0  # seconds: hosts are worked on one after the other in the worst case
 
 
 def intent(request: Request, plan: Plan, deploy: str, ports: Ports, hosts: dict[str, str], alive: str) -> Entry:
@@ -34,10 +35,16 @@ def intent(request: Request, plan: Plan, deploy: str, ports: Ports, hosts: dict[
         who=request.who,
         why=request.why,
         at=at,
-        expires=at + len(plan.waves) * (longest(plan.bake) + 2 * plan.lease) + window(plan.bake) + LOCK_MARGIN,
+        expires=at + window(plan.bake) + longest_deploy(plan),
         hosts=hosts,
         alive=alive,
     )
+
+
+def longest_deploy(plan: Plan) -> float:
+    """Seconds after which no deploy of `plan` is at work any more: its lock ends, and no renewal keeps a host."""
+    waves = len(plan.waves) * (longest(plan.bake) + 2 * plan.lease)
+    return waves + len(plan.hosts) * PER_HOST + MARGIN
 
 
 def append(ledger: Ledger, entry: Entry, ports: Ports) -> Entry:

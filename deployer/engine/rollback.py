@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from deployer.engine.fanout import each, failures, successes
+from deployer.engine.fanout import each, each_at_once, failures, successes
 from deployer.engine.order import numbered
 from deployer.engine.ports import Ports
 from deployer.engine.push import outcome
@@ -123,7 +123,7 @@ def abort_pending(ports: Ports, plan: Plan, states: dict[str, HostState], order:
         stuck = Order(state.deploy, max(state.fence, 1), "rollback", state.target, order.lease)
         return ports.hosts.revert(host, stuck)
 
-    return failures(each(ports, pending, one))
+    return failures(each_at_once(ports, pending, one))
 
 
 def stage_missing(ports: Ports, plan: Plan, states: dict[str, HostState], packages: Packages) -> dict[str, HostError]:

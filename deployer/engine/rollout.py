@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from deployer.engine.fanout import each, failures, successes
-from deployer.engine.lease import Leases
+from deployer.engine.lease import BEAT, Leases
 from deployer.engine.plan import refuse_failed
 from deployer.engine.ports import Ports
 from deployer.engine.undo import confirm_all, revert_all, spare_untouched, unverified
@@ -82,7 +82,7 @@ def rollout(plan: Plan, order: Order, ports: Ports, judge: Judge, commit: Callab
     before the decision turns the walk back, and wherever else it strikes the last step is taken again (each is
     idempotent)."""
     walk = Walk(plan, order, ports, Leases(ports, order))
-    with ports.pulse(order.lease / 3, walk.leases.renew):
+    with ports.pulse(order.lease * BEAT, walk.leases.renew):
         while True:
             try:
                 if walk.why is None and not walk.decided:
@@ -142,8 +142,9 @@ def activate(walk: Walk, wave: tuple[str, ...]) -> None:
     walk.touched.extend(wave)
 
     def one(host: Host) -> None:
+        asked = ports.clock.monotonic()
         ports.hosts.activate(host, walk.order_for(host))
-        walk.leases.hold(host)
+        walk.leases.hold(host, asked)
         ports.emit(HostChanged(host.name, "pending"))
 
     failed = failures(each(ports, [walk.host(name) for name in wave], one))
@@ -164,7 +165,7 @@ def watch_wave(walk: Walk, judge: Judge, number: int) -> None:
     walk.ports.emit(Judged(number, verdict))
     if verdict.ruling != "healthy":
         walk.spend("detect", began)
-        raise Regressed(verdict.because, verdict, fault=True)
+        raise Regressed(verdict.because, verdict, fault=verdict.ruling == "regressed")
     walk.verdict = verdict
 
 
@@ -173,8 +174,7 @@ def undo(walk: Walk, why: Regressed) -> Ending:
     began = walk.ports.clock.monotonic()
     walk.ports.emit(Notice("alarm", f"undoing {len(walk.touched)} host(s): {why.because}"))
     touched = tuple(dict.fromkeys(walk.touched))
-    for name in touched:  # one that hears no revert must not be kept from going back by itself
-        walk.leases.drop(name)
+    walk.leases.end()  # one that hears no revert must not be kept from going back by itself
     unanswered = {name for name, error in walk.failed.items() if isinstance(error, Unreachable)}
     hosts = revert_all(walk.plan, walk.order, walk.ports, touched, 0 if why.interrupted else 1, unanswered)
     walk.spend("revert", began)

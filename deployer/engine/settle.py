@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from deployer.engine.fanout import each, successes
+from deployer.engine.fanout import each_at_once, successes
 from deployer.engine.ports import Ports
 from deployer.engine.request import Request
 from deployer.engine.survey import read_back, survey
@@ -50,7 +50,7 @@ def settle(request: Request, ports: Ports, verb: Verb, end: HostEnd) -> tuple[Ou
     results: dict[str, HostState | HostError] = {}
     todo = pending
     while True:
-        results |= each(ports, todo, one)
+        results |= each_at_once(ports, todo, one)
         after = read_back(ports, hosts)
         todo = [host for host in todo if end == "reverted" and unsettled(results[host.name], after[host.name])]
         if not todo or ports.clock.monotonic() > until:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from deployer.engine.fanout import each
+from deployer.engine.fanout import each, each_at_once
 from deployer.engine.ports import Ports
 from deployer.model.errors import HostError, Unreachable
 from deployer.model.events import Phase
@@ -15,8 +15,13 @@ from deployer.model.state import HostState
 def survey(ports: Ports, hosts: Iterable[Host], why: str = "survey") -> dict[str, HostState | HostError]:
     """Every host's state, or why it gave none."""
     hosts = tuple(hosts)
-    ports.emit(Phase(why, f"asking {len(hosts)} host{'s' * (len(hosts) != 1)} for their state"))
+    say(ports, why, len(hosts))
     return each(ports, hosts, ports.hosts.survey)
+
+
+def say(ports: Ports, why: str, count: int) -> None:
+    """What is being done, and to how many."""
+    ports.emit(Phase(why, f"asking {count} host{'s' * (count != 1)} for their state"))
 
 
 def read_back(ports: Ports, hosts: Iterable[Host], tries: int = 3) -> dict[str, HostState | HostError]:
@@ -27,7 +32,8 @@ def read_back(ports: Ports, hosts: Iterable[Host], tries: int = 3) -> dict[str, 
         try:
             if attempt:
                 ports.clock.sleep(1.0)
-            results |= survey(ports, todo, "read back")
+            say(ports, "read back", len(todo))
+            results |= each_at_once(ports, todo, ports.hosts.survey)
         except KeyboardInterrupt:
             results |= {h.name: Unreachable("not read back: interrupted") for h in todo if h.name not in results}
         todo = [host for host in todo if isinstance(results[host.name], Unreachable)]

@@ -138,12 +138,15 @@ def confirm_all(
     todo = [p.host for name, p in plan.hosts.items() if name not in failed]
     stop = ports.clock.monotonic() + order.lease
     interrupted = False
+
+    def confirm(host: Host) -> HostState:
+        state = ports.hosts.confirm(host, order)
+        drop(host.name)
+        return state
+
     while todo and ports.clock.monotonic() < stop:
         try:
-            results = each(ports, todo, lambda host: ports.hosts.confirm(host, order))
-            for name, result in results.items():
-                if not isinstance(result, HostError):
-                    drop(name)
+            results = each(ports, todo, confirm)
             refused |= {n: r for n, r in results.items() if isinstance(r, HostError)}
             todo = [host for host in todo if isinstance(results[host.name], Unreachable)]
             if todo:

@@ -26,7 +26,8 @@ def watch(
     """Watch the activated hosts beside the unchanged ones until the gate rules.
 
     bake: seconds. lost: why a touched host can no longer be held, "" while all can. A bake that goes on past `longest`
-    (the gate never decides, or the clock of the samples stands still) is inconclusive.
+    (the gate never decides, or the clock of the samples stands still) is inconclusive, and so is lost contact: it says
+    nothing against the release.
     """
     began = ports.clock.monotonic()
     hosts = [*canary, *control]
@@ -41,8 +42,8 @@ def watch(
             return Verdict("inconclusive", NO_DATA)
         reading = gate.observe(sample)
         ports.emit(Watched(sample, reading, bake))
-        if reason := lost():
-            return Verdict("regressed", reason, gate.verdict().evidence)
+        if reading.state != "regressed" and (reason := lost()):
+            return Verdict("inconclusive", reason, gate.verdict().evidence)
         if reading.state != "continue":
             return gate.verdict()
 

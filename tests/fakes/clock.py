@@ -21,7 +21,8 @@ class Task:
     def __init__(self) -> None:
         self.turn = threading.Semaphore(0)
         self.due, self.ready = math.inf, lambda: False
-        self.dead = self.stuck = False
+        self.dead = False
+        self.error: BaseException | None = None  # what it wakes up to
 
 
 class FakeClock:
@@ -58,8 +59,9 @@ class FakeClock:
         me.turn.acquire()
         if me.dead:
             raise Gone
-        if me.stuck:
-            raise RuntimeError("everybody waits for ever")
+        if me.error:
+            error, me.error = me.error, None
+            raise error
 
     def spawn(self, run: Callable[[], None]) -> None:
         """A thread of its own, which begins when the others wait."""
@@ -74,7 +76,7 @@ class FakeClock:
                 if not task.dead:
                     run()
             except Gone:
-                return
+                pass
             finally:
                 del self._tasks[threading.get_ident()]
             if not task.dead:
@@ -82,13 +84,18 @@ class FakeClock:
 
         threading.Thread(target=body, daemon=True).start()
 
-    def kill(self) -> None:
-        """All others, as SIGKILL does: none of them does anything more. The thread that tests stays."""
+    def kill(self, error: BaseException) -> Gone:
+        """Everything, as SIGKILL does: no thread does anything more. The one that tests wakes up to `error`; the one that
+        struck the blow raises what this gives."""
         me = self._tasks[threading.get_ident()]
+        if me is self._main:
+            raise error
+        self._main.error, self._main.ready = error, lambda: True
         for task in [task for task in self._waiting if task not in (me, self._main)]:
             self._waiting.remove(task)
             task.dead = True
             task.turn.release()
+        return Gone()
 
     def _hand_on(self) -> None:
         while self._waiting:
@@ -100,7 +107,7 @@ class FakeClock:
             due = min(task.due for task in self._waiting)
             if due == math.inf:
                 stuck = self._waiting.pop(0)
-                stuck.stuck = True
+                stuck.error = RuntimeError("everybody waits for ever")
                 stuck.turn.release()
                 return
             self.time = due

@@ -45,6 +45,7 @@ class Machine:
     changes: dict[str, str] = field(default_factory=dict)  # release -> what taking it costs, where it is no reload
     disk_full: bool = False
     locked: bool = False  # a verb is at work; the next one waits for it
+    late: int = 0  # how often its own watchdog took it back
     goes: float = math.inf  # since when it shuts down
     gone: float = math.inf  # from when on nothing answers
     boots: float = math.inf  # when it is back
@@ -69,6 +70,7 @@ class Machine:
         elif now >= self.goes:  # the watchdog is among the first to be ended
             return
         if self.phase in ("armed", "pending", "reverting") and now >= self.deadline:
+            self.late += 1
             self.go_back()
 
     def go_back(self) -> None:

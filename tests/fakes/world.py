@@ -156,8 +156,8 @@ class World:
         )  # fmt: skip
         self.request = Request("production", playbook, self.fleet, frozenset(self.names), "alice@laptop")
         self.policy = Policy(gate=ThreeTicks)
-        executor = Queue(self.clock, self.forks)
-        self.ports = Ports(self.hosts, self.probes, self.clock, self.clock.pulse, executor, self.events.append)
+        bulk, urgent = Queue(self.clock, self.forks), Queue(self.clock, len(self.names))
+        self.ports = Ports(self.hosts, self.probes, self.clock, self.clock.pulse, bulk, urgent, self.events.append)
 
     def release(self, name: str = NEW, content: bytes = b"worker_processes 1;\n") -> Release:
         package = Package(name, {"nginx.conf": (content, False)})

@@ -158,9 +158,8 @@ def test_deployer_killed_at_every_call(hosts: int, when: str) -> None:
     for at in calls_of("", hosts):
         world = World.of(hosts)
 
-        def dies(world: World = world) -> Killed:
-            world.clock.kill()
-            return Killed()
+        def dies(world: World = world) -> BaseException:
+            return world.clock.kill(Killed())
 
         breaker = Breaker(at, when, dies)
         world.hosts.fault = breaker

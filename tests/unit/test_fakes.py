@@ -50,14 +50,15 @@ def test_who_is_killed_does_nothing_more() -> None:
     def call(name: str) -> None:
         world.clock.sleep(1.0)
         did.append(name)
+        if name == "web2":
+            raise world.clock.kill(InterruptedError("killed"))
 
-    with world.clock.pulse(1.0, lambda: did.append("beat")):
+    with world.clock.pulse(0.7, lambda: did.append("beat")):
         for name in world.names:
             world.ports.executor.submit(call, name)
-        world.clock.sleep(1.5)
-        assert did == ["beat", "web1", "web2"]
-        world.clock.kill()
-        world.clock.sleep(60)
+        with pytest.raises(InterruptedError):
+            world.clock.sleep(5.0)
+    world.clock.sleep(60)
     assert did == ["beat", "web1", "web2"]
     assert world.machines["web1"].phase == "idle"
 

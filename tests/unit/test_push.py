@@ -428,7 +428,7 @@ def test_every_host_is_put_back_before_any_is_read_back() -> None:
     world.request = replace(world.request, playbook=book)
     world.probes.bad = NEW
     with ThreadPoolExecutor(1) as one:
-        world.ports = replace(world.ports, executor=one)
+        world.ports = replace(world.ports, executor=one, urgent=one)
         assert go(world).exit_code == 3
     asked = [call for call in world.hosts.calls if call[0] != "extend"]
     first = asked.index(("revert", "web1"))

@@ -56,10 +56,24 @@ class Undecided:
         return ""
 
 
+class Ruled(Undecided):
+    """One that has seen enough."""
+
+    def observe(self, sample: Sample) -> Reading:
+        return Reading("regressed")
+
+    def verdict(self) -> Verdict:
+        return Verdict("regressed", "error rate 100 %")
+
+
 def world(give: Callable[[str, float], HostSample | None], seconds: float = 0.0) -> tuple[Ports, Scripted, list[Event]]:
     clock, events = FakeClock(), list[Event]()
     probes = Scripted(clock, give, seconds)
-    return Ports(FakeHosts(clock, {}), probes, clock, clock.pulse, HereAndNow(), events.append), probes, events
+    return (
+        Ports(FakeHosts(clock, {}), probes, clock, clock.pulse, HereAndNow(), HereAndNow(), events.append),
+        probes,
+        events,
+    )
 
 
 def gate(bake: float = 10.0) -> Gate:
@@ -93,12 +107,18 @@ def test_a_regression_stops_the_bake_at_once() -> None:
     assert probes.asked[-1][1] <= 16
 
 
-def test_a_lost_host_is_a_regression_even_in_the_tick_of_health() -> None:
-    """What the gate would say no longer matters."""
+def test_a_lost_host_ends_the_watch_even_in_the_tick_of_health() -> None:
+    """Without a word against the release."""
     ports, probes, _ = world(lambda name, t: GOOD)
     verdict = watch(gate(), ports, [WEB1], [WEB2], 10.0, lambda: "web1 is gone" if probes.asked[-1][1] >= 5 else "")
-    assert (verdict.ruling, verdict.because) == ("regressed", "web1 is gone")
+    assert (verdict.ruling, verdict.because) == ("inconclusive", "web1 is gone")
     assert verdict.evidence
+
+
+def test_what_was_seen_to_regress_stays_so_when_contact_is_lost() -> None:
+    """It may be the release that took the host down."""
+    ports, _, _ = world(lambda name, t: GOOD)
+    assert watch(Ruled(), ports, [WEB1], [WEB2], 10.0, lambda: "web1 is gone").ruling == "regressed"
 
 
 def test_nothing_measured_is_inconclusive_at_once() -> None:
