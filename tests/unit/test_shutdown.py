@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from deployer.engine.push import push
@@ -20,9 +22,7 @@ def shut_down_at_the_verdict(world: World, name: str, takes: float, away: float)
         if isinstance(event, Judged):
             world.machines[name].shut_down(world.clock.monotonic(), takes, away)
 
-    world.ports = type(world.ports)(
-        world.hosts, world.probes, world.clock, world.clock.pulse, world.ports.executor, emit
-    )
+    world.ports = replace(world.ports, emit=emit)
 
 
 def pushed(world: World) -> Outcome:
