@@ -51,14 +51,17 @@ class Release:
 
 
 def release_id(commit: str, sources: tuple[SourceFile, ...], packages: Mapping[str, Package]) -> str:
-    """Name a release by content: the first ten hex digits of `commit`, then eight of a SHA-256 over the files
-    as git has them and, for templates, over the set of distinct rendered manifests (so that a changed variable
-    is a new release, and one more host with the same rendering is not)."""
+    """Name a release by content: the first ten hex digits of `commit`, then eight of a SHA-256 over the files as git
+    has them and over what templates become. Where they become the same on every host, that one manifest counts, and
+    another host with the same rendering is no new release; where they differ, which host has which counts, so that two
+    hosts that exchange their contents are a new release."""
     digest = hashlib.sha256()
     for source in sorted(sources, key=lambda s: s.path):
         head = f"{source.path}\0{int(source.executable)}{int(source.template)}\0{len(source.content)}\0"
         digest.update(head.encode() + source.content)
     if any(source.template for source in sources):
-        for manifest in sorted({package.manifest() for package in packages.values()}):
-            digest.update(b"\0rendered\0" + manifest.encode())
+        rendered = {name: package.manifest() for name, package in packages.items()}
+        alike = len(set(rendered.values())) == 1
+        for name, manifest in [("", min(rendered.values()))] if alike else sorted(rendered.items()):
+            digest.update(name.encode() + b"\0rendered\0" + manifest.encode())
     return f"{commit[:10]}-{digest.hexdigest()[:8]}"

@@ -26,6 +26,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from deployer.model.errors import InputError
+
 
 @dataclass(frozen=True, slots=True)
 class ServiceSettings:
@@ -41,10 +43,16 @@ class ServiceSettings:
         return str(self.vars.get(name, default))
 
 
+class Piped(str):
+    """`|` and a command of POSIX sh that prints requests for about a second (a log in shared memory). Phrasebooks write
+    it; a path that a file or a variable names is never one, whatever it begins with."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class AccessLog:
-    """How a server writes down its requests. path: absolute on the host; or, beginning with `|`, a command of
-    POSIX sh that prints requests for about a second (a log in shared memory).
+    """How a server writes down its requests. path: absolute on the host, or Piped. Raises InputError for another one.
 
     pieces: literal, field, literal, field, ..., literal: a line is split at the literals from the left; blanks before
     `time` are skipped (Squid fills it up on the left). Fields with a meaning: `status`, `cache` (the server's word for the cache's part), `time` (of the whole answer), `agent`
@@ -64,6 +72,10 @@ class AccessLog:
     passes: frozenset[str] = frozenset()
     note: str = ""
     top: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.path.startswith("/") and not isinstance(self.path, Piped):
+            raise InputError(f"the access log {self.path!r:.80} is no absolute path", hint="log to a file")
 
 
 @dataclass(frozen=True, slots=True)

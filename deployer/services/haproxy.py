@@ -142,7 +142,7 @@ ask() { # SOCKET COMMAND
 service_counters() { # per frontend requests and answers, look-ups where the cache is used, requests per server
   master=$(boss) && one=$(serving "$master" | head -n 1) && [ -n "$one" ] || return 1
   socket=$(told "$master" CLI | tr ';' '\n' | sed -n 's/^unix@//p' | head -n 1)
-  [ -n "$socket" ] || return 1
+  case $socket in ""|*[!A-Za-z0-9._@+/-]*) return 1 ;; esac # what socat would read as more than a path
   ask "$socket" "show stat" | awk -F, -v since="$one$(started "$one")" '
     NR == 1 { sub(/^# /, ""); for (i = 1; i <= NF; i++) at[$i] = i; next }
     NF < 10 { next }

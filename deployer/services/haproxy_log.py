@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 
 from deployer.model.errors import InputError
-from deployer.services.base import AccessLog, ServiceSettings
+from deployer.services.base import AccessLog, Piped, ServiceSettings
 
 # Configuration manual 8.2.3, `option httplog`. An empty %hr or %hs takes its space with it (measured), so the captured
 # headers, of which User-Agent should be one, and the request are one field.
@@ -19,6 +19,7 @@ QUOTES = re.compile(r"%\{[^}]*\+Q")
 KEPT = frozenset(("status", "cache", "time", "agent"))
 MEANS = {"ST": "status", "s": "cache", "Ta": "time", "Tt": "time"}
 WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|\'([^\']*)\'|((?:\\.|[^\s"\'#])+)|(#.*)')
+PATH, RING = re.compile(r"(?:/[A-Za-z0-9._@+-]+)+"), re.compile(r"[A-Za-z0-9._-]{1,64}")
 FRAMED = frozenset(
     ("rfc3164", "rfc5424", "local", "iso", "timed", "short", "priority")
 )  # ring: format; they lead the line
@@ -66,22 +67,25 @@ def access_log(files: Mapping[str, bytes], settings: ServiceSettings) -> AccessL
     return AccessLog(path, pieces, 1.0, frozenset(("<CACHE>",)), servers)
 
 
-def follow(lines: list[tuple[str, tuple[str, ...]]], ring: str) -> str:
+def follow(lines: list[tuple[str, tuple[str, ...]]], ring: str) -> Piped:
     """The command that prints what comes into the ring for a second. Raises InputError without a stats socket."""
-    sockets = [w[2].removeprefix("unix@") for _, w in lines if w[:2] == ("stats", "socket") and len(w) > 2]
-    socket = next((path for path in sockets if path.startswith("/")), "")
+    sockets = [(at, w[2].removeprefix("unix@")) for at, w in lines if w[:2] == ("stats", "socket") and len(w) > 2]
+    at, socket = next(((at, path) for at, path in sockets if path.startswith("/")), ("", ""))
+    for what, text, form in ((f"{at}: the stats socket", socket, PATH), ("the log ring", ring, RING)):
+        if text and not form.fullmatch(text):  # socat reads `!!EXEC:` in a path, HAProxy `;` in the name of a ring
+            raise InputError(f"{what} {text!r:.80} cannot be read: letters, digits and . _ @ + - are allowed")
     if not socket:
         raise InputError(
             f"the log ring {ring} cannot be read without a stats socket", hint="add `stats socket /run/haproxy.sock`"
         )
-    say, at = shlex.quote(f"show events {ring} -nw"), shlex.quote(socket)
+    say, where = shlex.quote(f"show events {ring} -nw"), shlex.quote(socket)
     perl = (
         "perl -MIO::Socket::UNIX -e '$s = IO::Socket::UNIX->new(Peer => $ARGV[1]) or exit 1;"
         ' print $s "$ARGV[0]\\n"; $s->flush; $| = 1; print while <$s>\''
     )
-    return (
-        f"|if command -v socat >/dev/null 2>&1; then printf '%s\\n' {say} | timeout 1 socat -t 2 - UNIX-CONNECT:{at}; "
-        f"else exec timeout 1 {perl} {say} {at}; fi"
+    return Piped(
+        f"|if command -v socat >/dev/null 2>&1; then printf '%s\\n' {say} | timeout 1 socat -t 2 - UNIX-CONNECT:{where}; "
+        f"else exec timeout 1 {perl} {say} {where}; fi"
     )
 
 

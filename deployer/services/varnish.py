@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from deployer.services.base import AccessLog, Facts, ServiceSettings, assignments
+from deployer.services.base import AccessLog, Facts, Piped, ServiceSettings, assignments
 
 FORMAT = "%s %{Varnish:handling}x %{Varnish:time_firstbyte}x %{User-Agent}i"
 PIECES = ("", "status", " ", "cache", " ", "time", " ", "agent", "")
@@ -147,4 +147,4 @@ class Varnish:
         ncsa = [binary, *(["-n", workdir] if workdir else [])]
         past = shlex.join(["timeout", "10", *ncsa, "-d", "-F", '"%r" "%{User-agent}i"'])
         now = shlex.join(["timeout", "1", *ncsa, "-F", FORMAT])
-        return AccessLog(f"|exec {now}", PIECES, 1000.0, HITS, MISSES, PASSES, top=past)
+        return AccessLog(Piped(f"|exec {now}"), PIECES, 1000.0, HITS, MISSES, PASSES, top=past)

@@ -73,7 +73,7 @@ class Stranger:
     def write(self, files: dict[str, str]) -> None:
         """Into the checkout; executable where it is a program."""
         for name, text in files.items():
-            path = self.root / name
+            path = self.root / name.lstrip("/")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
             path.chmod(0o755 if text.startswith("#!") else 0o644)
@@ -137,7 +137,7 @@ class Stranger:
     def plant_links(self) -> None:
         """Links to what is not the stranger's."""
         for name in ("health_checks/link.yml", "playbooks/link/playbook.yml", "linked.yml", "sub/inventory.yml"):
-            path = self.root / name
+            path = self.root / name.lstrip("/")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.unlink(missing_ok=True)
             path.symlink_to(self.outside / "key.yml")

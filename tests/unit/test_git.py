@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import signal
 import subprocess
 import threading
@@ -22,6 +23,7 @@ from deployer.adapters.runs import Runs, entry_from_json, entry_to_json
 from deployer.model.errors import DeployError, InputError, LedgerMoved, LedgerUnavailable
 from deployer.model.fleet import Host
 from deployer.model.ledger import Entry
+from deployer.model.release import Package
 from deployer.model.render import render_packages
 
 HOSTS = (Host("web1", vars={"http_port": 81, "origin": "o:1"}), Host("web2", vars={"http_port": 82, "origin": "o:1"}))
@@ -82,6 +84,28 @@ def test_templates_are_rendered_per_host(checkout: Path) -> None:
     with pytest.raises(InputError, match=r"b\.conf\.j2:1: 'htp_port' is undefined") as caught:
         release(checkout)
     assert "http_port" in caught.value.hint
+
+
+def test_hosts_that_exchange_their_contents(checkout: Path) -> None:
+    """Are another release; where all hosts have the same, one more of them is not. The old name of such a release
+    stays."""
+    repository = Repository(checkout)
+    commit_ = repository.resolve("HEAD")
+
+    def named(**ports: int) -> str:
+        hosts = [Host(name, vars={"http_port": port}) for name, port in ports.items()]
+        return repository.release(commit_, "nginx", hosts, render_packages).id
+
+    assert named(web1=81, web2=82) != named(web1=82, web2=81)
+    assert named(web1=81, web2=82) == named(web2=82, web1=81)
+    assert named(web1=81) == named(web1=81, web2=81)
+    sources = repository.sources(commit_.sha, "nginx")
+    digest = hashlib.sha256()
+    for s in sources:
+        digest.update(f"{s.path}\0{int(s.executable)}{int(s.template)}\0{len(s.content)}\0".encode() + s.content)
+    files = {"nginx.conf": (b"listen 81;\n", False), "conf.d/a.conf": (b"one\n", False)}
+    digest.update(b"\0rendered\0" + Package("", files).manifest().encode())
+    assert named(web1=81).partition("-")[2] == digest.hexdigest()[:8]
 
 
 @pytest.mark.parametrize(
