@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import TypeVar, get_type_hints
 
 from pydantic import BaseModel, ValidationError
 
+from deployer.adapters.reading import checkout_of, read_input
 from deployer.adapters.yaml_source import Document, Path_, did_you_mean, read_yaml, without_extensions
 from deployer.model.errors import InputError, UsageError
 from deployer.model.health import HealthCheck, merge
@@ -18,10 +20,12 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 
 
 def find_root(start: Path) -> Path:
-    """The nearest folder at or above `start` that has an inventory or playbooks."""
+    """The nearest folder at or above `start`, up to that of its git repository, that has an inventory or playbooks."""
     for folder in (start, *start.parents):
         if (folder / "inventory.yml").is_file() or (folder / "playbooks").is_dir():
             return folder
+        if os.path.lexists(folder / ".git"):
+            break  # what lies above is another's
     raise UsageError(
         f"no inventory.yml and no playbooks/ in {start} or above", hint="cd into your configuration repository"
     )
@@ -51,7 +55,8 @@ def choose_playbook(root: Path, name: str | None) -> str:
 def load_playbook(root: Path, name: str) -> Playbook:
     """Raises InputError with file:line:column."""
     name = choose_playbook(root, name)
-    document = read_yaml(root / "playbooks" / name / "playbook.yml", f"playbooks/{name}/playbook.yml")
+    file = f"playbooks/{name}/playbook.yml"
+    document = read_yaml(root / file, file, checkout_of(root / file) or root)
     if isinstance(document.value, list) and len(document.value) == 1:  # an Ansible habit
         document.value = document.value[0]
         document.marks = {path[1:]: place for path, place in document.marks.items() if path[:1] == (0,)}
@@ -74,7 +79,8 @@ def load_health_checks(root: Path, names: tuple[str, ...]) -> HealthCheck:
                 f"no health check is called {name!r}: health_checks/{name}.yml does not exist",
                 hint=did_you_mean(name, known),
             )
-        checks.append(validate(read_yaml(folder / f"{name}.yml", f"health_checks/{name}.yml"), HealthCheck))
+        file = f"health_checks/{name}.yml"
+        checks.append(validate(read_yaml(root / file, file, checkout_of(root / file) or root), HealthCheck))
     return merge(checks)
 
 
@@ -84,10 +90,7 @@ def load_urls(root: Path, playbook: str, name: str) -> tuple[str, ...]:
     shown = f"playbooks/{playbook}/{name}"
     if name.startswith("/") or ".." in name.split("/"):
         raise InputError(f"{shown}: the path leaves the playbook", hint="put the list beside playbook.yml")
-    try:
-        text = (root / shown).read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read {shown}: {getattr(error, 'strerror', error)}") from None
+    text = read_input(root / shown, shown, top=checkout_of(root / shown) or root)
     found = []
     for number, line in enumerate(text.splitlines(), 1):
         url = line.strip()

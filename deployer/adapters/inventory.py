@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,7 +63,7 @@ def refuse_script(path: Path) -> None:
     """Ansible would run it and read what it prints."""
     if path.is_dir():
         raise InputError(f"{_shown(path)} is a folder; one inventory file is read", hint="pass -i FILE")
-    with path.open("rb") as file:
+    with suppress(OSError), path.open("rb") as file:  # whoever reads it says why that cannot be
         if file.read(2) == b"#!":
             raise InputError(
                 f"{_shown(path)}:1:1: dynamic inventory scripts are not run",

@@ -7,18 +7,15 @@ import shlex
 from pathlib import Path
 
 from deployer.adapters.inventory import Groups, add_hosts, add_variables
+from deployer.adapters.reading import read_input
 from deployer.adapters.yaml_source import Document
-from deployer.model.errors import InputError
 
 HEADER = re.compile(r"\[([^\]:]+)(?::(children|vars))?\]")
 
 
 def read_ini(path: Path) -> Groups:
     """Raises InputError with file:line."""
-    try:
-        text = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read the inventory {path}: {error}") from None
+    text = read_input(path)
     groups = Groups(Document(str(path), text))
     group, kind = "ungrouped", ""
     groups.members["ungrouped"], groups.children["all"] = [], []

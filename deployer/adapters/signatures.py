@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from git import Repo
 
 NAMESPACE = "git"
+ALLOWED = 4 * 1024 * 1024  # characters of an allowed_signers file that are read
 BEGIN, END = b"-----BEGIN SSH SIGNATURE-----", b"-----END SSH SIGNATURE-----"
 
 
@@ -124,7 +125,8 @@ def signing_key(signature: bytes) -> bytes:
 def read_allowed(path: Path) -> dict[str, str]:
     """Key (base64) -> its line, of an allowed_signers file. Raises InputError when there is nothing to verify with."""
     try:
-        lines = path.read_text().splitlines()
+        with path.open() as file:
+            lines = file.read(ALLOWED).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise InputError(

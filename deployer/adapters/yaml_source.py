@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from deployer.adapters.reading import read_input
 from deployer.model.errors import InputError
 from deployer.model.secret import hide_pairs
 
@@ -58,19 +59,10 @@ class Document:
         return InputError(f"{self.file}:{line}:{column}: {message}", hint=hint, excerpt=excerpt)
 
 
-def read_yaml(file: Path, shown: str = "") -> Document:
-    """Read and check `file`. Raises InputError."""
+def read_yaml(file: Path, shown: str = "", top: Path | None = None) -> Document:
+    """Read and check `file`. top: see read_input. Raises InputError."""
     shown = shown or str(file)
-    try:
-        raw = file.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot read {shown}: {error.strerror}") from None
-    if len(raw) > MAX_BYTES:
-        raise InputError(f"{shown}: larger than 1 MiB")
-    try:
-        return parse_yaml(raw.decode(), shown)
-    except UnicodeDecodeError as error:
-        raise InputError(f"{shown}: not UTF-8 at byte {error.start}") from None
+    return parse_yaml(read_input(file, shown, MAX_BYTES, top), shown)
 
 
 def parse_yaml(text: str, shown: str) -> Document:

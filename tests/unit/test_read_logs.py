@@ -20,10 +20,15 @@ from deployer.model.errors import DeployError, HostError
 from deployer.remote.counters import Counters, fetch, parse_counters, read_counters, unpack
 from deployer.remote.layout import Layout
 from deployer.remote.logs import AT_END, CAP, FROM_START, Cursor, LogRead, ask_logs, parse_logs, read_logs
-from deployer.services.base import AccessLog
+from deployer.services.base import AccessLog, Piped
 
 LOG = AccessLog(
-    "", ("", "status", " ", "cache", " ", "time", ""), 1000.0, frozenset(("HIT",)), frozenset(("MISS",)), frozenset()
+    "/log",
+    ("", "status", " ", "cache", " ", "time", ""),
+    1000.0,
+    frozenset(("HIT",)),
+    frozenset(("MISS",)),
+    frozenset(),
 )
 
 
@@ -70,7 +75,7 @@ class Here:
     def read(self, path: str = "") -> LogRead:
         path = path or str(self.path)
         cursor = self.cursors.get(path, AT_END)
-        command = read_logs(self.layout(), [[replace(LOG, path=path)]])
+        command = read_logs(self.layout(), [[replace(LOG, path=Piped(path) if path.startswith("|") else path)]])
         (found,) = parse_logs(self.run(command.line, ask_logs([cursor])), [cursor])
         self.cursors[path] = found.cursor
         return found

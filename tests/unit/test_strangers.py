@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,11 @@ import pytest
 from deployer.adapters import children
 from deployer.adapters.git import Commit, Repository
 from deployer.adapters.git_objects import open_repository, run_git
+from deployer.adapters.inventory import load_inventory
+from deployer.adapters.reading import read_input
 from deployer.adapters.rendering import render_packages
 from deployer.adapters.signatures import Rule, Signer
+from deployer.cli import run
 from deployer.commands.context import build
 from deployer.commands.options import Options
 from deployer.commands.revision import release_of
@@ -22,7 +26,7 @@ from deployer.model.fleet import Host
 from deployer.model.release import SourceFile
 from deployer.services import SERVICES
 from deployer.services.base import AccessLog, ServiceSettings
-from tests.fakes.strangers import Stranger, git
+from tests.fakes.strangers import CHECK, Stranger, git
 
 TEMPLATE = (SourceFile("a.conf", b"{{ inventory_hostname }}", template=True),)
 
@@ -206,3 +210,52 @@ def test_the_commit_that_was_verified_is_the_one_that_is_read(
     release = release_of(context, "main")
     assert (seen, release.revision) == ([first], first)
     assert all("evil.conf" not in package.files for package in release.packages.values())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("plan", "link"),
+        ("plan", "nginx", "-i", "linked.yml"),
+        ("check", "nginx"),
+        ("status", "nginx", "-i", "sub/inventory.yml"),
+    ],
+)
+def test_a_link_out_of_the_checkout(
+    stranger: Stranger, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An error repeats a line of the file: a commit must not choose which. Also a folder on the way that is a link."""
+    stranger.plant_links()
+    stranger.write({"health_checks/storefront.yml": "x"})
+    (stranger.root / "health_checks/storefront.yml").unlink()
+    (stranger.root / "health_checks/link.yml").rename(stranger.root / "health_checks/storefront.yml")
+    monkeypatch.chdir(stranger.root)
+    assert run([*words]) == 1
+    said = capsys.readouterr().err
+    assert "it is a link that leads out of the checkout" in said
+    assert "hunter3" not in said
+
+
+def test_a_link_to_the_repositorys_own_configuration(stranger: Stranger) -> None:
+    """It may hold a login. A link within the checkout is read; a folder that leads out is not."""
+    git(stranger.root, "config", "http.extraHeader", "Authorization: hunter5")
+    (stranger.root / "health_checks/a.yml").symlink_to("../.git/config")
+    (stranger.root / "health_checks/b.yml").symlink_to("storefront.yml")
+    (stranger.root / "more").symlink_to(stranger.outside)
+    for name in ("health_checks/a.yml", "more/key.yml"):
+        with pytest.raises(InputError, match="leads out of the checkout"):
+            read_input(stranger.root / name)
+    assert read_input(stranger.root / "health_checks/b.yml") == CHECK
+    assert read_input(stranger.outside / "key.yml")  # not in any checkout: the user named it
+
+
+def test_a_file_of_any_size(stranger: Stranger) -> None:
+    """Is not read beyond what is allowed."""
+    with (stranger.root / "inventory.yml").open("r+b") as file:
+        file.truncate(300 * 1024 * 1024)
+    os.link(stranger.root / "inventory.yml", stranger.root / "hosts")
+    for name in ("inventory.yml", "hosts"):
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        with pytest.raises(InputError, match="larger than"):
+            load_inventory(stranger.root / name)
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 * 1024  # KiB

@@ -9,7 +9,7 @@ import pytest
 
 from deployer.model.errors import HostError, InputError
 from deployer.remote.toplog import parse_top, top_urls
-from deployer.services.base import AccessLog
+from deployer.services.base import AccessLog, Piped
 
 LINES = {
     "nginx": '127.0.0.1 - - [25/Nov/2026:04:00:00 +0000] "GET {} HTTP/1.1" 200 612 "-" "{}" HIT 0.000',
@@ -19,7 +19,7 @@ LINES = {
 
 
 def log(path: str, top: str = "") -> AccessLog:
-    return AccessLog(path, ("", "status", " "), 1.0, top=top)
+    return AccessLog(Piped(path) if path.startswith("|") else path, ("", "status", " "), 1.0, top=top)
 
 
 def run(one: AccessLog, count: int = 10) -> tuple[str, ...]:
