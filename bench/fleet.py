@@ -36,7 +36,7 @@ from deployer.adapters.sandbox.daemons import daemon
 from deployer.adapters.sandbox.fleet import Sandbox
 
 HARMFUL = ("incident", "latency", "errors", "hit_ratio", "database")
-RESTART = "unloadable"  # no reload takes it; here, where restarts are allowed, it empties the cache
+RESTART = "moved"  # no reload takes it; here, where restarts are allowed, it empties the cache
 BENIGN = ("comment", "log_format", "ttl", "location", "header", "workers", "good", RESTART)
 CARTS = 0.05  # of the visits: no cache keeps the page, so the hit ratio is 95 % and the database has something to do
 ENDING = threading.Event()

@@ -74,7 +74,8 @@ def text(context: Context, found: Plan, subject: str, step: str) -> str:
     shapes: dict[str, list[str]] = {}
     for name, host in found.hosts.items():
         words = ", ".join(f"{kind} {path}" for path, kind in host.changes.items()) or "no file differs, not verified"
-        shapes.setdefault(f"{words}; {host.action}", []).append(name)
+        cold = f", cold: its cache starts empty: {host.cold}" if host.cold else ""
+        shapes.setdefault(f"{words}; {host.action}{cold}", []).append(name)
     lines += [f"  {', '.join(names)}: {words}" for words, names in shapes.items()]
     lines += [f"  {name}: unchanged" for name in found.unchanged]
     lines += [f"! {warning}" for warning in found.warnings]

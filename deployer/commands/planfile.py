@@ -23,6 +23,7 @@ def plan_to_json(plan: Plan) -> dict[str, object]:
         "hosts": {
             name: {"current": p.current, "target": p.target, "changes": dict(p.changes), "action": p.action}
             | ({"why": p.why} if p.why else {})
+            | ({"cold": p.cold} if p.cold else {})
             for name, p in plan.hosts.items()
         },
         "unchanged": list(plan.unchanged),

@@ -19,13 +19,15 @@ def plan_push(request: Request, release: Release, ports: Ports) -> Plan:
     """Survey, refuse what is not understood, and say who gets `release` in which waves.
 
     A fleet that has it already gives a Plan without hosts. Each host checks the release and weighs what taking it
-    costs, without keeping it. Raises DeployError naming every host in the way, or whose check refuses it."""
+    costs, without keeping it. Raises DeployError naming every host in the way, whose check refuses it, or which would
+    need a restart that the playbook does not allow."""
     plan = push_plan(request, release, survey(ports, request.hosts))
     hosts = [p.host for p in plan.hosts.values()]
     weighings = each(ports, hosts, lambda host: ports.hosts.preview(host, release.packages[host.name]))
     refuse_failed(plan.release, failures(weighings))
     plan = weighed(plan, {name: state.change for name, state in successes(weighings).items()})
-    return replace(plan, warnings=(*plan.warnings, *costs(plan, request.playbook.restart == "allow")))
+    refuse_restarts(plan, request.playbook.restart == "allow")
+    return replace(plan, warnings=(*plan.warnings, *costs(plan)))
 
 
 def refuse_failed(release: str, failed: Mapping[str, HostError]) -> None:
@@ -39,19 +41,46 @@ def refuse_failed(release: str, failed: Mapping[str, HostError]) -> None:
         )
 
 
-def costs(plan: Plan, may_restart: bool) -> tuple[str, ...]:
-    """What taking the release costs beyond a reload, one sentence per reason."""
-    by_reason: dict[tuple[str, bool], list[str]] = {}
+def refuse_restarts(plan: Plan, allowed: bool) -> None:
+    """Raise one DeployError that names every host on which a reload would not make the release live, unless the
+    playbook allows restarts."""
+    needed = by_reason(plan)
+    if allowed or not needed:
+        return
+    reasons = "; ".join(f"{', '.join(names)}: {why}" for (why, _), names in needed.items())
+    raise DeployError(
+        f"cannot activate {plan.release} without a restart: {reasons}",
+        hint="restart: allow in the playbook lets a push restart the server",
+        consequence="nothing was activated",
+    )
+
+
+def by_reason(plan: Plan) -> dict[tuple[str, bool], list[str]]:
+    """(why, lasting) -> the hosts that need a restart for it."""
+    found: dict[tuple[str, bool], list[str]] = {}
     for name, host in plan.hosts.items():
         if host.action == "restart":
-            by_reason.setdefault((host.why, host.lasting), []).append(name)
+            found.setdefault((host.why, host.lasting), []).append(name)
+    return found
+
+
+def costs(plan: Plan) -> tuple[str, ...]:
+    """What taking the release costs beyond a reload, one sentence per reason."""
     found = []
-    for (why, lasting), names in by_reason.items():
-        end = "" if may_restart else "; the push will not (restart: allow in the playbook), so this fails its proof"
-        found.append(f"{', '.join(names)}: needs a restart: {why}{end}")
+    for (why, lasting), names in by_reason(plan).items():
+        found.append(f"{', '.join(names)}: needs a restart: {why}")
         if lasting:
             found.append(f"{', '.join(names)}: going back does not bring back what this destroys: {why}")
     return tuple(found)
+
+
+def colds(plan: Plan) -> tuple[str, ...]:
+    """Whose cache starts empty, and why, one sentence per reason."""
+    found: dict[str, list[str]] = {}
+    for name, host in plan.hosts.items():
+        if host.cold:
+            found.setdefault(host.cold, []).append(name)
+    return tuple(f"{', '.join(names)}: the cache starts empty: {why}" for why, names in found.items())
 
 
 def push_plan(request: Request, release: Release, surveyed: Mapping[str, HostState | HostError]) -> Plan:

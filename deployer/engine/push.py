@@ -9,7 +9,7 @@ from deployer.engine.fanout import each, failures, successes
 from deployer.engine.judge import make_judge
 from deployer.engine.lock import free_lock
 from deployer.engine.order import numbered
-from deployer.engine.plan import costs, push_plan
+from deployer.engine.plan import colds, costs, push_plan, refuse_restarts
 from deployer.engine.ports import Ledger, Ports
 from deployer.engine.record import append, close, decision, intent, longest_deploy, outcome_entry
 from deployer.engine.request import Policy, Request
@@ -45,8 +45,11 @@ def walk(
     try:
         before = ports.clock.monotonic()
         plan = stage_and_check(plan, ports, lambda host: release.packages[host.name])
-        for text in costs(plan, order.restart):
+        refuse_restarts(plan, order.restart)
+        for text in costs(plan):
             ports.emit(Notice("warning", text))
+        for text in colds(plan):
+            ports.emit(Notice("info", text))
         seconds["stage"] = ports.clock.monotonic() - before
         judge = make_judge(plan, ports, policy, [host for host in request.hosts if host.name in plan.control])
     except (DeployError, KeyboardInterrupt) as error:

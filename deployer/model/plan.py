@@ -14,7 +14,8 @@ FileChange = Literal["added", "changed", "removed"]
 @dataclass(frozen=True, slots=True)
 class HostPlan:
     """changes: path -> what happens to it on this host. action: what the service must do to take it, as the host
-    itself weighed it; why: the reason where that is more than a reload. lasting: going back does not undo all of it."""
+    itself weighed it; why: the reason where that is more than a reload. lasting: going back does not undo all of it.
+    cold: why its cache starts empty; "" where taking it keeps the cache, or where only the server knows of restarts."""
 
     host: Host
     current: str
@@ -23,6 +24,7 @@ class HostPlan:
     action: Literal["reload", "restart"] = "reload"
     why: str = ""
     lasting: bool = False
+    cold: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +53,19 @@ def weighed(plan: Plan, changes: Mapping[str, str]) -> Plan:
     """The plan with what each host said taking the release costs (`HostState.change`)."""
     hosts = dict(plan.hosts)
     for name, change in changes.items():
-        word, _, why = change.partition(": ")
-        action: Literal["reload", "restart"] = "reload" if word in ("", "reload") else "restart"
-        hosts[name] = replace(hosts[name], action=action, why=why, lasting=word == "lasting")
+        hosts[name] = weigh(hosts[name], change)
     return replace(plan, hosts=hosts)
+
+
+def weigh(host: HostPlan, change: str) -> HostPlan:
+    """change: `reload`, `restart: WHY`, `lasting: WHY` (a restart that nothing undoes), each with `; cold: WHY` behind
+    it where the cache starts empty, or `cold: WHY` alone. A word that is not known is not taken for a reload."""
+    what, _, cold = ("; " + change).partition("; cold: ")
+    word, _, why = what.removeprefix("; ").partition(": ")
+    if word in ("", "reload"):
+        return replace(host, action="reload", why="", lasting=False, cold=cold)
+    lasting = word == "lasting"
+    return replace(host, action="restart", why=why, lasting=lasting, cold=cold or (why if lasting else ""))
 
 
 def split_waves(names: tuple[str, ...], serial: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:

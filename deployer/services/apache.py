@@ -79,7 +79,7 @@ service_reload() {
   log=$(readlink "/proc/$boss/fd/2") && [ -f "$log" ] && size=$(wc -c < "$log") || log=/dev/null size=0
   if [ -f "$ROOT/loaded" ] && read -r was pid more < "$ROOT/loaded" && [ "$pid" = "$boss" ] && [ -d "$ROOT/releases/$was" ]; then
     needs=$(service_change "$ROOT/releases/$was" "$DEST/.")
-    [ "$needs" = reload ] || { echo "a reload does not make it live; $needs" >&2; return 1; }
+    case $needs in restart*) echo "a reload does not make it live; $needs" >&2; return 1 ;; esac
   fi
   rm -f "$ROOT/loaded"
   old=" $(settled "$boss")" && [ -n "${old# }" ] || { echo "httpd has no child that accepts connections" >&2; return 1; }
@@ -131,20 +131,24 @@ service_loaded() { # what lies on the disk untouched since then, whoever reloade
   fi
 }
 service_adopted() { boss=$(parent) || boss=0; remember "$1" "$boss"; }
-fixed() { # DIR: what the parent reads once in its life, as `name value`
+fixed() { # DIR: what the parent reads once in its life, as `name value`; behind a `=` what tells where the cache has a page
   find "$1" -type f ! -path '*-available/*' ! -name .manifest -exec cat {} + | awk '
     { sub(/^[[:space:]]+/, ""); word = tolower($1) }
     word == "serverlimit" || word == "threadlimit" { print $1, $2 }
-    word == "loadmodule" && $2 ~ /^mpm_/ { print "MPM", $2 }' | sort -u
+    word == "loadmodule" && $2 ~ /^mpm_/ { print "MPM", $2 }
+    word ~ /^cache(root|keybaseurl|dirlevels|dirlength|ignorequerystring|ignoreurlsessionidentifiers)$/ { print "=", $0 }' | sort -u
 }
 service_change() { # measured: ServerLimit and ThreadLimit keep their first value, another MPM ends the server
-  differs=$({ fixed "$1"; echo --; fixed "$2"; } | awk '$1 == "--" { after = 1; next } { if (after) new[$0] = $1; else old[$0] = $1 }
-    END { for (one in old) if (!(one in new)) print old[one]; for (one in new) if (!(one in old)) print new[one] }' | sort | head -n 1)
-  [ -z "$differs" ] || { echo "restart: $differs changes, which httpd reads only when it starts"; return; }
-  if { [ -f "$1/envvars" ] || [ -f "$2/envvars" ]; } && ! cmp -s "$1/envvars" "$2/envvars"; then
-    echo "restart: envvars changes, and a running httpd keeps its environment"; return
-  fi
-  echo reload
+  differs=$({ fixed "$1"; echo --; fixed "$2"; } | awk '
+    { name = $1 == "=" ? $1 $2 : $1 }
+    $1 == "--" { after = 1; next } { if (after) new[$0] = name; else old[$0] = name }
+    END { for (one in old) if (!(one in new)) print old[one]; for (one in new) if (!(one in old)) print new[one] }' | sort -u)
+  cold=$(printf '%s\n' "$differs" | sed -n 's/^=//p' | head -n 1) fixed=$(printf '%s\n' "$differs" | grep -v '^=' | head -n 1)
+  cold=${cold:+"cold: $cold changes, which tells where the cache has a page"}
+  if [ -n "$fixed" ]; then echo "restart: $fixed changes, which httpd reads only when it starts${cold:+; $cold}"
+  elif { [ -f "$1/envvars" ] || [ -f "$2/envvars" ]; } && ! cmp -s "$1/envvars" "$2/envvars"; then
+    echo "restart: envvars changes, and a running httpd keeps its environment${cold:+; $cold}"
+  else echo "${cold:-reload}"; fi
 }
 service_restart() {
   boss=$(parent) || { service_start "$1"; return; }
@@ -168,7 +172,7 @@ FACTS = Facts(
     check="`apache2 -t` on the staged tree, bound over the live one in a private mount namespace where that is allowed",
     reload="SIGUSR1 (graceful); requests in flight are finished by the old children",
     proof="only children started after the signal accept connections, and the parent is the same",
-    cache_after_reload="kept",
+    cache_after_reload="kept; lost with another CacheRoot, CacheDirLevels, CacheKeyBaseURL or another use of the query",
     cache_after_restart="kept (on disk)",
     way_back="reload, or start: a configuration that does not load ends the server",
     traffic='access log with `%>s "%{cache-status}e" %D %R`',

@@ -11,7 +11,9 @@
                           next one reads it from DEST (a host that boots); no process is touched
   service_change FROM TO  print what taking TO costs a process that has FROM (directories): `reload`, `restart: WHY`
                           where a reload would not make all of it live, `lasting: WHY` where going back would not
-                          bring back what the change destroys (a cache that is rebuilt)
+                          bring back what the change destroys (a cache that is rebuilt). `cold: WHY` is a reload
+                          after which what the cache holds is not found any more (another key, another place); behind
+                          a restart it is added as `; cold: WHY`
   service_restart RELEASE the same as reload by stopping and starting; only where service_change said so
   service_revive RELEASE  optional: the last resort on the way back, when a reload was not heard
   service_counters        print `name value` lines of counters since the start: n (client requests), err (5xx), look,
@@ -95,8 +97,8 @@ class Facts:
 
 
 class Service(Protocol):
-    """keeps_cache: the cache survives a reload; keeps_cache_on_restart: it survives the restarts that service_change
-    asks for. entry: the file every release must have ("" for
+    """keeps_cache: the cache survives a reload that changes nothing about it; keeps_cache_on_restart: it survives the
+    restarts that service_change asks for without calling them cold. entry: the file every release must have ("" for
     none)."""
 
     @property

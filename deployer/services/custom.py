@@ -21,7 +21,7 @@ service_loaded() { # asked of each release that could be: the one the user's own
   done
   return 1
 }
-service_change() { echo reload; }
+service_change() { echo "cold: whether the cache outlives the commands is not known"; }
 service_restart() { service_reload "$1"; }
 service_counters() { return 1; }
 """

@@ -120,7 +120,9 @@ service_loaded() { # the same worker has what was proven; another one was starte
   esac
 }
 service_adopted() { master=$(boss) && one=$(serving "$master" | head -n 1) || one=; remember "$1" "${one:-0}"; }
-service_change() { echo reload; } # a new worker reads everything; what the master alone reads is on its command line
+service_change() { # a new worker reads everything; what the master alone reads is on its command line
+  if grep -rqsE '^[[:space:]]*cache[[:space:]]' "$1/"; then echo "cold: each worker has a cache of its own"; else echo reload; fi
+}
 service_restart() {
   if [ -z "$PREFIX" ] && [ -d /run/systemd/system ]; then systemctl reset-failed "$UNIT" 2>/dev/null; systemctl stop "$UNIT"; fi
   for signal in USR1 TERM KILL; do # what is being answered has 3 s

@@ -36,8 +36,9 @@ Made from the code (`python -m deployer.services.matrix > docs/SERVERS.md`), whi
 Debian 12; a test holds that this page is what the code says. A release is live only when the *running process* has it: the
 exit code of a reload proves nothing on any of these servers.
 
-A change that needs a restart is told by `deploy plan`; a push restarts only where the playbook says `restart: allow`, a
-rollback where it must.
+A change that needs a restart is refused by `deploy plan` and `deploy push` before anything is changed, unless the playbook
+says `restart: allow`; a rollback restarts where it must. A change after which the cache holds nothing that is looked for is
+called cold by `deploy plan`; a push warms it (`warm:`), and the gate allows for it.
 """
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deployer.services.base import AccessLog, Facts, ServiceSettings, assignments
+from deployer.services.nginx_change import CHANGE
 from deployer.services.nginx_log import access_log
 from deployer.services.shell import PROCESSES
 
@@ -100,19 +101,6 @@ service_loaded() { # as long as one worker of then lives nobody reloaded; after 
   ! untouched "$release" "$print" || echo "$release"
 }
 service_adopted() { boss=$(master) || boss=0; remember "$1" "$boss"; }
-zones() { # name, path and levels of every cache zone below $1
-  find "$1" -name '*.conf' -exec awk '{ sub(/#.*/, ""); text = text " " $0 } END {
-    n = split(text, told, ";")
-    for (k = 1; k <= n; k++) if (sub(/.*proxy_cache_path[ \t]+/, "", told[k])) { zone = levels = ""; m = split(told[k], word)
-      for (i = 2; i <= m; i++) { if (word[i] ~ /^keys_zone=/) { zone = substr(word[i], 11); sub(/:.*/, "", zone) } if (word[i] ~ /^levels=/) levels = word[i] }
-      print zone, word[1], levels } }' {} +
-}
-service_change() {
-  moved=$({ zones "$1"; echo --; zones "$2"; } | awk '$1 == "--" { after = 1; next } !after { was[$1] = $2 " " $3; next }
-    ($1 in was) && was[$1] != $2 " " $3 { print $1; exit }')
-  [ -z "$moved" ] || { echo "restart: the directory or levels of cache zone $moved change, and no reload makes that live"; return; }
-  echo reload
-}
 service_restart() {
   pid=$(master) && boss=$pid || { service_start "$1"; return; }
   kill -QUIT "$boss" || return 1 # finishes what is being answered
@@ -133,7 +121,7 @@ FACTS = Facts(
     check="`nginx -t` on the staged tree, bound over the live one in a private mount namespace where that is allowed",
     reload="SIGHUP; requests in flight are finished by the old workers",
     proof="all workers of the very same master were replaced; a refused reload replaces none; later: one of them still works, or nothing was touched on the disk since",
-    cache_after_reload="kept",
+    cache_after_reload="kept; lost with another zone, key or, where no key is given, another name in proxy_pass",
     cache_after_restart="kept (on disk); a zone that moves begins empty",
     way_back="reload",
     traffic="access log with `$status $upstream_cache_status $request_time $upstream_response_time`",
@@ -149,7 +137,7 @@ class Nginx:
 
     name: str = "nginx"
     keeps_cache: bool = True
-    keeps_cache_on_restart: bool = False
+    keeps_cache_on_restart: bool = True
     entry: str = "nginx.conf"
     facts: Facts = FACTS
 
@@ -162,7 +150,7 @@ class Nginx:
             NGINX=settings.var("nginx_bin", "nginx"),
             STATUS=settings.var("nginx_status", f"http://127.0.0.1:{settings.var('http_port', '80')}/nginx_status"),
         )
-        return head + PROCESSES + SCRIPT
+        return head + PROCESSES + SCRIPT + CHANGE
 
     def access_log(self, files: Mapping[str, bytes], settings: ServiceSettings) -> AccessLog | None:
         """See base.py. The log of the http block, or the one that most servers write to."""

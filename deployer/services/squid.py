@@ -127,10 +127,13 @@ service_change() { # measured on 5.7: what a running squid leaves as it is, most
     $1 == "--" { after = 1 }
     $1 == "cache_dir" { keep($1 " " $3, $2 " " $5 " " $6) }
     $1 == "workers" || $1 == "max_filedescriptors" || $1 == "pid_filename" { keep($1, $2) }
-    END { for (key in all) if ((key in old) != (key in new) || old[key] != new[key]) {
+    $1 ~ /^(store_id|url_rewrite)_(program|access|extras)$/ { made[$0] += after ? 1 : -1; by[$0] = $1 }
+    $1 ~ /^https?_port$/ { $2 = ""; made[$0] += 0; if (!after) made[$0] = -1; else if (made[$0] < 0) made[$0] = 0; by[$0] = "a port" }
+    END { for (line in made) if (made[line] != 0) cold = by[line] " makes other URLs of requests, which are the key of the cache"
+ for (key in all) if ((key in old) != (key in new) || old[key] != new[key]) {
         what = key ~ /^cache_dir/ ? " is added, removed or of another kind" : " changes"
-        print "restart: " key what ", which a running squid does not take"; exit }
-      print "reload" }'
+        print "restart: " key what ", which a running squid does not take" (cold != "" ? "; cold: " cold : ""); exit }
+      print cold != "" ? "cold: " cold : "reload" }'
 }
 service_restart() { # TERM alone would wait 30 s with closed ports (shutdown_lifetime); INT ends what is being answered
   for signal in TERM INT KILL; do
@@ -167,7 +170,7 @@ FACTS = Facts(
     check="`squid -k parse` on the staged tree in the place of the live one; FATAL lines count, for its exit code can be 0",
     reload="SIGHUP to the master; ports are closed for 14 to 21 ms, requests in flight go on",
     proof="every listening socket was replaced by a new one, and every port of the release is among them",
-    cache_after_reload="kept (memory and disk)",
+    cache_after_reload="kept (memory and disk); lost with another store_id, url_rewrite or accelerated site",
     cache_after_restart="memory lost, disk kept",
     way_back="reload; start when it died of the reload",
     traffic="access.log (squid, combined or a logformat): the result code before `/`",

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 from deployer.services.base import AccessLog, Facts, ServiceSettings, assignments
 from deployer.services.shell import PROCESSES, STAGED
+from deployer.services.trafficserver_change import CHANGE
 from deployer.services.trafficserver_check import CHECK
 from deployer.services.trafficserver_log import access_log
 
@@ -38,10 +39,6 @@ server() { # the traffic_server of this manager
 }
 diags() { echo "$(layout LOGDIR)/diags.log"; }
 remember() { printf '%s %s %s %s\n' "$1" "$2" "$(started "$2" || echo 0)" "$(imprint)" > "$ROOT/loaded.tmp" && mv -f "$ROOT/loaded.tmp" "$ROOT/loaded"; }
-differing() { # OLD NEW (directories): paths that were added, changed or removed
-  { ( cd "$1" && find . -type f ); ( cd "$2" && find . -type f ); } | sort -u | sed 's|^\./||' | grep -vx '\.manifest' |
-    while IFS= read -r path; do cmp -s "$1/$path" "$2/$path" || printf '%s\n' "$path"; done
-}
 records() { # FILE...: `name type value` of every record, the last line for a name counts
   sed 's/^[[:space:]]*//; /^#/d; /^$/d' "$@" 2>/dev/null |
     awk '{ line = $0; sub(/^[^[:space:]]+[[:space:]]+[^[:space:]]+[[:space:]]+[^[:space:]]+[[:space:]]*/, "", line); sub(/[[:space:]]+$/, "", line)
@@ -100,7 +97,7 @@ service_reload() {
   was='' pid='' since=''; [ ! -f "$ROOT/loaded" ] || read -r was pid since more < "$ROOT/loaded"
   if [ -n "$was" ] && [ -d "$ROOT/releases/$was" ]; then
     needs=$(service_change "$ROOT/releases/$was" "$DEST/.")
-    [ "$needs" = reload ] || { echo "a reload does not make it live; $needs" >&2; return 1; }
+    case $needs in restart*|lasting*) echo "a reload does not make it live; $needs" >&2; return 1 ;; esac
   fi
   if [ -n "$was" ] && [ -d "$ROOT/releases/$was" ] && [ "$pid $since" = "$old $(started "$old")" ]; then
     paths=$(differing "$ROOT/releases/$was" "$DEST/.")
@@ -167,29 +164,6 @@ service_loaded() { # the same process has what was proven; another one was start
   elif untouched "$release" "$print"; then echo "$release"; fi
 }
 service_adopted() { pid=$(server) || pid=0; remember "$1" "$pid"; }
-service_change() {
-  paths=$(differing "$1" "$2")
-  for path in $paths; do
-    case $path in storage.config|volume.config) echo "lasting: $path changes, and Traffic Server starts with an empty cache; so it does on the way back"; return ;; esac
-  done
-  for path in $paths; do
-    case $path in
-      plugin.config|socks.config|body_factory/*) echo "restart: $path is read only at the start"; return ;;
-      records.config) ;;
-      *) grep -qsF "${path##*/}" "$2/plugin.config" && { echo "restart: $path belongs to a plugin of plugin.config, which reads it at the start"; return; } ;;
-    esac
-  done
-  names=$({ records "$1/records.config"; echo --; records "$2/records.config"; } | awk '
-    $1 == "--" { after = 1; next } { name = $1; if (after) { if (!(name in was) || was[name] != $0) print name; delete was[name] } else was[name] = $0 }
-    END { for (name in was) print name }')
-  [ -n "$names" ] || { echo reload; return; }
-  # shellcheck disable=SC2086
-  said=$(ctl config describe $names)
-  static=$(printf '%s\n' "$said" | awk '/^Name/ { name = $3 } /^Update Type/ && /restart traffic/ { print name; exit }')
-  [ -n "$said" ] || static=$(printf '%s\n' "$names" | head -n 1)
-  [ -z "$static" ] || { echo "restart: $static is read only at the start"; return; }
-  echo reload
-}
 service_restart() { stop; service_start "$1"; }
 service_revive() { service_restart "$1"; } # the cache is on disk: nothing is lost
 service_counters() { # at most 5 s old: the server gathers them so often
@@ -207,7 +181,7 @@ FACTS = Facts(
     check="names, types and values of records.config; `traffic_server -C verify_config` on the staged tree in a scratch runroot",
     reload="`traffic_ctl config reload` of the files that differ; records that are gone are set to their default",
     proof="diags.log says that each file which differs was read by the very same process, and every record is read back",
-    cache_after_reload="kept",
+    cache_after_reload="kept; lost with another cachekey plugin, target of a map, or hosting.config",
     cache_after_restart="kept (on disk) but for the last minute (cache.dir.sync_frequency); lost with storage.config, volume.config",
     way_back="reload",
     traffic="a log of logging.yaml in mode ascii with `%<crc> %<pssc> %<ttms> %<shn>`",
@@ -241,7 +215,7 @@ class TrafficServer:
             RUNROOT=settings.var("ts_runroot"),
             UNIT=settings.var("ts_unit", "trafficserver"),
         )
-        return head + PROCESSES + STAGED + SCRIPT + CHECK
+        return head + PROCESSES + STAGED + SCRIPT + CHANGE + CHECK
 
     def access_log(self, files: Mapping[str, bytes], settings: ServiceSettings) -> AccessLog | None:
         """See base.py."""

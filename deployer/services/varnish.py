@@ -89,7 +89,23 @@ service_loaded() { # the name is the release; another name counts only as long a
   esac
 }
 service_adopted() { now=$(active); remember "${now:-boot}" "$1"; }
-service_change() { echo reload; } # every VCL can be loaded; what needs a restart (storage, ports) is no file of a release
+key() { # DIR: the statements that make the hash: vcl_hash as a whole, and what rewrites the URL or the host before it
+  find "$1" -type f ! -name .manifest -exec awk '
+    { if (match($0, /(^|[ \t;}{])#/)) $0 = substr($0, 1, RSTART + RLENGTH - 2)
+      if (match($0, /(^|[ \t;}{])\/\//)) $0 = substr($0, 1, RSTART + RLENGTH - 3)
+      rest = rest " " $0
+      while (match(rest, /[;}{]/)) {
+        text = substr(rest, 1, RSTART - 1); mark = substr(rest, RSTART, 1); rest = substr(rest, RSTART + 1)
+        gsub(/[ \t\r]+/, " ", text); sub(/^ /, "", text); sub(/ $/, "", text)
+        if (!depth && text ~ /^sub vcl_hash$/) { depth = 1; continue }
+        if (depth) { depth += mark == "{" ? 1 : mark == "}" ? -1 : 0; if (text != "") print text }
+        else if (text ~ /^(set|unset) req\.(url|http\.[Hh]ost)( |$)/) print text
+      } }' {} + | sort
+}
+service_change() { # every VCL can be loaded; what needs a restart (storage, ports) is no file of a release
+  if [ "$(key "$1")" = "$(key "$2")" ]; then echo reload
+  else echo "cold: what vcl_hash, req.url or the host are made of changes, which is the key of the cache"; fi
+}
 service_restart() { service_reload "$1"; }
 service_counters() { # names as in 7.1; cache_miss counts hits for miss, too
   "$VARNISHSTAT" ${WORKDIR:+-n "$WORKDIR"} -1 2>/dev/null | awk '
@@ -104,7 +120,7 @@ FACTS = Facts(
     check="`varnishd -C` compiles the staged VCL in a scratch directory",
     reload="`vcl.load`, wait until its backends are healthy, `vcl.use`",
     proof="the active VCL bears the release's name",
-    cache_after_reload="kept",
+    cache_after_reload="kept; lost with another key (vcl_hash, req.url, the host)",
     cache_after_restart="lost (malloc storage)",
     way_back="`vcl.use` of the VCL before, which was kept warm",
     traffic="varnishncsa, a second at a time (a sample: what is asked between two of them is not seen)",

@@ -75,24 +75,36 @@ def test_the_founding_incident_is_undone_on_the_canary(nginx: Fleet) -> None:
     assert nginx.deploy("plan", "--detailed-exitcode")[0] == 0, "reverting the commit gives back the old release"
 
 
-def test_a_cache_path_that_never_becomes_live_is_noticed(nginx: Fleet) -> None:
-    """`nginx -t` and the reload both accept it; the running process is asked, and the host goes back."""
+def test_a_cache_path_that_no_reload_makes_live_is_refused(nginx: Fleet) -> None:
+    """`nginx -t` and the reload both accept it and it is never live: known before, so neither plan nor push goes on."""
     settled(nginx, "path")
     before = nginx.currents()
-    repository.commit_edit(nginx.sandbox, "unloadable")
+    repository.commit_edit(nginx.sandbox, "moved")
+    for words in (["plan"], ["push", "--yes"]):
+        code, body, _ = nginx.deploy(*words)
+        assert code == 1
+        assert "web1, web2, web3: the directory or levels of cache zone shop change" in body["error"]["message"]
+        assert "restart: allow" in body["error"]["hint"]
+    assert nginx.currents() == before
+    assert nginx.deploy("lock", "status")[1]["lock"] is None
+    nginx.playbook(restart="allow")
     plan = nginx.deploy("plan")[1]
     assert {host["action"] for host in plan["hosts"].values()} == {"restart"}, "the host itself says what it would take"
-    assert "cache zone shop" in plan["warnings"][-1]
-    nginx.playbook(restart="allow")
-    assert "the cache is lost and nothing warms it" in nginx.deploy("plan")[1]["warnings"][-1]
+    assert all("cache zone shop" in host["cold"] for host in plan["hosts"].values())
+    assert "the cache is lost and nothing warms it" in plan["warnings"][-1]
     nginx.playbook(restart="never")
-    code, body, _ = nginx.deploy("push", "--yes")
     repository.git(nginx.sandbox.config, "revert", "--no-edit", "HEAD")
-    assert code == 3
-    assert "previously it used" in body["error"]["message"]
-    assert nginx.currents() == before
     assert nginx.deploy("status")[0] == 0
     assert nginx.served("web1") == "path"
+
+
+def test_another_cache_key_is_a_cold_cache_and_said_so(nginx: Fleet) -> None:
+    """A reload, but nothing in the cache is found any more: plan says it, and what nothing warms is warned of."""
+    repository.commit_edit(nginx.sandbox, "hit_ratio")
+    plan = nginx.deploy("plan")[1]
+    repository.git(nginx.sandbox.config, "revert", "--no-edit", "HEAD")
+    assert {(host["action"], host["cold"]) for host in plan["hosts"].values()} == {("reload", "the cache key changes")}
+    assert "the cache is lost and nothing warms it" in plan["warnings"][-1]
 
 
 def test_what_the_validator_refuses_is_activated_nowhere(nginx: Fleet) -> None:

@@ -160,23 +160,41 @@ def test_a_host_that_is_not_understood_is_a_refusal(change: Machine, text: str) 
     assert not world.ledger.chain
 
 
-def test_what_a_release_costs_is_known_before() -> None:
-    """The host weighs it: plan and push say restart and why, and the order carries whether that is allowed."""
+def test_a_restart_that_is_not_allowed_is_refused_before_anything() -> None:
+    """The host weighs it: plan and push name every host, folded by reason, and nothing is activated."""
     world = World()
     world.machines["web1"].changes[NEW] = "restart: the port changes"
     world.machines["web2"].changes[NEW] = "lasting: the cache is rebuilt"
+    world.machines["web3"].changes[NEW] = "restart: the port changes; cold: so does the key"
+    for run in (lambda: plan_push(world.request, world.release(), world.ports), lambda: go(world)):
+        with pytest.raises(DeployError) as caught:
+            run()
+        assert "web1, web3: the port changes; web2: the cache is rebuilt" in caught.value.message
+        assert "restart: allow" in caught.value.hint
+    assert not {"activate", "revert"} & {verb for verb, _ in world.hosts.calls}
+    assert [e.record for e in world.ledger.chain] == ["INTENT", "OUTCOME"]
+
+
+def test_what_a_release_costs_is_known_before() -> None:
+    """Where restarts are allowed plan and push say which, why, and what becomes of the cache."""
+    world = World()
+    world.machines["web1"].changes[NEW] = "restart: the port changes"
+    world.machines["web2"].changes[NEW] = "lasting: the cache is rebuilt"
+    world.machines["web3"].changes[NEW] = "cold: the key changes"
+    allowed = world.request.playbook.model_copy(update={"restart": "allow"})
+    world.request = replace(world.request, playbook=allowed)
     plan = plan_push(world.request, world.release(), world.ports)
-    assert [(p.action, p.lasting) for p in plan.hosts.values()] == [
-        ("restart", False),
-        ("restart", True),
-        ("reload", False),
+    assert [(p.action, p.lasting, p.cold) for p in plan.hosts.values()] == [
+        ("restart", False, ""),
+        ("restart", True, "the cache is rebuilt"),
+        ("reload", False, "the key changes"),
     ]
-    assert "web1: needs a restart: the port changes; the push will not" in plan.warnings[-3]
+    assert "web1: needs a restart: the port changes" in plan.warnings[-3]
     assert "going back does not bring back" in plan.warnings[-1]
-    allowed = replace(world.request, playbook=world.request.playbook.model_copy(update={"restart": "allow"}))
-    assert "will not" not in "".join(plan_push(allowed, world.release(), world.ports).warnings)
     go(world)
-    assert any(isinstance(e, Notice) and "needs a restart" in e.text for e in world.events)
+    said = [e.text for e in world.events if isinstance(e, Notice)]
+    assert "web1: needs a restart: the port changes" in said
+    assert "web3: the cache starts empty: the key changes" in said
 
 
 def test_a_check_that_fails_anywhere_activates_nowhere() -> None:

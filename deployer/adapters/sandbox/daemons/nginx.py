@@ -69,7 +69,8 @@ EDITS = {
         "log the host, too",
     ),
     "workers": Edit("nginx.conf.j2", "worker_processes 1", "worker_processes 2", "more workers"),
-    "unloadable": Edit(SHOP, "cache/nginx/shop levels", "cache/nginx/shop2 levels", "new disk"),
+    "unloadable": Edit(SHOP, "    location / {", "    listen {{ origin }};\n\n    location / {", "one more port"),
+    "moved": Edit(SHOP, "cache/nginx/shop levels", "cache/nginx/shop2 levels", "new disk"),
 }
 
 
