@@ -29,8 +29,8 @@ class Daemon(Protocol):
     `unloadable` (check and reload accept it, the running process never has it; absent where a server has no such case).
     One effect each, where the server can stage it: `latency` (every answer takes 60 ms more), `errors` (about 2 % of
     the answers are 503), `hit_ratio` (one request in ten has a page of its own), `database` (a page costs fifty times
-    the queries, in no more time). `moved`: only a restart makes it live. Harmless ones: `comment`, `ttl`, `location`, `header`,
-    `log_format`, `workers`.
+    the queries, in no more time). `moved`: only a restart makes it live. Harmless ones: `comment`, `ttl`, `location`,
+    `header`, `log_format`, `workers`.
     """
 
     PACKAGES: Mapping[str, tuple[str, ...]]
