@@ -3,6 +3,7 @@
   script/bench fleet                                   every harmful change of nginx and varnish, once
   script/bench fleet --effects incident --service nginx
   script/bench fleet --benign 100 --fleets 4           harmless changes: how many of 100 pushes are undone
+  script/bench fleet --service S --harmless 200        comments alone, 200 activations (bench/harmless.py)
 
 Everything lies in temporary folders on loopback and is removed. A row is one push: how it ended, after how many
 seconds of watching, which metric its sentence names, how many hosts other than the canary ever had the release, and
@@ -31,8 +32,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from bench.harmless import harmless as comments
+from bench.reloads import busy
 from deployer.adapters.sandbox import repository, traffic
-from deployer.adapters.sandbox.daemons import daemon
+from deployer.adapters.sandbox.daemons import NAMES, daemon
 from deployer.adapters.sandbox.fleet import Sandbox
 
 HARMFUL = ("incident", "latency", "errors", "hit_ratio", "database")
@@ -169,6 +172,18 @@ def harmless(number: int, options: argparse.Namespace) -> list[Row]:
     return rows
 
 
+def only_comments(options: argparse.Namespace) -> int:
+    """One fleet a server, one after the other."""
+    undone = 0
+    with busy(options.busy):
+        for service in (options.service,) if options.service else NAMES:
+            fleet = fleet_of(service, options.hosts, options.rate, options.bake)
+            tally = comments(service, options.harmless, fleet, deploy, ENDING.is_set)
+            print(tally, flush=True)
+            undone += tally.undone
+    return int(undone > 0)
+
+
 def end(number: int, frame: FrameType | None) -> None:
     """Every fleet ends after the push that is under way, and nothing of it is left behind."""
     ENDING.set()
@@ -190,12 +205,16 @@ def main() -> int:
     parser.add_argument("--service", default="")
     parser.add_argument("--effects", type=lambda text: text.split(","), default=[])
     parser.add_argument("--benign", type=int, default=0)
+    parser.add_argument("--harmless", type=int, default=0, metavar="N", help="so many activations of a comment")
+    parser.add_argument("--busy", type=int, default=0, metavar="N", help="with --harmless: beside so many busy loops")
     parser.add_argument("--fleets", type=int, default=2)
     parser.add_argument("--hosts", type=int, default=4)
     parser.add_argument("--rate", type=float, default=20.0)
     parser.add_argument("--bake", default="20s")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, end)
+    if options.harmless:
+        return only_comments(options)
     if options.benign:
         with ThreadPoolExecutor(options.fleets) as pool:
             rows = [row for part in pool.map(lambda n: harmless(n, options), range(options.fleets)) for row in part]

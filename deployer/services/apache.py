@@ -69,7 +69,8 @@ complaint() { # what a parent that is no more said
 
 service_check() {
   file=$(entry "$1") || { echo "apache2.conf (or httpd.conf) is missing from the release" >&2; return 1; }
-  said=$(with_env "$1" as_if_live "$1" "$APACHE" -d @/ -f "@/$file" -t) && return 0
+  said=$(with_env "$1" as_if_live "$1" "$APACHE" -d @/ -f "@/$file" -t); rc=$?
+  [ $rc = 0 ] || untold $rc && return 0 # the running process reads it without the tool
   printf '%s\n' "$said" | grep -vE 'AH00558|^Syntax OK' | sed "s|${TMPDIR:-/tmp}/tmp\.[^/]*/||g" | plainly "$1" | head -n 8 >&2
   return 1
 }
@@ -152,6 +153,7 @@ service_change() { # measured: ServerLimit and ThreadLimit keep their first valu
 }
 service_restart() {
   boss=$(parent) || { service_start "$1"; return; }
+  startable || return 1
   kill -WINCH "$boss" || return 1 # finishes what is being answered
   tries=0
   while [ -d "/proc/$boss" ] && [ $tries -lt 50 ]; do tries=$((tries + 1)); pause; done

@@ -2,7 +2,9 @@
 
 `script` returns POSIX sh that defines, for dash and busybox ash alike:
 
-  service_check DIR       validate the staged tree in DIR without touching what is live; the reason on stderr
+  service_check DIR       validate the staged tree in DIR without touching what is live; the reason on stderr. On the
+                          way back (WAY=back) it fails only for what is known to end the running server: what cannot
+                          be checked now, or would only be refused by it, is tried, and the proof tells
   service_running         is the process there?
   service_reload RELEASE  make the running process use what DEST holds now; the reason on stderr when it did not
   service_start RELEASE   the same for a dead service
@@ -14,7 +16,8 @@
                           bring back what the change destroys (a cache that is rebuilt). `cold: WHY` is a reload
                           after which what the cache holds is not found any more (another key, another place); behind
                           a restart it is added as `; cold: WHY`
-  service_restart RELEASE the same as reload by stopping and starting; only where service_change said so
+  service_restart RELEASE the same as reload by stopping and starting; only where service_change said so. What could not
+                          be started again is not stopped
   service_revive RELEASE  optional: the last resort on the way back, when a reload was not heard
   service_counters        print `name value` lines of counters since the start: n (client requests), err (5xx), look,
                           miss, orig (requests sent to the origin), since (changes when they begin again at 0); only

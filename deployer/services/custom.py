@@ -10,7 +10,7 @@ from deployer.services.base import AccessLog, Facts, ServiceSettings, assignment
 
 SCRIPT = r"""
 export DEST ROOT PREFIX
-service_check() { sh -c "$CHECK" check "$1"; }
+service_check() { [ "${WAY:-forward}" = back ] || sh -c "$CHECK" check "$1"; } # on the way back the proof alone counts
 service_running() { sh -c "$STATUS" status; }
 service_reload() { sh -c "$ACTIVATE" activate "$1"; }
 service_start() { sh -c "${START:-$ACTIVATE}" start "$1"; }

@@ -51,6 +51,7 @@ service_check() {
   for jail in $(cat "$1/$MAIN" | sed -n 's/^[[:space:]]*chroot[[:space:]]\{1,\}\([^[:space:]#]*\).*/\1/p'); do
     [ -d "$jail" ] || { echo "chroot $jail: no such directory; haproxy would die of it" >&2; return 1; }
   done
+  ! way_back || return 0 # what it does not load it refuses, and the old worker serves on
   dir=$1; set --
   for file in $FILES; do set -- "$@" -f "@/$file"; done
   said=$(as_if_live "$dir" "$HAPROXY" -c "$@") && return 0
@@ -124,6 +125,7 @@ service_change() { # a new worker reads everything; what the master alone reads 
   if grep -rqsE '^[[:space:]]*cache[[:space:]]' "$1/"; then echo "cold: each worker has a cache of its own"; else echo reload; fi
 }
 service_restart() {
+  ! service_running || startable || return 1
   if [ -z "$PREFIX" ] && [ -d /run/systemd/system ]; then systemctl reset-failed "$UNIT" 2>/dev/null; systemctl stop "$UNIT"; fi
   for signal in USR1 TERM KILL; do # what is being answered has 3 s
     master=$(boss) || break

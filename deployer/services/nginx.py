@@ -41,6 +41,7 @@ run_nginx() { "$NGINX" ${PREFIX:+-p "$PREFIX/"} "$@"; }
 
 service_check() {
   [ -f "$1/nginx.conf" ] || { echo "nginx.conf is missing from the release" >&2; return 1; }
+  ! way_back || return 0 # what it does not load it refuses, and serves on
   if [ "$(id -u)" = 0 ] && [ -e "$ROOT/current" ] && unshare -m true 2>/dev/null; then
     # absolute includes into DEST would read the live files: bind the staged tree over them where nobody else sees it
     said=$(unshare -m sh -c 'mount --make-rprivate / 2>/dev/null; mount --bind "$1" "$2" && shift 2 && exec "$@"' sh \
@@ -103,6 +104,7 @@ service_loaded() { # as long as one worker of then lives nobody reloaded; after 
 service_adopted() { boss=$(master) || boss=0; remember "$1" "$boss"; }
 service_restart() {
   pid=$(master) && boss=$pid || { service_start "$1"; return; }
+  startable || return 1
   kill -QUIT "$boss" || return 1 # finishes what is being answered
   tries=0
   while [ -d "/proc/$boss" ] && [ $tries -lt 80 ]; do tries=$((tries + 1)); sleep 0.1 2>/dev/null || sleep 1; done

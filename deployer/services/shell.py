@@ -40,6 +40,11 @@ imprint() { # of what lies on the disk for the next reload: it changes with ever
 untouched() { # RELEASE PRINT: what a process reads that starts or reloads now; PRINT is "" where an older version remembered
   [ "$(readlink "$ROOT/current")" = "releases/$1" ] && { [ -z "$2" ] || [ "$2" = "$(imprint)" ]; }
 }
+way_back() { [ "${WAY:-forward}" = back ]; } # to what was good here: not held up by what belongs to going forward
+untold() { way_back && [ "$1" -ge 124 ]; } # EXIT CODE of a check that could not be made (no tool, no room, no time)
+startable() { # a living server is not stopped for what could not be started
+  why=$(WAY=forward; service_check "$DEST/." 2>&1) || { echo "not stopped, for it could not be started: $why" >&2; return 1; }
+}
 clock() { IFS=' .' read -r up rest < /proc/uptime; : "$rest"; } # up: seconds since the boot
 limit() { clock; end=$((up + $1)); } # SECONDS for what follows: tries take longer where the processor is busy
 in_time() { clock; [ "$up" -lt "$end" ]; }
@@ -63,7 +68,7 @@ as_if_live() { # DIR COMMAND...: COMMAND finds the tree DIR where the live one i
     place=$DEST; set -- unshare -m sh -c 'mount --make-rprivate / 2>/dev/null; mount --bind "$1" "$2" && shift 2 && exec "$@"' sh \
       "$tree" "$(readlink -f "$ROOT/current")" "$@"
   else
-    copy=$(mktemp -d) && chmod 755 "$copy" && cp -R "$tree/." "$copy" || return 1
+    copy=$(mktemp -d) && chmod 755 "$copy" && cp -R "$tree/." "$copy" || return 125
     place=$copy
     grep -rlF "$DEST/" "$copy" 2>/dev/null | while IFS= read -r file; do
       ( umask 077; sed "s|$DEST/|$copy/|g" "$file" > "$copy/.new" ) && cat "$copy/.new" > "$file"; done

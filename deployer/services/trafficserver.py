@@ -164,7 +164,7 @@ service_loaded() { # the same process has what was proven; another one was start
   elif untouched "$release" "$print"; then echo "$release"; fi
 }
 service_adopted() { pid=$(server) || pid=0; remember "$1" "$pid"; }
-service_restart() { stop; service_start "$1"; }
+service_restart() { ! service_running || startable || return 1; stop; service_start "$1"; }
 service_revive() { service_restart "$1"; } # the cache is on disk: nothing is lost
 service_counters() { # at most 5 s old: the server gathers them so often
   ctl metric match '^proxy\.(process\.http\.(incoming_requests|outgoing_requests|5xx_responses|cache_lookups|cache_hit_(fresh|ims|stale_served|rww))|node\.restarts\.proxy\.start_time)$' |

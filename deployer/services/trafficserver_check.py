@@ -31,6 +31,7 @@ service_check() {
   for file in records.config remap.config storage.config plugin.config; do
     [ -f "$1/$file" ] || { echo "$file is missing from the release" >&2; return 1; }
   done
+  ! way_back || return 0 # what it does not load it refuses, and serves on
   tree=$1 scratch=$(mktemp -d) && chmod 755 "$scratch" && mkdir -m 777 "$scratch/log" "$scratch/run" || return 1
   tr '\0' '\n' < "$(layout BINDIR)/traffic_server" | sed -n '/^proxy\.[a-z]*\.[A-Za-z0-9_.]*$/p' > "$scratch/known"
   ctl config defaults --records >> "$scratch/known"

@@ -1,6 +1,6 @@
 """Varnish. The active VCL carries the release's name, so the running process names itself. A VCL whose backends are
-probed starts sick (26 answers of 503 in 0.28 s, measured): `vcl.use` waits until they are healthy. A restart would
-empty a malloc cache, so nothing here ever restarts a living varnishd.
+probed starts sick (26 answers of 503 in 0.28 s, measured): `vcl.use` waits until none is sick that is well in the VCL
+before; on the way back for 2 s, for what has fallen ill meanwhile must not hold up the cure. A restart would empty a malloc cache, so nothing here ever restarts a living varnishd.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deployer.services.base import AccessLog, Facts, Piped, ServiceSettings, assignments
+from deployer.services.shell import PROCESSES
 
 FORMAT = "%s %{Varnish:handling}x %{Varnish:time_firstbyte}x %{User-Agent}i"
 PIECES = ("", "status", " ", "cache", " ", "time", " ", "agent", "")
@@ -25,6 +26,7 @@ remember() { printf '%s %s %s %s\n' "$1" "$2" "$(boss | grep . || echo 0)" "$(im
 
 service_check() {
   [ -f "$1/default.vcl" ] || { echo "default.vcl is missing from the release" >&2; return 1; }
+  ! way_back || return 0 # what it cannot compile it does not use, and what it kept warm it need not compile
   live=$(cd "$1" && grep -rnE "^[[:space:]]*include[[:space:]]+\"$DEST/" . | head -n 1)
   [ -z "$live" ] || { echo "${live#./}: an absolute include reads the live files; write it as \"./name\"" >&2; return 1; }
   scratch=$(mktemp -d) || return 1
@@ -34,14 +36,17 @@ service_check() {
   return $rc
 }
 service_running() { adm status 2>/dev/null | grep -q running; }
-healthy() { # the backends of VCL $1, for at most 8 s; sick: the one that is not. A discarded VCL's come first
-  tries=0
+sick() { # VCL: its backends that are, without its name. A discarded VCL's come first
+  adm backend.list "$1.*" 2>/dev/null | awk 'NR > 1 && NF { is[$1] = $4 }
+    END { for (name in is) if (is[name] == "sick") print substr(name, index(name, ".") + 1) }'
+}
+no_worse() { # NEW OLD (VCLs), in time: no backend is sick in NEW that is well in OLD; worse: the one that is
   while :; do
-    sick=$(adm backend.list "$1.*" 2>/dev/null | awk 'NR > 1 && NF { is[$1] = $4 }
-      END { for (name in is) if (is[name] == "sick") { print name; exit } }')
-    [ -n "$sick" ] || return 0
-    tries=$((tries + 1)); [ $tries -lt 40 ] || return 1
-    sleep 0.2 2>/dev/null || sleep 1
+    ill=; [ -z "$2" ] || ill=$(sick "$2" | tr '\n' ' ')
+    worse=; for name in $(sick "$1"); do case " $ill" in *" $name "*) ;; *) worse=$name ;; esac; done
+    [ -n "$worse" ] || return 0
+    in_time || return 1
+    pause
   done
 }
 switch() { # load, wait. A discarded VCL stays listed for a minute while a worker holds it, and cannot be used again
@@ -51,7 +56,8 @@ switch() { # load, wait. A discarded VCL stays listed for a minute while a worke
     said=$(adm vcl.load "$name" "$ROOT/releases/$1/default.vcl" 2>&1) || { echo "vcl.load: $said" >&2; return 1; }
   else adm vcl.state "$name" warm >/dev/null 2>&1; fi
   adm status | grep -q running || return 0
-  healthy "$name" || { echo "backend $sick is sick in the new VCL" >&2; return 1; }
+  if way_back; then limit 2; else limit 8; fi # a probe's first answers; who goes back does not depend on the origin
+  no_worse "$(label "$1")" "$before" || way_back || { echo "backend $worse is sick in the new VCL" >&2; return 1; }
 }
 service_reload() {
   before=$(active)
@@ -73,6 +79,7 @@ service_start() {
     fi
     "$VARNISHD" ${WORKDIR:+-n "$WORKDIR"} -a "$LISTEN" -f '' $VARNISH_ARGS || return 1
   fi
+  before=
   switch "$1" || return 1
   said=$(adm vcl.use "$name" 2>&1) || { echo "vcl.use: $said" >&2; return 1; }
   adm status | grep -q running || said=$(adm start 2>&1) || { echo "start: $said" >&2; return 1; }
@@ -118,11 +125,11 @@ service_counters() { # names as in 7.1; cache_miss counts hits for miss, too
 
 FACTS = Facts(
     check="`varnishd -C` compiles the staged VCL in a scratch directory",
-    reload="`vcl.load`, wait until its backends are healthy, `vcl.use`",
+    reload="`vcl.load`, wait until no backend is sick that is well in the VCL before, `vcl.use`",
     proof="the active VCL bears the release's name",
     cache_after_reload="kept; lost with another key (vcl_hash, req.url, the host)",
     cache_after_restart="lost (malloc storage)",
-    way_back="`vcl.use` of the VCL before, which was kept warm",
+    way_back="`vcl.use` of the VCL before, which was kept warm, however well its backends are",
     traffic="varnishncsa, a second at a time (a sample: what is asked between two of them is not seen)",
     counters="varnishstat: client_req, cache_hit, cache_miss, backend_req",
     restarts="never: what needs one (storage, ports) is not part of a release",
@@ -155,7 +162,7 @@ class Varnish:
             VARNISH_ARGS=settings.var("varnish_args", "-s malloc,256m"),
             VARNISH_CHECK_ARGS=settings.var("varnish_check_args"),
         )
-        return head + SCRIPT
+        return head + PROCESSES + SCRIPT
 
     def access_log(self, files: Mapping[str, bytes], settings: ServiceSettings) -> AccessLog | None:
         """See base.py: the log in shared memory, whatever the VCL is; a second of it at a time."""

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from deployer.adapters.sandbox import binaries
@@ -21,11 +21,14 @@ NAMES = iter(f"{number:010x}-{number:08x}" for number in range(1, 1000))
 
 @dataclass
 class Phrases:
-    """root: like ROOT of a playbook; its first release is what the sandbox started the server with."""
+    """root: like ROOT of a playbook; its first release is what the sandbox started the server with. names: host variables
+    that differ from the sandbox's. way: as hostctl.sh says it."""
 
     sandbox: Sandbox
     host: SandboxHost
     root: Path
+    names: dict[str, object] = field(default_factory=dict)
+    way: str = "forward"
 
     def call(self, function: str, *words: str, shell: str = "sh") -> subprocess.CompletedProcess[str]:
         """One function in a fresh shell, as hostctl calls it."""
@@ -33,7 +36,7 @@ class Phrases:
             f"{self.host.prefix}{dest(self.sandbox.service)}",
             str(self.root),
             str(self.host.prefix),
-            self.sandbox.variables(self.host),
+            {**self.sandbox.variables(self.host), **self.names},
         )
         script = self.root / "service"
         script.write_text(SERVICES[self.sandbox.service].script(settings))
@@ -41,6 +44,7 @@ class Phrases:
         return subprocess.run(
             [*([binaries.find(shell), "sh"] if shell == "busybox" else [binaries.find(shell)]), "-c", line, "sh", str(script), function, *words],
             capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=60,
+            env={**os.environ, "WAY": self.way},
         )  # fmt: skip
 
     def release(self, base: str, **edits: tuple[str, str]) -> str:

@@ -18,7 +18,9 @@ do_activate() { # DEPLOY NUMBER COMMAND RELEASE LEASE HARDCAP [restart]
   [ -d "releases/$4" ] || refuse missing "release $4 is not here"
   intact "$good" || refuse corrupt "no way back: the good release $good was edited or is corrupt"
   intact "$4" || refuse corrupt "release $4 is corrupt"
-  accepts "$good" "$4" || refuse invalid "no way back: the good release $good no longer validates: $said"
+  if [ "$3" != rollback ]; then
+    accepts "$good" "$4" || refuse invalid "no way back: the good release $good no longer validates: $said"
+  elif confirmed_here "$4"; then WAY=back; fi # what is left behind need not be valid, and what was good here is tried
   acceptable "$4"
   arm "$@"
   start_watchdog "$1" ||

@@ -10,7 +10,8 @@ main() {
   PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH
   trap '' HUP PIPE # the channel may die at any moment; what has begun is finished or reverted
   T_CMD=20 T_PROVE=10 POLL=1 GRACE=5 ACK_TRIES=50
-  SELF=$0 verb=${1:-} ROOT=${2:-} PHRASES=''
+  SELF=$0 verb=${1:-} ROOT=${2:-} PHRASES='' WAY=forward
+  export WAY # back: the service functions ask for less (services/base.py)
   case $ROOT in /*/*) ;; *) refuse usage "root must be an absolute path" ;; esac
   [ $# -ge 2 ] && shift 2
   for tool in flock setsid timeout sha256sum tar awk sed find sync readlink; do

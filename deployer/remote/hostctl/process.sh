@@ -30,7 +30,7 @@ make_live() { # RELEASE reload|restart|start|revive
   return 1
 }
 go_back() { # idempotent; renames only once armed
-  load; note "revert deploy=$deploy reason=$1 from=$current to=$good"
+  load; WAY=back; note "revert deploy=$deploy reason=$1 from=$current to=$good"
   [ "${BOOTING:-0}" = 1 ] || ! going_down || leave
   intact "$good" || { stuck "the good release $good is corrupt; the service is left as it is"; return 1; }
   phrases_of "$good"

@@ -1,0 +1,91 @@
+"""Pushes of nothing but a comment, under traffic: how many are undone, and how many visitors notice.
+
+script/bench fleet --service haproxy --harmless 200            200 activations, on fleets of --hosts hosts
+script/bench fleet --harmless 100 --busy 2                     every server, beside two busy loops
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+from deployer.adapters.sandbox import repository, traffic
+from deployer.adapters.sandbox.daemons import daemon
+from deployer.adapters.sandbox.fleet import Sandbox
+
+Deploy = Callable[..., tuple[int, dict[str, Any]]]
+
+
+@dataclass
+class Tally:
+    """activations: hosts that took a release. visits, unanswered: of the visitors, while pushes went on."""
+
+    service: str
+    pushes: int = 0
+    activations: int = 0
+    undone: int = 0
+    visits: int = 0
+    unanswered: int = 0
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        return (
+            f"{self.service:<14}{self.activations:>5} activations in {self.pushes} pushes, {self.undone} not deployed; "
+            f"{self.unanswered} of {self.visits} requests not answered; "
+            f"{self.seconds / max(1, self.pushes):.0f} s a push"
+        )
+
+
+def visitors(fleet: Sandbox) -> tuple[int, int]:
+    """Requests so far, and those without a 200."""
+    counts = json.loads((fleet.folder / "traffic.json").read_text()).values()
+    return sum(c.get("requests", 0) for c in counts), sum(c.get("errors", 0) for c in counts)
+
+
+def warm_from_a_list(fleet: Sandbox) -> None:
+    """Also where the server tells nobody what its visitors ask for."""
+    home = fleet.config / "playbooks" / fleet.service
+    pages = ["/", *(f"/product/{number}" for number in range(1, traffic.PAGES))]
+    (home / "warm.txt").write_text("\n".join(pages) + "\n")
+    text = (home / "playbook.yml").read_text()
+    (home / "playbook.yml").write_text(
+        text.replace("{access_log: top 200, host: shop}", "{urls: warm.txt, host: shop}")
+    )
+    repository.commit(fleet, "a list to warm from")
+
+
+def comment(fleet: Sandbox, number: int) -> None:
+    """One line that begins with #, which every server takes for a comment."""
+    path = fleet.config / "playbooks" / fleet.service / "files" / daemon(fleet.service).EDITS["good"].path
+    path.write_text(path.read_text() + f"# harmless {number}\n")
+    repository.commit(fleet, f"a comment, number {number}")
+
+
+def harmless(
+    service: str, wanted: int, fleet_of: AbstractContextManager[Sandbox], deploy: Deploy, ended: Callable[[], bool]
+) -> Tally:
+    """Push comments until `wanted` activations are done."""
+    tally = Tally(service)
+    with fleet_of as fleet:
+        warm_from_a_list(fleet)
+        while tally.activations < wanted and not ended():
+            comment(fleet, tally.pushes)
+            visits, unanswered = visitors(fleet)
+            began = time.monotonic()
+            code, body = deploy(fleet, "push", "--allow-quarantined")
+            tally.seconds += time.monotonic() - began
+            now = visitors(fleet)
+            tally.visits, tally.unanswered = tally.visits + now[0] - visits, tally.unanswered + now[1] - unanswered
+            tally.pushes += 1
+            tally.activations += sum(h["state"] != "untouched" for h in body.get("hosts", {}).values())
+            if code:
+                tally.undone += 1
+                why = (body.get("verdict") or {}).get("because") or body.get("error") or body
+                print(f"{service} push {tally.pushes} exit {code}: {why}", flush=True)
+                if not body.get("hosts"):
+                    break
+    return tally
