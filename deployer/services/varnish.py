@@ -43,7 +43,7 @@ sick() { # VCL: its backends that are, without its name. A discarded VCL's come 
 no_worse() { # NEW OLD (VCLs), in time: no backend is sick in NEW that is well in OLD; worse: the one that is
   while :; do
     ill=; [ -z "$2" ] || ill=$(sick "$2" | tr '\n' ' ')
-    worse=; for name in $(sick "$1"); do case " $ill" in *" $name "*) ;; *) worse=$name ;; esac; done
+    worse=; for one in $(sick "$1"); do case " $ill" in *" $one "*) ;; *) worse=$one ;; esac; done
     [ -n "$worse" ] || return 0
     in_time || return 1
     pause

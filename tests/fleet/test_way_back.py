@@ -114,7 +114,7 @@ def test_a_sick_backend_holds_up_no_revert_and_no_rollback(varnish: Fleet) -> No
     code, body, err = varnish.deploy("push", "--yes")
     assert code == 0, (body, err)
     good = varnish.currents()
-    varnish.playbook(bake="60s")
+    varnish.playbook(bake="10s", confirm_timeout="30s")
     repository.commit_edit(varnish.sandbox, "incident")
     child = varnish.start("push", "--yes", "--json")
     root = varnish.root("web1")
