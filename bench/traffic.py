@@ -1,7 +1,8 @@
 """Streams of samples as a small fleet would give them: one canary (c1), some controls, every request simulated.
 
-Base level of every host: 0.1 % errors (a failed request counts with its time-out of 2 s), 0.5 % of the re-fetches and
-5 % of the look-ups miss, 5 origin requests a second (of all visitors), latency log-normal around 18 ms (sigma 0.63).
+Base level of every host: 0.1 % errors (a failed request counts with its time-out of 2 s), 0.5 % of the re-fetches (and
+of the one page a second that is new) and 5 % of the look-ups miss, 5 origin requests a second (of all visitors),
+latency log-normal around 18 ms (sigma 0.63).
 
 iid      nothing else
 ar       log odds (errors, misses), log rate (origin) and log latency waver: each host by itself (AR(1), time constant
@@ -27,12 +28,13 @@ COMMON = {"err": 0.50, "miss": 0.30, "orig": 0.30, "lat": 0.15}
 
 @dataclass(frozen=True)
 class Effect:
-    """What a release does to its hosts from `start` seconds on. err, refetch, miss: shares; orig, lat: factors.
+    """What a release does to its hosts from `start` seconds on. err, refetch, fresh, miss: shares; orig, lat: factors.
     cold: half-life in seconds of an emptied cache. fleet: the controls suffer as well. silent: no data at all."""
 
     name: str
     err: float | None = None
     refetch: float | None = None
+    fresh: float | None = None
     miss: float | None = None
     orig: float = 1.0
     lat: float = 1.0
@@ -108,6 +110,7 @@ class Stream:
         err = moved(effect.err if effect.err is not None else ERR, shift.get("err", 0.0))
         miss = moved(effect.miss if effect.miss is not None else MISS, shift.get("miss", 0.0))
         refetch = effect.refetch if effect.refetch is not None else REFETCH
+        fresh = effect.fresh if effect.fresh is not None else refetch
         orig = ORIG * effect.orig * math.exp(shift.get("orig", 0.0)) * 2.0**up
         lat = effect.lat * math.exp(shift.get("lat", 0.0)) * 1.65**up
         if effect.cold:
@@ -129,6 +132,8 @@ class Stream:
             lat=tuple(values),
             rehit_n=n - failed,
             rehit_bad=binomial(rng, n - failed, refetch),
+            fresh_n=1,
+            fresh_bad=binomial(rng, 1, fresh),
             look=n,
             miss=binomial(rng, n, miss),
             orig=poisson(rng, orig),
@@ -183,6 +188,7 @@ EFFECTS = (
     Effect("hit ratio .95 -> 0", miss=1.0),
     Effect("origin x1.5", orig=1.5),
     Effect("origin x20", orig=20.0),
+    Effect("new pages missed 0.5 -> 100 %", fresh=1.0),
 )
 BYPASS = Effect("full bypass", refetch=1.0, miss=1.0, orig=20.0)
 LATE = replace(BYPASS, name="late full bypass", start=300.0)

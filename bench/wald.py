@@ -25,6 +25,9 @@ def wald2(effect: Effect, rate: int = 20, controls: int = 3, alpha: float = 1e-3
         ("refetch_miss", effect.refetch, REFETCH),
         ("hit_ratio", effect.miss, MISS),
     )
+    if effect.fresh:  # one a second on every host
+        line, level = TABLE["fresh_miss"].allowed, min(effect.fresh, 1.0 - 1e-9)
+        found.append(information(binomial(1.0, controls, level, REFETCH, line), level, controls * REFETCH))
     for name, given, base in shares:
         line, level = TABLE[name].allowed, min(given or 0.0, 1.0 - 1e-9)
         if level > line.at(base):

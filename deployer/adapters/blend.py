@@ -7,18 +7,22 @@ from dataclasses import dataclass, replace
 
 from deployer.adapters.sources import Traffic
 from deployer.model.sample import HostSample, Sample
+from deployer.remote.logs import Counts
 
 LATENCIES = 200  # of one host and tick; more are thinned out
-UNASKED = HostSample(required_ok=frozenset())  # no required probe succeeded
+OWN = ("n", "err", "look", "miss", "orig")  # what our own requests add to a server's counters
+UNASKED = HostSample(rehit_n=0, rehit_bad=0, required_ok=frozenset())  # no required probe succeeded
 
 
 @dataclass(frozen=True, slots=True)
 class Requests:
-    """Of one host in one tick. why: there are none. whole: it is known which of them failed."""
+    """Of one host in one tick. why: there are none. whole: it is known which of them failed. broken: the source itself
+    could not be read."""
 
     n: int = 0
     why: str = ""
     whole: bool = True
+    broken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,16 @@ def with_traffic(sample: HostSample, traffic: Traffic | None) -> HostSample:
     if "lat" in traffic.knows:
         sample = replace(sample, lat=latencies(counts.lat))
     return sample
+
+
+def take_off(counts: Counts, owed: Counts, most: Counts) -> tuple[Counts, Counts]:
+    """(what is left of `counts` without `owed`, what of `owed` was not there yet: of that, `most` at most)."""
+    left, rest = {}, {}
+    for name in OWN:
+        there, due = getattr(counts, name), getattr(owed, name)
+        left[name] = max(0, there - due)
+        rest[name] = min(max(0, due - there), getattr(most, name))
+    return replace(counts, **left), Counts(**rest)
 
 
 def latencies(histogram: Sequence[tuple[float, int]], most: int = LATENCIES) -> tuple[float, ...]:

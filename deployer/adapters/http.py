@@ -12,7 +12,7 @@ import ipaddress
 import socket
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -31,12 +31,14 @@ HEADERS = {"User-Agent": "deployer-probe", "Accept": "*/*", "Accept-Encoding": "
 @dataclass(frozen=True, slots=True)
 class Answer:
     """status: 0 when there was none. ms: until the last byte that was read. hit: came from the cache; None when the
-    headers do not say. error: why there is no answer, or none as asked for; "" when all is well."""
+    headers do not say. error: why there is no answer, or none as asked for; "" when all is well. timed_out: as this
+    machine sees it, which may have been late itself."""
 
     status: int = 0
     ms: float = 0.0
     hit: bool | None = None
     error: str = ""
+    timed_out: bool = False
 
 
 class Unsendable(Exception):
@@ -152,10 +154,10 @@ async def fetch(client: httpx.AsyncClient, where: Target, probe: Probe) -> Answe
         async with asyncio.timeout(probe.timeout):
             answer = await exchange(client, where, probe)
     except TimeoutError:
-        answer = Answer(error=f"no complete answer within {probe.timeout:g} s")
+        answer = Answer(error=f"no complete answer within {probe.timeout:g} s", timed_out=True)
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
         answer = Answer(error=describe(error))
-    return Answer(answer.status, (time.perf_counter() - began) * 1000, answer.hit, answer.error)
+    return replace(answer, ms=(time.perf_counter() - began) * 1000)
 
 
 async def exchange(client: httpx.AsyncClient, where: Target, probe: Probe) -> Answer:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Self
 
@@ -22,6 +22,7 @@ from deployer.adapters.blend import (
     by_probes,
     by_probes_alone,
     by_traffic,
+    take_off,
     with_cache,
     with_traffic,
 )
@@ -29,11 +30,14 @@ from deployer.adapters.figures import Figures
 from deployer.adapters.poll import Poll, Reader
 from deployer.adapters.probes import HttpProbes
 from deployer.adapters.sources import Traffic
+from deployer.model.errors import DeployError
 from deployer.model.fleet import Host
 from deployer.model.sample import HostSample, Sample
+from deployer.remote.logs import Counts
 
 TICK, LEAD, PATIENCE = 1.0, 0.6, 2.0  # seconds; when in a tick the hosts are asked, how long after it is waited
 COUNTED = 1.0  # requests a second on every host from which on what the servers count can be held against each other
+LAST = 3  # ticks of the baseline; a source that gave nothing in them is not there
 IDLE = 5  # ticks without any request after which a host that should have traffic counts as silent
 
 Gathered = Mapping[str, tuple[Traffic | None, str]]
@@ -46,11 +50,13 @@ class Watching:
     t: float = float("inf")
     at: float = 0.0
     idle: dict[str, int] = field(default_factory=dict)
+    owed: dict[str, Counts] = field(default_factory=dict)
 
 
 class Measure:
     """readers: of the traffic, by host; none at all where only probes measure. min_traffic: requests a second and host.
-    ours: requests a second of the probes themselves, on hosts whose source counts them as visitors.
+    ours: hosts whose source counts the probes as visitors: what these add is taken off.
+    asked: the source of traffic that the user named; "" where he did not.
     judged_by: one sentence, "" before the baseline is over."""
 
     def __init__(
@@ -59,10 +65,11 @@ class Measure:
         readers: Mapping[str, Reader[Traffic]],
         figures: Callable[[ThreadPoolExecutor], Figures],
         min_traffic: float = 1.0,
-        ours: Mapping[str, float] | None = None,
+        ours: Collection[str] = (),
+        asked: str = "",
     ) -> None:
         self._executor = ThreadPoolExecutor(max(8, min(256, len(readers) + 4)), thread_name_prefix="source")
-        self._probes, self._least, self._ours = probes, min_traffic, ours or {}
+        self._probes, self._least, self._ours, self._asked = probes, min_traffic, ours, asked
         self._traffic: Poll[Traffic] = Poll(self._executor, readers, lambda old, new: old + new)
         self._figures = figures(self._executor)
         self._measured = tuple(readers)
@@ -126,9 +133,11 @@ class Measure:
         requests: dict[str, Requests] = {}
         for name, probe in probed.hosts.items():
             traffic, reason = gathered.get(name, (None, "its traffic is not read"))
-            reason = reason or self._idle(name, traffic)
+            traffic = self._visitors(name, traffic)
+            broken = bool(reason)
+            reason = "" if probed.starved and traffic is None else reason or self._idle(name, traffic)
             whole = traffic is None or {"n", "err"} <= traffic.knows
-            requests[name] = Requests(traffic.counts.n if traffic else 0, reason, whole)
+            requests[name] = Requests(traffic.counts.n if traffic else 0, reason, whole, broken)
             plain[name] = with_cache(probe, traffic) if probe else None
             real[name] = None if reason else with_traffic(probe or UNASKED, traffic)
             if reason:
@@ -137,13 +146,24 @@ class Measure:
         known = {name: (value * seconds, seconds) for name, value in values.items()}
         per = {name: (value * seconds, float(n)) for name, value in values.items() if n}
         quiet = {name: "no client requests in this tick" for name in values if not n}
+        ours = replace(probed, fleet=known, reasons={**probed.reasons, **reasons})
         return Both(
-            Sample(probed.t, plain, known, {**probed.reasons, **reasons}),
-            Sample(probed.t, real, per, {**why, **reasons, **quiet}),
-            Sample(probed.t, probed.hosts, known, {**probed.reasons, **reasons}),
+            replace(ours, hosts=plain),
+            Sample(probed.t, real, per, {**why, **reasons, **quiet}, starved=probed.starved),
+            ours,
             requests,
             seconds,
         )
+
+    def _visitors(self, name: str, traffic: Traffic | None) -> Traffic | None:
+        """Without our own requests, which arrive a moment before or after they are counted."""
+        if name not in self._ours:
+            return traffic
+        sent = self._probes.own.get(name, Counts())
+        owed, most = self._watching.owed.get(name, Counts()) + sent, sent + sent
+        counts = traffic.counts if traffic else Counts()
+        left, self._watching.owed[name] = take_off(counts, owed, most)
+        return Traffic(left, traffic.knows) if traffic else None
 
     def _idle(self, name: str, traffic: Traffic | None) -> str:
         """A host that should have traffic and has none for IDLE ticks is silent."""
@@ -155,12 +175,24 @@ class Measure:
 
     def settle(self, before: Sequence[Sample], deciding: Sequence[str]) -> Sequence[Sample]:
         """The end of the baseline: by what it is judged from now on is decided, by the traffic of the hosts in
-        `deciding`; the same ticks, judged by that."""
+        `deciding`; the same ticks, judged by that. Raises DeployError where the source that was asked for is not
+        there."""
         kept, self._before = self._before[-len(before) :] if before else [], []
+        self._refuse_broken(kept, deciding)
         self._by, self.judged_by = self._decide(kept, deciding)
         if len(kept) != len(before):
-            return before
-        return [self._by(both) for both in kept]
+            return self._probes.settle(before, deciding)
+        return self._probes.settle([self._by(both) for both in kept], deciding)
+
+    def _refuse_broken(self, kept: Sequence[Both], deciding: Sequence[str]) -> None:
+        """What was asked for by name is not replaced by something else."""
+        last = [both.requests for both in kept[-LAST:] if not both.probes.starved]
+        for name in deciding if self._asked and last else ():
+            if all(one[name].broken for one in last if name in one):
+                raise DeployError(
+                    f"cannot read `traffic: {self._asked}` on {name}: {last[-1][name].why}",
+                    hint="mend that, or write `traffic: auto` to be judged by what there is",
+                )
 
     def _decide(self, kept: Sequence[Both], deciding: Sequence[str]) -> tuple[Callable[[Both], Sample], str]:
         if not self._measured:
@@ -169,12 +201,7 @@ class Measure:
             return by_probes, "judged by the probes: there was no baseline"
         seconds = sum(both.seconds for both in kept) or 1.0
         names = [name for name in kept[-1].requests if name in deciding]
-        rates = {
-            name: max(
-                0.0, sum(both.requests.get(name, Requests()).n for both in kept) / seconds - self._ours.get(name, 0)
-            )
-            for name in names
-        }
+        rates = {name: sum(both.requests.get(name, Requests()).n for both in kept) / seconds for name in names}
         least = min(rates, key=lambda name: rates[name])
         figure = f"{rates[least]:.1f} requests/s on {least}"
         whole = all(one.whole for both in kept for name, one in both.requests.items() if name in names)

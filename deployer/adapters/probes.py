@@ -6,54 +6,33 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from deployer.adapters import http
+from deployer.adapters.fresh import Fresh
 from deployer.adapters.http import Answer, Unsendable
+from deployer.adapters.lateness import Late, Watch
 from deployer.adapters.probe_ssh import SshProber
+from deployer.adapters.tally import Asked, CheckResult, add_up, own
 from deployer.model.fleet import Host
 from deployer.model.health import HealthCheck, Probe, merge
-from deployer.model.sample import HostSample, Sample
+from deployer.model.sample import Sample
+from deployer.remote.logs import Counts
 
 if TYPE_CHECKING:
     import httpx
 
 T = TypeVar("T")
 SPREAD = 0.8  # of a tick in which its requests begin; the rest is for the last answers
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """One probe on one host once. failure: "" when it passed. ms: of the first answer. refetched: it was asked a
-    second time at once; hit: that answer came from the cache, None when it does not say."""
-
-    host: str
-    probe: Probe
-    failure: str
-    ms: float
-    refetched: bool = False
-    hit: bool | None = None
-    unsent: bool = False  # it never left this machine; `failure` says why
-
-
-@dataclass(frozen=True, slots=True)
-class CheckResult:
-    """One line of `deploy check`. failure: why it does not pass, "" when it does. hit: of the immediate re-fetch of a
-    cacheable URL; None for another one or when the answer does not say."""
-
-    host: str
-    probe: str
-    level: Literal["required", "advisory"]
-    failure: str
-    ms: float = 0.0
-    hit: bool | None = None
+STORED = 0.1  # seconds that a cache may take to keep what it answered with
 
 
 class HttpProbes:
     """notice: told, once each, what cannot be measured and why. ssh: sends the probes with `via: ssh`.
-    tick: seconds. most: requests under way at once. Not to be shared between threads; close it at the end."""
+    tick: seconds. most: requests under way at once. own: what the probes of the last tick added to each host's
+    counters. Not to be shared between threads; close it at the end."""
 
     def __init__(
         self,
@@ -69,24 +48,33 @@ class HttpProbes:
         self._credit: dict[tuple[str, str], float] = {}
         self._addresses: dict[str, str] = {}
         self._line: Line | None = None
+        self._turn = 0
+        self._fresh = Fresh(self._probes)
+        self.own: dict[str, Counts] = {}
 
     def sample(self, hosts: Sequence[Host], t: float) -> Sample:
         """One tick. A host that could not be asked is None; with no probes at all the sample names no host. Waits for
-        the last answer, so every figure belongs to the tick in which it was asked for. Never raises."""
+        the last answer, so every figure belongs to the tick in which it was asked for. Where this machine was too busy,
+        how long they took is not known. Never raises."""
         if not self._probes:
             return Sample(t, {})
         began = time.monotonic()
         try:
-            asked = self._run(self._second(list(hosts)))
+            asked, late = self._run(self._second(list(hosts), t))
         except Exception as error:
             self._say(f"probes could not be sent: {http.describe(error)}")
             time.sleep(max(0.0, self._tick - (time.monotonic() - began)))
             return Sample(t, {host.name: None for host in hosts})
-        return Sample(t, {name: self._sum(found) for name, found in asked.items()})
+        self.own = {name: own(answers) for name, answers in asked.items()}
+        found = {name: add_up(self._probes, answers, bool(late.starved)) for name, answers in asked.items()}
+        return Sample(t, found, late=late.worst * 1000.0, starved=late.starved)
 
     def settle(self, before: Sequence[Sample], deciding: Sequence[str]) -> Sequence[Sample]:
-        """There is nothing to choose from."""
-        return before
+        """Whether the hosts keep new pages, which they are judged by from now on."""
+        settled, said = self._fresh.settle(before, deciding)
+        for text in said:
+            self._say(text)
+        return settled
 
     def once(self, hosts: Sequence[Host]) -> tuple[CheckResult, ...]:
         """Every probe once on every host, now."""
@@ -100,17 +88,27 @@ class HttpProbes:
             for one in self._run(everything())
         )
 
-    async def _second(self, hosts: list[Host]) -> dict[str, list[Asked]]:
-        """One tick: every probe as often as its rate says (fractions are carried over), spread over the tick."""
-        line, jobs = self._line_now(), []
-        for host in hosts:
+    async def _second(self, hosts: list[Host], t: float) -> tuple[dict[str, list[Asked]], Late]:
+        """One tick: every probe as often as its rate says (fractions are carried over), spread over the tick. Who is
+        asked first waits until the others are asked, too: every host in its turn."""
+        line, jobs, watch = self._line_now(), [], Watch()
+        beat = asyncio.create_task(watch.beat())
+        self._turn += 1
+        first, new = self._turn % max(1, len(hosts)), self._fresh.due(t, self._tick)
+        for host in hosts[first:] + hosts[:first]:
             for place, probe in enumerate(self._probes):
                 for begin in self._due(host.name, probe, (place + 0.5) / len(self._probes)):
                     jobs.append(self._ask(line, host, probe, begin))
+            if new:
+                jobs.append(self._ask_new(line, host, new, SPREAD * self._tick / 2))
         began = time.monotonic()
-        answers = await asyncio.gather(*jobs)
-        await asyncio.sleep(max(0.0, self._tick - (time.monotonic() - began)))
-        return {host.name: [one for one in answers if one.host == host.name] for host in hosts}
+        try:
+            answers = await asyncio.gather(*jobs)
+            await asyncio.sleep(max(0.0, self._tick - (time.monotonic() - began)))
+        finally:
+            beat.cancel()
+        self._fresh.note([one for one in answers if one.fresh])
+        return {host.name: [one for one in answers if one.host == host.name] for host in hosts}, watch.end()
 
     def _due(self, host: str, probe: Probe, phase: float) -> list[float]:
         """When in this tick a probe is asked. A slow one is asked in its first tick, so that the baseline has it."""
@@ -126,17 +124,38 @@ class HttpProbes:
         try:
             first = await self._answer(line, host, probe)
             if first.error or not probe.cacheable:
-                return Asked(host.name, probe, first.error, first.ms)
+                return Asked(host.name, probe, first.error, first.ms, timed_out=first.timed_out, answers=(first,))
             second = await self._answer(line, host, probe)
-        except Exception as error:  # ours, not the host's: it must not count against the host nor end the tick
-            reason = str(error) if isinstance(error, Unsendable) else f"internal error: {http.describe(error)}"
-            self._say(reason)
-            return Asked(host.name, probe, reason, 0.0, unsent=True)
+        except Exception as error:
+            return self._unsent(host, probe, error)
+        both = (first, second)
         if second.error:
-            return Asked(host.name, probe, f"the immediate re-fetch: {second.error}", first.ms)
+            text, late = f"the immediate re-fetch: {second.error}", second.timed_out
+            return Asked(host.name, probe, text, first.ms, timed_out=late, answers=both)
         if second.hit is None:
             self._say(f"probe {probe.name}: {host.name} does not say whether an answer came from its cache")
-        return Asked(host.name, probe, "", first.ms, True, second.hit)
+        return Asked(host.name, probe, "", first.ms, True, second.hit, answers=both)
+
+    async def _ask_new(self, line: Line, host: Host, probe: Probe, delay: float) -> Asked:
+        """The same for a URL never asked before; a moment lies between the two."""
+        await asyncio.sleep(delay)
+        try:
+            first = await self._answer(line, host, probe)
+            if first.error or first.hit:
+                found = Asked(host.name, probe, first.error, first.ms, fresh=True, answers=(first,))
+                return replace(found, was_there=not first.error, timed_out=first.timed_out)
+            await asyncio.sleep(STORED)
+            second = await self._answer(line, host, probe)
+        except Exception as error:
+            return replace(self._unsent(host, probe, error), fresh=True)
+        found = Asked(host.name, probe, second.error, first.ms, True, second.hit, fresh=True, answers=(first, second))
+        return replace(found, timed_out=second.timed_out)
+
+    def _unsent(self, host: Host, probe: Probe, error: Exception) -> Asked:
+        """Ours, not the host's: it must not count against the host nor end the tick."""
+        reason = str(error) if isinstance(error, Unsendable) else f"internal error: {http.describe(error)}"
+        self._say(reason)
+        return Asked(host.name, probe, reason, 0.0, unsent=True)
 
     async def _answer(self, line: Line, host: Host, probe: Probe) -> Answer:
         async with line.slots:
@@ -148,28 +167,6 @@ class HttpProbes:
             if name not in self._addresses:  # looked up once: a name must not move between two probes
                 self._addresses[name] = await asyncio.to_thread(http.resolve, name)
             return await http.fetch(line.client, http.target(host, probe, self._addresses[name]), probe)
-
-    def _sum(self, found: list[Asked]) -> HostSample | None:
-        """What one host gave in this tick; None when nothing could be sent although something was due. Advisory probes
-        count only where no probe is required; a failed one takes its time-out."""
-        asked = [one for one in found if not one.unsent]
-        if found and not asked:
-            return None
-        strict = any(probe.level == "required" for probe in self._probes)
-        judged = [one for one in asked if one.probe.level == "required" or not strict]
-        required = [one for one in asked if one.probe.level == "required"]
-        again = [one for one in asked if one.refetched]
-        told = [one for one in again if one.hit is not None]
-        unknown = not any(probe.cacheable for probe in self._probes) or (bool(again) and not told)
-        return HostSample(
-            n=len(judged),
-            err=sum(bool(one.failure) for one in judged),
-            lat=tuple(one.probe.timeout * 1000 if one.failure else one.ms for one in judged),
-            rehit_n=None if unknown else len(told),
-            rehit_bad=None if unknown else sum(not one.hit for one in told),
-            required_err={one.probe.name: one.failure for one in reversed(required) if one.failure},
-            required_ok=frozenset(one.probe.name for one in required if not one.failure),
-        )
 
     def _say(self, text: str) -> None:
         """Once each."""

@@ -32,6 +32,10 @@ def sample_to_json(sample: Sample) -> dict[str, object]:
         body["fleet"] = {name: list(pair) for name, pair in sample.fleet.items()}
     if sample.reasons:
         body["reasons"] = {name: hide(why) for name, why in sample.reasons.items()}
+    if sample.late:
+        body["late"] = sample.late
+    if sample.starved:
+        body["starved"] = sample.starved
     return body
 
 
@@ -49,7 +53,8 @@ def sample_from_json(body: Mapping[str, Any]) -> Sample:
     """Raises KeyError, TypeError, ValueError for anything else."""
     hosts = {str(name): host_from_json(one) if one is not None else None for name, one in body["hosts"].items()}
     fleet = {str(name): (float(count), float(exposure)) for name, (count, exposure) in body.get("fleet", {}).items()}
-    return Sample(float(body["t"]), hosts, fleet, {str(k): str(v) for k, v in body.get("reasons", {}).items()})
+    reasons = {str(k): str(v) for k, v in body.get("reasons", {}).items()}
+    return Sample(float(body["t"]), hosts, fleet, reasons, float(body.get("late", 0.0)), str(body.get("starved", "")))
 
 
 def host_from_json(body: Mapping[str, Any]) -> HostSample:

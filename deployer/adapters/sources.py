@@ -74,14 +74,15 @@ class LogReader:
             self._fetched = True
         first, second = (self.new, self._old) if self._current == self.release else (self._old, self.new)
         formats = list(dict.fromkeys(log for log in (first, second) if log is not None))
-        paths: dict[str, list[AccessLog]] = {}
+        places: dict[str, list[AccessLog]] = {}
         for log in formats:
-            paths.setdefault(log.path, []).append(log)
-        asked = tuple(self._cursors.get(path, AT_END) for path in paths)
-        answer = self._ask(logs.read_logs(self.layout, list(paths.values())), logs.ask_logs(asked), len(asked))
-        read = dict(zip(paths, logs.parse_logs(answer, asked), strict=True))
-        for path, one in read.items():
-            self._cursors[path] = one.cursor
+            places.setdefault(log.place, []).append(log)
+        asked = tuple(self._cursors.get(place, AT_END) for place in places)
+        answer = self._ask(logs.read_logs(self.layout, list(places.values())), logs.ask_logs(asked), len(asked))
+        read = dict(zip(places, logs.parse_logs(answer, asked), strict=True))
+        for place, one in read.items():
+            self._cursors[place] = one.cursor
+            self._tell(places[place][0].path, one)
         self._current = next(iter(read.values())).release
         return self._sum(read, knows(formats))
 
@@ -102,13 +103,13 @@ class LogReader:
     def _sum(self, read: Mapping[str, LogRead], known: frozenset[str]) -> Traffic:
         """The log of the release that the host has must be there; of the other one, what there is."""
         log = self.new if self._current == self.release or self._old is None else self._old
-        if read[log.path].state != "ok":
+        if read[log.place].state != "ok":
             what = "the command that reads the log" if log.path.startswith("|") else f"access log {log.path}"
-            raise HostError(f"{what}: {read[log.path].state}")
+            where = " in the folder that the server itself names" if log.folder else ""
+            raise HostError(f"{what}{where}: {read[log.place].state}")
         total = Counts()
-        for path, one in read.items():
+        for one in read.values():
             total = total + one.counts
-            self._tell(path, one)
         if total.bad > total.n + total.probe:
             lines = total.bad + total.n + total.probe
             raise HostError(f"{total.bad} of {lines} lines of the access log {log.path} are in no known format")

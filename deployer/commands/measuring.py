@@ -91,9 +91,9 @@ def measure_for(context: Context, release: Release, say: Say) -> Measure:
     def figures(executor: ThreadPoolExecutor) -> Figures:
         return Figures(executor, sources, context.hosts, context.transport)
 
-    sent = sum(probe.rate * (2 if probe.cacheable else 1) for probe in context.check.probes)
-    ours = {name: sent for name, one in seen.items() if one.counts_probes}
-    return Measure(probes_for(context, say), readers, figures, sources.min_traffic, ours)
+    ours = [name for name, one in seen.items() if one.counts_probes]
+    asked = "" if sources.traffic in ("auto", "none") else sources.traffic
+    return Measure(probes_for(context, say), readers, figures, sources.min_traffic, ours, asked)
 
 
 def traffic_on(context: Context, host: Host, release: Release) -> Seen:

@@ -98,7 +98,8 @@ class Probes(Protocol):
 
     def settle(self, before: Sequence[Sample], deciding: Sequence[str]) -> Sequence[Sample]:
         """Called once, at the end of the baseline: decides what is judged from now on (real traffic, or probes) by the
-        hosts in `deciding`, and gives the baseline's ticks as they are to be judged."""
+        hosts in `deciding`, and gives the baseline's ticks as they are to be judged. Raises DeployError where what the
+        user asked for cannot be read."""
         ...
 
 

@@ -18,9 +18,12 @@ LOOKS = (0, 60)  # ticks, 0 is all of them: an illness that came late; a hiccup 
 
 
 def suspicion(config: GateConfig, roll: Roll, ticks: Sequence[Tick], tracks: Sequence[Track]) -> str:
-    """Over a limit, a required probe failing, silent, not to be judged at all, or different already; "" else."""
+    """This machine too busy, over a limit, a required probe failing, silent, not to be judged at all, or different
+    already; "" else."""
+    unheard = any(not host.n["error_rate"] for host in roll.hosts.values())
     return (
-        failing_probe(roll)
+        (roll.busy if unheard else "")
+        or failing_probe(roll)
         or next((found for track in tracks for name in roll.hosts if (found := over_limit(track, name, ticks))), "")
         or unmeasured(config, roll, tracks)
         or differs(tracks, ticks)
@@ -87,4 +90,4 @@ def differs(tracks: Sequence[Track], ticks: Sequence[Tick]) -> str:
                 worst, where = share, f"{track.metric.name} on {say.listed(arm.names)}"
     if total < DIFFERS:
         return ""
-    return f"the canary already differs from the control before any change: {where} (odds {total:.0f}:1)"
+    return f"the canary already differs from the control before any change: {where}"

@@ -43,3 +43,9 @@ class Suspect:
     part: float
     against: Literal["control", "limit"]
     excuse: str
+
+    @property
+    def value(self) -> float:
+        """Its odds, whatever its weight."""
+        odds = self.arm.ceiling if self.against == "limit" else self.arm.odds
+        return odds.value if odds else 0.0

@@ -97,14 +97,17 @@ def make_gate_config(
 
 
 def judged_metrics(check: HealthCheck) -> tuple[Metric, ...]:
-    """The table with the user's margins and limits."""
+    """The table with the user's margins and limits. A list of new pages may be used up before the bake ends."""
+    listed = any(isinstance(probe.fresh, tuple) for probe in check.probes if probe.cacheable)
     found = []
     for name, metric in TABLE.items():
         comparison = getattr(check.compare, name) if name in Compare.model_fields else None
         ceiling: float | None = getattr(check.limit, name, None)
         if ceiling is not None and metric.kind == "latency":
             ceiling *= 1000.0
-        found.append(replace(with_margin(metric, comparison) if comparison else metric, ceiling=ceiling))
+        required = metric.required and not (name == "fresh_miss" and listed)
+        own = with_margin(metric, comparison) if comparison else metric
+        found.append(replace(own, ceiling=ceiling, required=required))
     return tuple(found)
 
 

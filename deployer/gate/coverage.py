@@ -19,8 +19,10 @@ class Coverage:
     last: float = -math.inf
     usual: float = 1.0
 
-    def add(self, t: float, there: bool) -> None:
-        """One tick."""
+    def add(self, t: float, there: bool, starved: bool = False) -> None:
+        """One tick; a starved one without data says nothing about the source."""
+        if starved and not there:
+            return
         self.ticks += 1
         if there:
             self.seen += 1

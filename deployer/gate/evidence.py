@@ -83,7 +83,7 @@ def clause(track: Track, arm: Arm, latencies: Latencies) -> str:
     if metric.name in say.WHAT:
         counts = f" ({total.bad:.0f} of {total.n:.0f} {say.WHAT[metric.name]})"
     elif track.rate:
-        counts = f" ({total.bad:.0f} requests went to the origin)" if not metric.fleet else ""
+        counts = f" ({total.bad:.0f} requests to the origin for {total.n:.0f} of visitors)" if not metric.fleet else ""
     return f"{metric.name}: {say.written(metric, value)} on {say.together(arm.names)} vs {against}{counts}"
 
 
@@ -114,7 +114,7 @@ def rows(tracks: Sequence[Track], latencies: Latencies, named: Arm | None, harm:
                 continue
             margin = track.metric.margin
             if not track.beside:
-                margin += f", from {track.config.drift:g} x what it was"
+                margin += f", from {track.drift:g} x what it was"
             if track.metric.ceiling is not None:
                 margin += f"; {say.limit(track.metric)}"
             found.append(

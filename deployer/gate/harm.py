@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from deployer.gate import evidence, say
 from deployer.gate.case import Case, Finding, Suspect
+from deployer.gate.effect import clearest, seen_on, size
 from deployer.gate.evidence import DOUBT
+from deployer.gate.presence import STREAK
 from deployer.gate.track import Track
 
 ALSO = 2  # metrics beside the worst that the sentence names
@@ -29,14 +31,14 @@ def suspects(tracks: Sequence[Track]) -> list[Suspect]:
 
 
 def harm(case: Case, found: Sequence[Suspect]) -> Finding | None:
-    """Regressed when the odds reach the limit; the largest part gives the name. Inconclusive when that
+    """Regressed when the odds reach the limit; what shows it best gives the name. Inconclusive when that
     does so for which the release is not to blame."""
     limit = case.config.limit
     ours = [s for s in found if not s.excuse]
     odds = sum(s.part for s in ours)
     if odds >= limit:
-        top = max(ours, key=lambda s: s.part)
-        reason = f"{figures(case, top)}{also(case, ours, top)}; {say.accident(odds, case.config.share, limit)}"
+        top = clearest(case, ours, limit)[0]
+        reason = f"{figures(case, seen_on(case, top))}{also(case, ours, top)}"
         return Finding("regressed", top.track.metric.name, reason, top.arm)
     if sum(s.part for s in found if s.excuse) >= limit:
         top = max((s for s in found if s.excuse), key=lambda s: s.part)
@@ -50,18 +52,23 @@ def figures(case: Case, suspect: Suspect) -> str:
     if suspect.against == "limit":
         allowed = say.limit(metric)
     else:
-        allowed = f"allowed: {metric.margin}" + ("" if track.beside else f", from {case.config.drift:g} x what it was")
+        allowed = f"allowed: {metric.margin}" + ("" if track.beside else f", from {track.drift:g} x what it was")
     return f"{evidence.clause(track, suspect.arm, case.latencies)}, {allowed}"
 
 
 def also(case: Case, found: Sequence[Suspect], top: Suspect) -> str:
     """The next metrics that are worse beyond doubt: a regression is seldom seen by one alone. "" where it is."""
-    worst: dict[str, Suspect] = {top.track.metric.name: top}
-    for suspect in sorted(found, key=lambda s: -s.part):
-        if suspect.arm.odds.value >= DOUBT and len(worst) <= ALSO:
-            worst.setdefault(suspect.track.metric.name, suspect)
-    others = [evidence.brief(s.track, s.arm, case.latencies) for s in list(worst.values())[1:]]
+    worse = {topic(top): top}
+    for suspect in clearest(case, found, DOUBT):
+        if suspect.value >= DOUBT and size(case, suspect) > 1.0 and len(worse) <= ALSO:
+            worse.setdefault(topic(suspect), suspect)
+    others = [evidence.brief(s.track, s.arm, case.latencies) for s in list(worse.values())[1:]]
     return f"; worse, too: {', '.join(others)}" if others else ""
+
+
+def topic(suspect: Suspect) -> str:
+    """All latencies are one."""
+    return "latency" if suspect.track.metric.level else suspect.track.metric.name
 
 
 def probe(case: Case) -> Finding | None:
@@ -74,8 +81,11 @@ def probe(case: Case) -> Finding | None:
     seconds, control = case.roll.t - streak.since + 1.0, case.config.control
     text = f"probe {name} on {host}: failed without a success for {seconds:.0f} s ({streak.reason})"
     if control:
-        also = [other for other in control if name in case.roll.hosts[other].failing]
-        text += f"; it also fails on {say.listed(also)}" if also else f"; it does not fail on {say.unchanged(control)}"
+        failing = {other: their.ticks for other in control if (their := case.roll.hosts[other].failing.get(name))}
+        also = [other for other, ticks in failing.items() if ticks >= STREAK - 1]  # once is no more than a hiccup
+        if also or not failing:
+            where = f"also fails on {say.listed(also)}" if also else f"does not fail on {say.unchanged(control)}"
+            text += f"; it {where}"
     return Finding("inconclusive" if everywhere else "regressed", f"probe {name}", text)
 
 

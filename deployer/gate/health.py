@@ -8,6 +8,7 @@ from deployer.gate import evidence, say
 from deployer.gate.case import Case, Finding, Suspect
 from deployer.gate.evidence import DOUBT
 from deployer.gate.harm import figures, guard_odds
+from deployer.gate.presence import BY_CACHE
 from deployer.gate.track import Track
 
 
@@ -20,6 +21,12 @@ def blind(case: Case) -> Finding | None:
     return Finding("inconclusive", "error_rate", say.blind(names, seconds, case.roll.why(names)))
 
 
+def mute(case: Case) -> Finding | None:
+    """What nobody can tell any more is known at once, not when the bake is over."""
+    names = case.roll.untold()
+    return Finding("inconclusive", "refetch_miss", say.mute(names, "no longer ")) if names else None
+
+
 def health(case: Case, t: float, found: Sequence[Suspect]) -> Finding:
     """Nothing is proven against the release: healthy, not yet, or no verdict."""
     config, (metric, text) = case.config, doubt(case, found)
@@ -27,10 +34,7 @@ def health(case: Case, t: float, found: Sequence[Suspect]) -> Finding:
         return Finding("continue", metric, text)
     if not text:
         return Finding("healthy", "", sentence(case, t))
-    top = max(found, key=lambda s: s.part)
-    odds = sum(s.part for s in found)
-    highest = f"highest suspicion {top.track.metric.name} at odds {odds:.2g}:1"
-    return Finding("inconclusive", metric, f"no verdict after {t:.0f} s: {text}; {highest}")
+    return Finding("inconclusive", metric, f"no verdict after {t:.0f} s: {case.roll.busy or text}")
 
 
 def doubt(case: Case, found: Sequence[Suspect]) -> tuple[str, str]:
@@ -38,8 +42,8 @@ def doubt(case: Case, found: Sequence[Suspect]) -> tuple[str, str]:
     odds = sum(s.part for s in found)
     if odds >= DOUBT:
         top = max(found, key=lambda s: s.part)
-        excuse = f": {top.excuse}" if top.excuse else ", too little to be sure"
-        return top.track.metric.name, f"{figures(case, top)}; odds {odds:.0f}:1{excuse}"
+        excuse = f": {top.excuse}" if top.excuse else "; too little to be sure"
+        return top.track.metric.name, f"{figures(case, top)}{excuse}"
     if guard_odds(case) >= DOUBT:
         return "", "the unchanged hosts are worse than before the change"
     if (gap := case.roll.gap())[1]:
@@ -72,6 +76,8 @@ def above(track: Track, over: float, n: float) -> bool:
 def needed(case: Case, track: Track) -> bool:
     """Health needs proof of this metric: it is required, measured or asked for, and there is a line of harm."""
     metric = track.metric
+    if metric.name in BY_CACHE and all(case.roll.told_elsewhere(name) for name in case.config.canary):
+        return False
     asked = metric.name == "error_rate" or metric.fleet or (metric.name == "refetch_miss" and case.config.refetch)
     return metric.required and not metric.shadow and (asked or track.measured) and track.decidable
 
@@ -79,8 +85,5 @@ def needed(case: Case, track: Track) -> bool:
 def sentence(case: Case, t: float) -> str:
     """With every figure that was needed."""
     shown = [evidence.clause(track, track.arms[0], case.latencies) for track in case.tracks if needed(case, track)]
-    sure, hosts = f"{100 * (1 - case.config.beta):.0f} %", say.listed(case.config.canary)
-    return (
-        "no metric is worse than allowed and every required one is shown to be below its harm limit "
-        f"({sure}) after {t:.0f} s on {hosts}: {'; '.join(shown)}"
-    )
+    hosts = say.listed(case.config.canary)
+    return f"no metric is worse than allowed after {t:.0f} s on {hosts}: {'; '.join(shown)}"

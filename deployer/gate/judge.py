@@ -99,9 +99,8 @@ class Gate:
         probe = harm.probe(case)
         if probe and probe.state == "regressed":
             return probe
-        return (
-            harm.harm(case, found) or probe or harm.guard(case) or health.blind(case) or health.health(case, t, found)
-        )
+        ended = harm.harm(case, found) or probe or harm.guard(case) or health.blind(case) or health.mute(case)
+        return ended or health.health(case, t, found)
 
     def verdict(self) -> Verdict:
         """The ruling so far with a row of evidence for every metric and arm."""

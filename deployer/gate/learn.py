@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from deployer.gate import evalue
 from deployer.gate.arm import Arm, count, past
@@ -12,6 +13,7 @@ from deployer.gate.process import Odds
 from deployer.gate.tick import Count, Tick
 from deployer.gate.track import Track, below, values
 
+WINDOW = 30  # ticks between which a level is seen to move by itself
 ENOUGH = 8  # control hosts that tell how much hosts waver
 
 
@@ -41,6 +43,8 @@ def prepare(track: Track, ticks: Sequence[Tick], baseline: int) -> None:
         else:
             arm.past = past(metric, [(n, bad[1]) for n, bad in ours])
             arm.base = past(metric, [(n, bad[2]) for n, bad in ours])
+            if arm is track.arms[0]:
+                track.drift = moved(track, [(n, bad[1]) for n, bad in ours])
     if track.beside:
         track.control_past = past(metric, [(n, bad[0]) for n, bad in theirs])
     for tick, (n, bad) in zip(ticks, theirs, strict=True):
@@ -49,6 +53,17 @@ def prepare(track: Track, ticks: Sequence[Tick], baseline: int) -> None:
         track.base.learn((n, bad[2]), tick.dt)
     if track.config.judged:  # they have the new release by now: what they were like with the old one says nothing
         track.forget()
+
+
+def moved(track: Track, counts: Sequence[Count]) -> float:
+    """The factor by which a level may move by itself: what the gate is given, or more where it was seen to move more
+    from one window to the next, beyond chance."""
+    windows = [past(track.metric, counts[at : at + WINDOW]) for at in range(0, len(counts) - WINDOW + 1, WINDOW)]
+    found = track.config.drift
+    for one, two in pairwise(windows):
+        if one and two and two.level > found * one.level and two.low > found * one.high:
+            found = two.low / one.high
+    return found
 
 
 def apart(track: Track, ticks: Sequence[Tick], theirs: Sequence[Count]) -> list[list[Pair]]:

@@ -15,7 +15,11 @@ REREAD = 30.0  # seconds between two readings of the quantile
 WINDOW = 120.0  # seconds it is read from
 KEPT = 300  # latencies of one tick kept for it
 STEP = 20.0  # levels are rounded to 1/20 of their log odds: a table of alternatives serves many ticks
-PRIOR = {"error_rate": 0.001, "refetch_miss": 0.005}  # before anything was learned; any value is valid
+PRIOR = {
+    "error_rate": 0.001,
+    "refetch_miss": 0.005,
+    "fresh_miss": 0.005,
+}  # before anything was learned; any value is valid
 
 
 class Level:

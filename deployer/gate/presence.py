@@ -12,6 +12,9 @@ from deployer.gate.tick import Tick
 from deployer.model.sample import HostSample, Sample
 
 STREAK = 3  # ticks in which a required probe fails, without a success between, before it is believed
+BUSY = 0.5  # of the ticks
+MUTE = 5  # ticks with answers that do not tell a hit from a miss, after which they are not late
+BY_CACHE = ("refetch_miss", "fresh_miss")  # what only such answers tell
 WATCHED = ("error_rate", "refetch_miss")
 
 
@@ -29,6 +32,8 @@ class Presence:
     """One host. n, last: events so far and time of the last ones, by metric. usable: ticks with data of it and beside
     it, or in the few before for a slow probe. why: the reason the source gave for its silence. passed: required probes
     that ever succeeded; named: the source tells which ones succeed. untold: answers that do not tell a hit from a miss.
+    lost: seconds that the measuring machine had lost when the last data came. mute: ticks of such answers in a row.
+    looked: when another source last told hits from misses.
     """
 
     n: dict[str, float] = field(default_factory=lambda: dict.fromkeys(WATCHED, 0.0))
@@ -40,6 +45,9 @@ class Presence:
     named: bool = False
     silent: bool = True
     untold: bool = False
+    lost: float = 0.0
+    mute: int = 0
+    looked: float = -math.inf
 
     def probes(self, sample: HostSample, t: float) -> None:
         """Follow the required probes: a success ends a streak, a tick without an answer does not."""
@@ -63,12 +71,15 @@ class Roll:
         self.hosts = {name: Presence() for name in (*config.canary, *config.control)}
         self.ticks, self.began, self.t = 0, 0.0, 0.0
         self.fleet_why: dict[str, str] = {}
+        self.starved, self.busy_why, self._lost = 0, "", 0.0
         self._gap = 1.01 * max(1.0, config.every.get("error_rate", 1.0)) - 0.9  # ticks take a little over a second
 
     def add(self, sample: Sample, tick: Tick) -> None:
         """One tick."""
         self.began = tick.t if not self.ticks else self.began
         self.ticks += 1
+        if sample.starved:
+            self.starved, self.busy_why, self._lost = self.starved + 1, sample.starved, self._lost + tick.dt
         self.t = tick.t
         self._fleet(sample.reasons)
         for name, host in self.hosts.items():
@@ -78,15 +89,18 @@ class Roll:
                 continue
             host.silent = False
             host.untold = host.untold or (given.n > 0 and given.rehit_n is None)
+            host.mute = host.mute + 1 if given.rehit_n is None else 0 if given.rehit_n else host.mute
+            host.looked = tick.t if "hit_ratio" in seen.counts else host.looked
             host.probes(given, tick.t)
             for metric in WATCHED:
                 if count := seen.counts.get(metric):
                     host.n[metric] += count[0]
                     host.last[metric] = tick.t
+                    host.lost = self._lost
         fresh = {name: self._fresh(host) for name, host in self.hosts.items()}
         beside = not self.config.control or any(fresh[name] for name in self.config.control)
         for name in self.config.canary:
-            self.hosts[name].usable.add(tick.t, beside and fresh[name])
+            self.hosts[name].usable.add(tick.t, beside and fresh[name], tick.starved)
 
     def expect(self, before: Roll) -> None:
         """As many ticks with data as `before` the change: sparse traffic stays sparse."""
@@ -108,9 +122,31 @@ class Roll:
     def blind(self) -> list[str]:
         """Canary hosts that gave nothing for too long, else all unchanged hosts where none of them gave anything."""
         limit = self.config.blind
-        ours = [name for name in self.config.canary if self.since(name, "error_rate") >= limit]
-        theirs = [name for name in self.config.control if self.since(name, "error_rate") >= limit]
+        ours = [name for name in self.config.canary if self._unheard(name) >= limit]
+        theirs = [name for name in self.config.control if self._unheard(name) >= limit]
         return ours or (theirs if len(theirs) == len(self.config.control) else [])
+
+    def _unheard(self, name: str) -> float:
+        """Seconds since the last data, without those in which nobody could have heard it."""
+        return self.since(name, "error_rate") - (self._lost - self.hosts[name].lost)
+
+    @property
+    def busy(self) -> str:
+        """Why this machine could not measure well for most of the time; "" where it could."""
+        if self.starved <= BUSY * self.ticks:
+            return ""
+        return f"this machine was too busy to measure in {self.starved} of {self.ticks} s ({self.busy_why})"
+
+    def told_elsewhere(self, name: str) -> bool:
+        """Its answers do not say any more whether they came from the cache, and another source does."""
+        host = self.hosts[name]
+        return host.mute >= MUTE and self.t - host.looked <= MUTE
+
+    def untold(self) -> list[str]:
+        """Canary hosts of which nothing tells hits from misses any more, although that is asked for."""
+        if not self.config.refetch:
+            return []
+        return [n for n in self.config.canary if self.hosts[n].mute >= MUTE and not self.told_elsewhere(n)]
 
     def why(self, names: list[str]) -> str:
         """The first reason the source gave."""
@@ -134,9 +170,9 @@ class Roll:
     def gap(self) -> tuple[str, str]:
         """(metric, sentence) of the first thing whose absence stands against health; ("", "") without any."""
         config = self.config
-        needed = WATCHED if config.refetch else WATCHED[:1]
         for name in config.canary:
             host = self.hosts[name]
+            needed = WATCHED if config.refetch and not self.told_elsewhere(name) else WATCHED[:1]
             if not host.usable.full:
                 return "error_rate", f"error_rate on {name} and beside it {host.usable.gap(self.t, 0.0)}"
             if host.failing:

@@ -9,6 +9,7 @@ from deployer.gate.metrics import Metric
 WHAT = {
     "error_rate": "requests failed",
     "refetch_miss": "immediate re-fetches did not come from the cache",
+    "fresh_miss": "pages never asked for before were not kept in the cache",
     "hit_ratio": "look-ups missed",
 }
 
@@ -55,17 +56,10 @@ def limit(metric: Metric) -> str:
     return "no limit" if metric.ceiling is None else f"limit {written(metric, metric.ceiling)}"
 
 
-def accident(odds: float, share: float, threshold: float) -> str:
-    """An e-value in plain words. share: of the deploy's false alarms."""
-    deploys = odds * share
-    times = f"{deploys:.0f}" if deploys < 1e6 else "more than a million"
-    return f"would happen by accident at most once in {times} deploys (limit {threshold * share:.0f})"
-
-
-def mute(names: Sequence[str]) -> str:
-    """Hosts whose answers do not tell a hit from a miss."""
+def mute(names: Sequence[str], since: str = "do not ") -> str:
+    """Hosts whose answers do not tell a hit from a miss; since: `no longer ` where they did before the change."""
     return (
-        f"refetch_miss cannot be measured: answers of {listed(names)} do not say whether they came from the cache; "
+        f"refetch_miss cannot be measured: answers of {listed(names)} {since}say whether they came from the cache; "
         "let the server add Cache-Status, X-Cache or Age, or drop `cacheable` from the probe"
     )
 

@@ -27,11 +27,14 @@ class Seen:
 
 @dataclass(slots=True)
 class Tick:
-    """t: seconds since activation. dt: seconds it stands for. hosts: only those that gave data."""
+    """t: seconds since activation. dt: seconds it stands for. hosts: only those that gave data. late, starved: see
+    model.sample."""
 
     t: float
     dt: float
     hosts: dict[str, Seen]
+    late: float = 0.0
+    starved: bool = False
 
 
 def share(n: float | None, bad: float | None) -> Count | None:
@@ -60,6 +63,7 @@ def see(sample: HostSample) -> Seen:
     found = {
         "error_rate": share(sample.n, sample.err),
         "refetch_miss": share(sample.rehit_n, sample.rehit_bad),
+        "fresh_miss": share(sample.fresh_n, sample.fresh_bad),
         "hit_ratio": share(sample.look, sample.miss),
         "origin_ratio": rate(sample.orig, sample.n if sample.orig_s is None else sample.orig_s),
     }
@@ -95,4 +99,4 @@ class Clock:
         hosts = {name: see(given) for name, given in sample.hosts.items() if given is not None}
         if sample.fleet:
             hosts[FLEET] = counted(sample.fleet)
-        return Tick(t, dt, hosts)
+        return Tick(t, dt, hosts, _finite(sample.late), bool(sample.starved))

@@ -41,6 +41,7 @@ class Track:
         self.control_past: Past | None = None  # in the ticks before the change
         self.coverage = Coverage()  # of all canary hosts together, with the control beside them
         self.measured = False  # by the control, or by anyone before the change
+        self.drift = config.drift  # by how much it moves by itself; more where it was seen to
         self.forget()
         self.first_q = math.nan
 
@@ -65,8 +66,8 @@ class Track:
     def tick(self, tick: Tick) -> None:
         """Judge first, learn afterwards."""
         metric, q = self.metric, self.quantile.value
-        marks = self.marks()
-        n_k, bad_k = count(metric, tick, self.control, (q, marks[1], marks[2], self.first_q, below(q)))
+        marks = self.marks(tick.late)
+        n_k, bad_k = count(metric, tick, self.control, (q, marks[1], marks[2], self.first_q + tick.late, below(q)))
         self.measured = self.measured or n_k > 0
         for arm in self.arms:
             n_c, bad_c = count(metric, tick, arm.names, marks)
@@ -74,7 +75,7 @@ class Track:
             arm.total.add(n_c, bad_c[0], bad_c[2], tick.dt)
             self._ceiling(arm.ceiling, n_c, bad_c[2], arm.past.phi if arm.past else arm.noise.phi, tick.dt)
             if arm is self.arms[0]:
-                self.coverage.add(tick.t, self.there(n_c, n_k))
+                self.coverage.add(tick.t, self.there(n_c, n_k), tick.starved)
             known = n_c > 0 and not (metric.level and math.isnan(q))
             if self.beside:
                 self._compare(arm, (n_c, bad_c, n_k, bad_k) if known and n_k > 0 else None, tick)
@@ -115,7 +116,7 @@ class Track:
         extra = self._extra(tick, arm, n_c, level)
         table: evalue.Table = ()
         if was:
-            table = evalue.over(self.rate, n_c, self.allowed(1.0, extra).at(self.config.drift * was.high))
+            table = evalue.over(self.rate, n_c, self.allowed(1.0, extra).at(self.drift * was.high))
         arm.odds.update(table, bad_c[0], 0.0, phi, tick.dt)
         if arm.proof and self._cold(tick) < WARM:
             same = self.late.predict(self.rate) if self.metric.level else max(level, 1e-4)
@@ -151,11 +152,13 @@ class Track:
             self.level.bad = self.quantile.above * self.level.n
             self.base.bad = self.quantile.reached * self.base.n
 
-    def marks(self) -> tuple[float, float, float]:
-        """Milliseconds above which a canary's answer is bad, harmful, above the ceiling."""
+    def marks(self, late: float = 0.0) -> tuple[float, float, float]:
+        """Milliseconds above which a canary's answer is bad, harmful, above the ceiling. late: what the measuring
+        machine may have added now; beside a control it added it there, too."""
         metric, q = self.metric, self.quantile.value
         ceiling = math.inf if metric.ceiling is None else metric.ceiling
-        return metric.allowed.at(q), metric.harm.at(q), ceiling
+        alone = 0.0 if self.beside else late
+        return metric.allowed.at(q) + alone, metric.harm.at(q) + alone, ceiling + late
 
     def allowed(self, rho: float, extra: float = 0.0) -> Line:
         """Of bad events; the margin of a latency lies in its marks."""
@@ -166,7 +169,7 @@ class Track:
     def _harm(self) -> Line:
         """Without a control what the level may do by itself is no harm."""
         line = Line(1.0, 0.0) if self.metric.level else self.metric.harm
-        return line if self.beside else Line(max(line.r, self.config.drift), line.a)
+        return line if self.beside else Line(max(line.r, self.drift), line.a)
 
     def _cold(self, tick: Tick) -> float:
         """What an emptied cache may still add to the share of misses."""

@@ -18,9 +18,20 @@ Rate = Annotated[float, BeforeValidator(parse_rate)]
 Margin = Annotated[str, BeforeValidator(parse_margin)]
 
 
+def parse_fresh(value: object) -> object:
+    """`query`, `none`, or URLs."""
+    if isinstance(value, list | tuple) and value and all(isinstance(one, str) for one in value):
+        return tuple(Probe.scheme(one) for one in value)
+    if value not in ("query", "none"):
+        raise ValueError(f"{value!r} is not one of query, none, nor a list of URLs such as [/page/1, /page/2]")
+    return value
+
+
 class Probe(Schema):
     """One request, repeated. url: a path (sent to each host's http_port) or http(s)://; host: the Host header.
-    cacheable: asked twice at once; the second answer must come from the cache. via ssh: sent from the host."""
+    cacheable: asked twice at once; the second answer must come from the cache. via ssh: sent from the host. fresh: of a
+    cacheable one, once a second a URL never asked before is asked twice, too: the same with a query of its own
+    (`query`), or one of a list in turn (cached pages that are seldom asked for); `none`: not at all."""
 
     name: str
     url: str
@@ -32,6 +43,7 @@ class Probe(Schema):
     level: Literal["required", "advisory"] = "required"
     via: Literal["http", "ssh"] = "http"
     cacheable: bool = False
+    fresh: Annotated[str | tuple[str, ...], BeforeValidator(parse_fresh)] = "query"
 
     @field_validator("url")
     @classmethod

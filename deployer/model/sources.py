@@ -16,7 +16,19 @@ Margin = Annotated[str, BeforeValidator(parse_margin)]
 Traffic = Literal["auto", "access_log", "varnish", "haproxy", "counters", "none"]
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 TAKEN = frozenset(
-    ("url", "error_rate", "refetch_miss", "hit_ratio", "origin_ratio", "err", "miss", "rehit", "orig", "traffic")
+    (
+        "url",
+        "error_rate",
+        "refetch_miss",
+        "fresh_miss",
+        "hit_ratio",
+        "origin_ratio",
+        "err",
+        "miss",
+        "rehit",
+        "orig",
+        "traffic",
+    )
 )
 
 

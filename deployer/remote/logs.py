@@ -81,15 +81,16 @@ class LogRead:
 def read_logs(layout: Layout, logs: Sequence[Sequence[AccessLog]]) -> Command:
     """Read logs again and again: for every line on stdin (see `ask_logs`) one answer for each of `logs`, until stdin
     ends. Each: the formats of one path, of which the first that fits a line is taken."""
-    calls, names = [], []
+    calls, names, places = [], [], []
     for number, formats in enumerate(logs):
         path, awk = formats[0].path, program(formats)
         names.append(f"i{number} o{number}")
         if path.startswith("|"):
             calls.append(f"run {shlex.quote(path[1:])} {shlex.quote(awk)}")
         else:
-            calls.append(f'follow {shlex.quote(path)} "$i{number}" "$o{number}" {shlex.quote(awk)}')
-    head = f"exec 2>/dev/null\nroot={shlex.quote(layout.root)} cap={CAP}\n"
+            places.append(f"p{number}={formats[0].place}\n")
+            calls.append(f'follow "$p{number}" "$i{number}" "$o{number}" {shlex.quote(awk)}')
+    head = f"exec 2>/dev/null\nroot={shlex.quote(layout.root)} cap={CAP}\n{''.join(places)}"
     loop = f"while read -r {' '.join(names)}; do\n" + "\n".join(calls) + "\ndone"
     return Command("exec sh -c " + shlex.quote(head + script() + loop), deadline=DEADLINE, most=ANSWER)
 

@@ -35,8 +35,7 @@ def top_urls(log: AccessLog, count: int) -> Command:
             "this server's requests are in no log that could be read for their paths",
             hint="write warm: {urls: FILE} instead of access_log",
         )
-    path = shlex.quote(log.path)
-    source = log.top or f'for one in {path}.1 {path}; do tail -c {CAP} "$one" 2>/dev/null; done'
+    source = log.top or f'p={log.place}; for one in "$p.1" "$p"; do tail -c {CAP} "$one" 2>/dev/null; done'
     awk = f"awk -v agent={AGENT} -v longest={LONGEST} {shlex.quote(COUNT)}"
     script = f"LC_ALL=C; export LC_ALL; {{ {source}; }} | {awk} | sort -k1,1rn -k2 | head -n {count}"
     return Command("exec sh -c " + shlex.quote(script), deadline=DEADLINE, most=(count + 32) * (LONGEST + 24))

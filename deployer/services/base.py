@@ -67,6 +67,7 @@ class AccessLog:
     written, after everything from the first `/` on is cut off.
     note: what a person should know about it, such as requests that are logged elsewhere; may be empty.
     top: where path is a command, another one that prints the request lines of the past; may be empty.
+    folder: a command of POSIX sh that prints the folder of a path that is relative, where only the host knows it.
     """
 
     path: str
@@ -77,6 +78,12 @@ class AccessLog:
     passes: frozenset[str] = frozenset()
     note: str = ""
     top: str = ""
+    folder: str = ""
+
+    @property
+    def place(self) -> str:
+        """The path as a word of POSIX sh."""
+        return f'"$({self.folder})"/{shlex.quote(self.path)}' if self.folder else shlex.quote(self.path)
 
     def __post_init__(self) -> None:
         if not self.path.startswith("/") and not isinstance(self.path, Piped):

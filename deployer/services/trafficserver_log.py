@@ -1,8 +1,13 @@
-"""Where Traffic Server logs requests, from the files of a release: logging.yaml and two records."""
+"""Where Traffic Server logs requests, from the files of a release: logging.yaml and two records.
+
+A folder that is not absolute in them is the host's own: `traffic_layout` names it. With a runroot that one is used
+whatever the record says.
+"""
 
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,8 +36,7 @@ def access_log(files: Mapping[str, bytes], settings: ServiceSettings) -> AccessL
     if records.get("proxy.config.log.logging_enabled", "3") not in ("2", "3") or FILE not in files:
         return None
     formats, logs = read(files[FILE])
-    folder = records.get("proxy.config.log.logfile_dir", "var/log/trafficserver")
-    folder = folder if folder.startswith("/") else f"{settings.prefix}/{folder}"
+    folder = log_folder(records.get("proxy.config.log.logfile_dir", ""), settings)
     error: InputError | None = None
     for log in logs:
         try:
@@ -42,6 +46,16 @@ def access_log(files: Mapping[str, bytes], settings: ServiceSettings) -> AccessL
     if error:
         raise error
     return None
+
+
+def log_folder(record: str, settings: ServiceSettings) -> str:
+    """A command of POSIX sh that prints it."""
+    runroot, layout = settings.var("ts_runroot"), shlex.quote(settings.var("traffic_layout_bin", "traffic_layout"))
+    if record.startswith("/") and not runroot:
+        return f"printf %s {shlex.quote(record)}"
+    asked = f"TS_RUNROOT={shlex.quote(runroot)} " if runroot else ""
+    name, below = ("PREFIX", f"; printf %s {shlex.quote('/' + record)}") if record and not runroot else ("LOGDIR", "")
+    return f"{asked}timeout 5 {layout} info 2>/dev/null | sed -n 's/^{name}: //p' | tr -d '\\n'{below}"
 
 
 Entry = dict[str, tuple[str, int]]  # key -> value, line
@@ -88,8 +102,9 @@ def described(log: Entry, formats: Mapping[str, tuple[str, int]], folder: str) -
     if name not in formats:
         raise InputError(f"{FILE}:{line}: the format {name or '(none)'} is not defined in formats")
     path = log["filename"][0]
-    path = path if path.startswith("/") else f"{folder}/{path}"
-    return AccessLog(path if path.endswith(".log") else f"{path}.log", parsed(*formats[name]), 1.0, HITS, MISSES)
+    path = path if path.endswith(".log") else f"{path}.log"
+    pieces = parsed(*formats[name])
+    return AccessLog(path, pieces, 1.0, HITS, MISSES, folder="" if path.startswith("/") else folder)
 
 
 def parsed(body: str, line: int) -> tuple[str, ...]:

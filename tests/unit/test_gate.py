@@ -85,7 +85,7 @@ def test_no_change_is_healthy_and_never_before_min_bake(model: str, controls: in
     ],
 )  # fmt: skip
 def test_every_effect_is_named_by_its_metric(effect: Effect, metrics: set[str], within: float) -> None:
-    """With the figures of both sides and how rare it would be by accident."""
+    """With the figures of both sides, and no statistics."""
     gate = gate_for(bake=600.0)
     reading = streamed(gate, effect, "iid")
     assert reading.state == "regressed"
@@ -94,7 +94,7 @@ def test_every_effect_is_named_by_its_metric(effect: Effect, metrics: set[str], 
     because = gate.verdict().because
     assert "on c1 vs" in because
     assert "3 unchanged hosts in the same" in because
-    assert "by accident at most once in" in because
+    assert not re.search("odds|accident|at most once", because)
     assert any(row.ruling == "regressed" and row.metric == reading.metric for row in gate.verdict().evidence)
 
 
@@ -102,12 +102,158 @@ def test_the_sentence_names_what_else_is_worse() -> None:
     """The worst first, two more at most, each with both sides; where one metric suffers alone, nothing."""
     incident = gate_for()
     streamed(incident, Effect("incident", refetch=1.0, miss=1.0, orig=20.0), "iid")
-    worse = re.search(r"; worse, too: ((?:\w+ [\d.]+ \S* ?vs [\d.]+[^,;]*(?:, )?){1,2});", incident.verdict().because)
+    worse = re.search(r"; worse, too: ((?:\w+ [\d.]+ \S* ?vs [\d.]+[^,;]*(?:, )?){1,2})$", incident.verdict().because)
     assert worse, incident.verdict().because
     assert incident.verdict().because.partition(":")[0] not in worse.group(1)
     alone = gate_for(bake=600.0)
-    streamed(alone, Effect("errors only", err=0.02), "iid")
+    streamed(alone, Effect("errors only", err=0.008), "iid")  # too few for a quantile to count them, too
     assert "worse, too" not in alone.verdict().because
+
+
+def test_a_cache_that_stores_nothing_new_is_found_behind_a_warm_one() -> None:
+    """One page a second that was never asked for: within seconds, and named; healthy takes five that were kept."""
+
+    def fresh(bad: int, t: int) -> Hosts:
+        return {**fleet(replace(GOOD, fresh_n=1, fresh_bad=bad), replace(GOOD, fresh_n=1, fresh_bad=0))}
+
+    gate = gate_for(bake=10.0)
+    reading = fixed(gate, lambda t: fresh(1, t), fleet(replace(GOOD, fresh_n=1, fresh_bad=0)))
+    assert (reading.state, reading.metric) == ("regressed", "fresh_miss")
+    assert reading.seconds <= 15
+    assert "pages never asked for before were not kept in the cache" in reading.reason
+    healthy = fixed(gate_for(bake=10.0), lambda t: fresh(0, t), fleet(replace(GOOD, fresh_n=1, fresh_bad=0)))
+    assert healthy.state == "healthy"
+    alone = gate_for(controls=0)
+    for t in range(-180, 0):
+        alone.pre(Sample(float(t), {"c1": fresh(0, t)["c1"]}))
+    reading = ruled(alone, lambda t: Sample(float(t), {"c1": fresh(1, t)["c1"]}))
+    assert (reading.state, reading.metric) == ("regressed", "fresh_miss")
+
+
+def test_the_clearest_effect_gives_the_name() -> None:
+    """A cache answers in 0 ms on either side while requests to the origin double: nobody is told of 0 ms vs 0 ms."""
+    good = replace(GOOD, n=40, lat=(0.0,) * 40, look=40, miss=4, orig=4)
+    slow = replace(good, lat=(0.0,) * 15 + (2.0,) * 25, orig=20)
+    gate = gate_for()
+    reading = fixed(gate, lambda t: fleet(slow, good), fleet(good, good))
+    assert (reading.state, reading.metric) == ("regressed", "origin_ratio")
+    assert reading.reason.startswith("origin_ratio: 0.5 on c1 vs 0.1 on 3 unchanged hosts in the same ")
+    assert re.search(r"\(\d+ requests to the origin for \d+ of visitors\)", reading.reason)
+    assert "0 ms vs 0 ms" not in reading.reason
+
+
+def test_only_hosts_on_which_it_was_seen_are_named() -> None:
+    """Two of ten fail; all of them together are worse, and eight of them are well."""
+    names = tuple(f"web{i}" for i in range(10))
+    gate, before = Gate(GateConfig(names, ("k1",))), dict.fromkeys((*names, "k1"), GOOD)
+    ill = dict.fromkeys(("web3", "web7"), replace(GOOD, err=10))
+    reading = fixed(gate, lambda t: {**before, **ill}, before)
+    assert (reading.state, reading.metric) == ("regressed", "error_rate")
+    assert re.match(r"error_rate: 50 % on (web3, web7 together|web3|web7) vs 0 % on k1 ", reading.reason)
+
+
+def test_a_probe_that_failed_once_elsewhere_does_not_name_that_host() -> None:
+    check = HealthCheck(probes=(Probe(name="login", url="/login"), Probe(name="home", url="/", rate=20.0)))
+    well = replace(GOOD, required_ok=frozenset({"home", "login"}))
+    ill = replace(GOOD, err=1, required_err={"login": "status 500"}, required_ok=frozenset({"home"}))
+
+    def hosts(t: int) -> Hosts:
+        return {"c1": ill, "k1": ill if t == 2 else well, "k2": well, "k3": well}
+
+    reading = fixed(gate_for(check), hosts)
+    assert (reading.state, reading.seconds) == ("regressed", 2.0)
+    assert "k1" not in reading.reason
+
+
+def test_how_far_a_level_moves_by_itself_is_learned() -> None:
+    """Where no control is left, what swung fivefold before the change may do so again; what was steady may not."""
+
+    def run(before: Callable[[int], int]) -> Reading:
+        gate = Gate(GateConfig(("c1",)))
+        for t in range(-180, 0):
+            gate.pre(Sample(float(t), {"c1": replace(GOOD, n=100, err=before(t))}))
+        return ruled(gate, lambda t: Sample(float(t), {"c1": replace(GOOD, n=100, err=8)}), 120)
+
+    assert run(lambda t: 1).state == "regressed"
+    assert run(lambda t: 12 if -90 <= t < -60 else 1).state != "regressed"
+
+
+def test_a_header_that_is_gone_is_not_missed_where_the_log_tells_the_same() -> None:
+    """The answers do not say any more whether they came from the cache: look-ups of visitors do, also when it is worse."""
+    good = replace(GOOD, fresh_n=1, fresh_bad=0)
+    bare = replace(GOOD, rehit_n=None, rehit_bad=None, fresh_n=0, fresh_bad=0)
+    reading = fixed(gate_for(bake=60.0), lambda t: fleet(bare, good), fleet(good, good))
+    assert (reading.state, "refetch" in reading.reason) == ("healthy", False)
+    ill = replace(bare, miss=15, orig=15)
+    reading = fixed(gate_for(bake=60.0), lambda t: fleet(ill, good), fleet(good, good))
+    assert (reading.state, reading.metric) == ("regressed", "origin_ratio")
+
+
+def test_what_nobody_can_tell_any_more_is_known_early_and_named() -> None:
+    """Within seconds, not when the bake is over; for a tick or two it is merely late."""
+    blind = replace(GOOD, look=None, miss=None, orig=None)
+    bare = replace(blind, rehit_n=None, rehit_bad=None)
+    reading = fixed(gate_for(bake=60.0), lambda t: fleet(bare, blind), fleet(blind, blind))
+    assert (reading.state, reading.metric) == ("inconclusive", "refetch_miss")
+    assert reading.seconds <= 10
+    assert "answers of c1 no longer say whether they came from the cache" in reading.reason
+    late = fixed(gate_for(bake=60.0), lambda t: fleet(bare if t % 8 == 0 else blind, blind), fleet(blind, blind))
+    assert late.state == "healthy"
+
+
+BUSY = "it was up to 950 ms late with what it had to do"
+NOTHING_KNOWN = HostSample(rehit_n=0, rehit_bad=0, required_ok=frozenset())
+
+
+def test_a_starved_machine_judges_nobody() -> None:
+    """Nothing was answered in time: no regression, no host that is silent, and in the end no verdict but the reason."""
+    gate = gate_for(bake=60.0)
+    for t in range(-20, 0):
+        gate.pre(Sample(float(t), fleet(GOOD)))
+    reading = ruled(gate, lambda t: Sample(float(t), fleet(NOTHING_KNOWN, NOTHING_KNOWN), starved=BUSY))
+    assert reading.state == "inconclusive"
+    assert re.fullmatch(
+        rf"no verdict after 300 s: this machine was too busy to measure in 301 of 301 s \({BUSY}\)", reading.reason
+    )
+    assert "c1" not in reading.reason
+
+
+def test_a_machine_that_is_starved_now_and_then_still_judges() -> None:
+    """In two of five seconds, ten of them in a row: what is left is evidence like any other, for and against."""
+
+    def sample(t: int, canary: HostSample) -> Sample:
+        busy = t % 5 < 2 or 10 <= t < 20
+        hosts = fleet(NOTHING_KNOWN, NOTHING_KNOWN) if busy else fleet(canary)
+        return Sample(float(t), hosts, starved=BUSY if busy else "")
+
+    for canary, state in ((GOOD, "healthy"), (DOWN, "regressed")):
+        gate = gate_for(bake=20.0)
+        for t in range(-20, 0):
+            gate.pre(Sample(float(t), fleet(GOOD)))
+        assert ruled(gate, partial(sample, canary=canary)).state == state
+
+
+def test_a_machine_that_cannot_measure_is_known_before_the_change() -> None:
+    gate = gate_for()
+    for t in range(-20, 0):
+        gate.pre(Sample(float(t), fleet(NOTHING_KNOWN, NOTHING_KNOWN), starved=BUSY if t % 3 else ""))
+    assert gate.suspicion().startswith("this machine was too busy to measure in 14 of 20 s")
+
+
+def test_no_answer_is_slow_by_what_this_machine_added() -> None:
+    """Without a control: 40 ms more are the host's, unless this machine was as late itself."""
+    slow = replace(GOOD, lat=tuple(ms + 40.0 for ms in GOOD.lat))
+
+    def run(late: float) -> Reading:
+        gate = Gate(GateConfig(("c1",)))
+        for t in range(-180, 0):
+            gate.pre(Sample(float(t), {"c1": GOOD}))
+        return ruled(gate, lambda t: Sample(float(t), {"c1": slow}, late=late), 100)
+
+    assert (run(0.0).state, run(0.0).metric[:7]) == ("regressed", "latency")
+    assert run(45.0).state != "regressed"
+    limited = gate_for(HealthCheck(probes=(PROBE,), limit=Limit(latency_p50=0.03)))
+    assert ruled(limited, lambda t: Sample(float(t), fleet(slow, slow), late=45.0), 60).state != "regressed"
 
 
 def test_the_incident_is_found_late_and_cold_and_without_control() -> None:
@@ -121,7 +267,7 @@ def test_the_incident_is_found_late_and_cold_and_without_control() -> None:
 
 def test_a_cold_cache_with_an_allowance_is_no_regression() -> None:
     """Without the allowance it is one: the release is not known to empty the cache."""
-    for seed in range(10):
+    for seed in range(4):
         assert streamed(gate_for(warm=1.0), COLD, seed=seed).state == "healthy"
         assert streamed(gate_for(warm=1.0, bake=20.0), COLD, seed=seed).state == "healthy"
     assert streamed(gate_for(warm=0.0), COLD).state == "regressed"
@@ -275,8 +421,9 @@ def test_holes_and_few_samples_are_not_healthy(bake: float) -> None:
     assert fixed(gate_for(bake=bake), lambda t: fleet(GOOD if t % 2 else None), fleet(GOOD)).state == "inconclusive"
     one = HostSample(n=1, lat=(1.0,))
     assert fixed(gate_for(bake=bake), lambda t: fleet(one if t == 0 else HostSample())).state == "inconclusive"
-    mute = replace(GOOD, rehit_n=None, rehit_bad=None)
-    reading = fixed(gate_for(bake=bake), lambda t: fleet(mute), fleet(GOOD))
+    told = replace(GOOD, look=None, miss=None)
+    mute = replace(told, rehit_n=None, rehit_bad=None)
+    reading = fixed(gate_for(bake=bake), lambda t: fleet(mute, told), fleet(told, told))
     assert (reading.state, reading.metric) == ("inconclusive", "refetch_miss")
 
 
@@ -397,7 +544,7 @@ def test_no_canary_is_no_health() -> None:
 def test_the_evidence_has_honest_intervals() -> None:
     """Of the value shown, which lies in them; every metric that gave data on every arm."""
     gate = Gate(GateConfig(("c1", "c2"), ("k1",)))
-    hosts = dict.fromkeys(("c1", "c2", "k1"), GOOD)
+    hosts = dict.fromkeys(("c1", "c2", "k1"), replace(GOOD, fresh_n=1, fresh_bad=0))
     assert fixed(gate, lambda t: dict(hosts), dict(hosts)).state == "healthy"
     rows = gate.verdict().evidence
     assert {(row.metric, row.host) for row in rows} == {

@@ -32,11 +32,26 @@ def judged(compare: dict[str, Comparison], limit: Limit | None = None) -> dict[s
 def test_the_defaults_are_the_table() -> None:
     """What is not written is judged all the same."""
     assert {name: metric.allowed for name, metric in judged({}).items()} == {
-        "error_rate": Line(1.5, 0.002), "refetch_miss": Line(1.5, 0.02), "hit_ratio": Line(1.2, 0.005),
+        "error_rate": Line(1.5, 0.002), "refetch_miss": Line(1.5, 0.02), "fresh_miss": Line(1.5, 0.1), "hit_ratio": Line(1.2, 0.005),
         "origin_ratio": Line(1.25, 0.0), "latency_p50": Line(1.1, 1.0), "latency_p75": Line(1.1, 1.0),
         "latency_p95": Line(1.1, 1.0), "latency_p99": Line(1.1, 1.0),
     }  # fmt: skip
     assert sum(metric.weight for metric in TABLE.values()) == pytest.approx(1.0)
+
+
+def test_new_pages_are_required_as_long_as_there_are_any() -> None:
+    """A query makes as many as one likes; a list of them may be used up before the bake ends."""
+
+    def required(**values: object) -> bool:
+        probe = Probe.model_validate({"name": "p", "url": "/", "cacheable": "true", **values})
+        config = make_gate_config(HealthCheck(probes=(probe,)), ("a",), ("b",), 120.0)
+        return next(metric.required for metric in config.metrics if metric.name == "fresh_miss")
+
+    assert required()
+    assert not required(fresh=["/a", "/b"])
+    for bad in ("qurey", [], ["no-path"], 3):
+        with pytest.raises(ValidationError, match=r"is not one of query, none|neither a path nor"):
+            Probe.model_validate({"name": "p", "url": "/", "fresh": bad})
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,8 @@ floats = st.floats() | st.integers(-3, 10**9).map(float)
 wild = st.builds(
     HostSample,
     n=numbers, err=numbers, lat=st.lists(st.floats(), max_size=6).map(tuple),
-    rehit_n=st.none() | numbers, rehit_bad=st.none() | numbers, look=st.none() | numbers, miss=st.none() | numbers,
+    rehit_n=st.none() | numbers, rehit_bad=st.none() | numbers,
+    fresh_n=st.none() | numbers, fresh_bad=st.none() | numbers, look=st.none() | numbers, miss=st.none() | numbers,
     orig=st.none() | numbers, orig_s=st.none() | floats,
     required_err=st.dictionaries(st.text(max_size=3), st.text(max_size=5), max_size=2),
     required_ok=st.none() | st.frozensets(st.text(max_size=3), max_size=2),
@@ -34,6 +35,8 @@ whole = st.builds(
     st.dictionaries(st.sampled_from(["web1", "web2", "web3", "x", ""]), st.none() | wild, max_size=4),
     st.dictionaries(st.sampled_from(["db", "other"]), st.tuples(floats, floats), max_size=2),
     st.dictionaries(st.sampled_from(["web1", "db", "x"]), st.text(max_size=5), max_size=2),
+    floats,
+    st.sampled_from(["", "", "it was late"]),
 )
 
 

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import shutil
 import signal
 import subprocess
 import threading
+import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
-from deployer.adapters.http import BODY_CAP, Unsendable, resolve, target
+from deployer.adapters import lateness
+from deployer.adapters.http import BODY_CAP, Target, Unsendable, resolve, target
 from deployer.adapters.probe_ssh import SshProber, line, read
 from deployer.adapters.probes import HttpProbes
 from deployer.model.errors import Unreachable
 from deployer.model.fleet import Host
 from deployer.model.health import HealthCheck, Probe
+from deployer.model.sample import Sample
 
 Respond = Callable[[BaseHTTPRequestHandler, int], None]
 
@@ -80,6 +84,13 @@ def server() -> Iterator[Server]:
     httpd.shutdown()
     thread.join()
     httpd.server_close()
+
+
+@pytest.fixture(autouse=True)
+def never_too_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine that runs the tests may be; what is counted is in question here."""
+    for name in ("SHARE", "LONGEST"):
+        monkeypatch.setattr(lateness, name, 1e9)
 
 
 def check(*probes: Probe) -> HealthCheck:
@@ -212,7 +223,9 @@ def test_immediate_refetches(server: Server, second: str, expected: tuple[int | 
         answer(handler, **headers)
 
     server.respond = cached
-    with HttpProbes(check(Probe(name="home", url="/", rate=10.0, cacheable=True)), said.append, tick=0.2) as probes:
+    with HttpProbes(
+        check(Probe(name="home", url="/", rate=10.0, cacheable=True, fresh="none")), said.append, tick=0.2
+    ) as probes:
         sample = probes.sample([server.host()], 0.0).hosts["web1"]
         probes.sample([server.host()], 1.0)
     assert sample is not None
@@ -225,10 +238,10 @@ def test_immediate_refetches(server: Server, second: str, expected: tuple[int | 
 def test_a_refetch_that_fails_is_a_failure_and_no_refetch(server: Server) -> None:
     """Not both: it must not be counted as a miss as well."""
     server.respond = lambda handler, number: answer(handler, 200 if number % 2 else 500, X_Cache="MISS")
-    with HttpProbes(check(Probe(name="home", url="/", rate=10.0, cacheable=True)), tick=0.2) as probes:
+    with HttpProbes(check(Probe(name="home", url="/", rate=5.0, cacheable=True, fresh="none")), tick=0.2) as probes:
         sample = probes.sample([server.host()], 0.0).hosts["web1"]
     assert sample is not None
-    assert (sample.n, sample.err, sample.rehit_n, sample.rehit_bad) == (2, 2, 0, 0)
+    assert (sample.n, sample.err, sample.rehit_n, sample.rehit_bad) == (1, 1, 0, 0)
 
 
 def test_a_host_that_cannot_be_asked_has_no_data(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -261,6 +274,134 @@ def test_our_own_failure_is_nobodys_failure(server: Server, monkeypatch: pytest.
         probes.close()
         assert probes.sample([server.host()], 1.0).hosts == {"web1": None}
     assert any("out of luck" in text for text in said)
+
+
+def test_a_machine_that_is_too_busy_blames_nobody(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop stands still for longer than a probe may take: no time-out, no latency, and it is said; what was answered
+    in time was answered, also with an error. The next tick counts again."""
+    real, stalls = target, iter([0.0, 0.0, 0.7])
+
+    def stalled(host: Host, probe: Probe, address: str) -> Target:
+        time.sleep(next(stalls, 0.0))
+        return real(host, probe, address)
+
+    def slow(handler: BaseHTTPRequestHandler, number: int) -> None:
+        if handler.path == "/slow":
+            time.sleep(0.4)
+        answer(handler, 500 if handler.path == "/ill" else 200)
+
+    server.respond = slow
+    names = {"home": "/", "slow": "/slow", "ill": "/ill"}
+    asked = [Probe(name=name, url=url, rate=5.0, timeout=0.5) for name, url in names.items()]
+    with HttpProbes(check(*asked), tick=0.2) as probes:
+        probes.sample([server.host()], -1.0)  # what is imported and resolved once is not measured
+        monkeypatch.undo()
+        monkeypatch.setattr("deployer.adapters.http.target", stalled)
+        monkeypatch.setattr(probes, "_due", lambda *_: [0.0])
+        busy = probes.sample([server.host()], 0.0)
+        monkeypatch.undo()
+        free = next(s for t in range(1, 60) if not (s := probes.sample([server.host()], float(t))).starved)
+    assert re.fullmatch(r"it was up to \d{3,} ms late with what it had to do", busy.starved)
+    ill, well = busy.hosts["web1"], free.hosts["web1"]
+    assert ill is not None
+    assert (ill.lat, set(ill.required_err) - {"ill"}) == ((), set())
+    assert ill.n - ill.err == len(ill.required_ok or ())
+    assert busy.late >= 250.0
+    assert well is not None
+    assert len(well.lat) == well.n > 0
+
+
+def test_every_host_is_asked_first_in_its_turn(server: Server) -> None:
+    """Who is asked first is measured longest on a busy machine: it must not always be the canary."""
+    names = ["web1", "web2", "web3"]
+    hosts = [replace(server.host(name), vars={"http_port": server.port, "n": name}) for name in names]
+    with HttpProbes(check(Probe(name="home", url="/", host="", rate=1.0)), tick=1.0) as probes:
+        order: list[str] = []
+        asked = probes._ask
+
+        async def note(line: Any, host: Host, probe: Probe, delay: float) -> Any:
+            order.append(host.name)
+            return await asked(line, host, probe, 0.0)
+
+        probes._ask = note  # type: ignore[method-assign]
+        for t in range(3):
+            probes.sample(hosts, float(t))
+    assert sorted(order[::3]) == names
+
+
+def shop_cache(stores: Callable[[str], bool], keyed: bool = True) -> Respond:
+    """A warm cache that keeps a URL if `stores` says so, and tells; keyed: its key knows the query."""
+    kept = {"/p"}
+
+    def respond(handler: BaseHTTPRequestHandler, number: int) -> None:
+        key = handler.path if keyed else handler.path.partition("?")[0]
+        answer(handler, X_Cache="HIT" if key in kept else "MISS")
+        if stores(key):
+            kept.add(key)
+
+    return respond
+
+
+def fresh_counts(samples: Sequence[Sample]) -> tuple[int, int] | None:
+    known = [h for s in samples for h in s.hosts.values() if h is not None and h.fresh_n is not None]
+    return (sum(h.fresh_n or 0 for h in known), sum(h.fresh_bad or 0 for h in known)) if known else None
+
+
+def test_a_warm_page_hides_a_cache_that_stores_nothing(server: Server) -> None:
+    """The page that is asked for all the time still comes from the cache; URLs never asked before tell."""
+    server.respond = shop_cache(lambda key: True)
+    probe = Probe(name="product", url="/p?x=1", rate=2.0, cacheable=True)
+    with HttpProbes(check(probe), tick=0.5) as probes:
+        before = [probes.sample([server.host()], float(t)) for t in range(-4, 0)]
+        assert fresh_counts(before) == (2, 0)
+        assert list(probes.settle(before, ["web1"])) == before
+        warm = shop_cache(lambda key: False)
+        server.respond = lambda handler, number: (
+            answer(handler, X_Cache="HIT") if handler.path == "/p?x=1" else warm(handler, number)
+        )
+        after = [probes.sample([server.host()], float(t)) for t in range(4)]
+    assert fresh_counts(after) == (2, 2)
+    assert sum(h.rehit_bad or 0 for s in after if (h := s.hosts["web1"])) == 0
+    assert sum(h.err for s in after if (h := s.hosts["web1"])) == 0
+    paths = Counter(path for path, _ in server.seen)
+    new = [path for path in paths if path != "/p?x=1"]
+    assert len(new) == 4
+    assert all(re.fullmatch(r"/p\?x=1&deployer-probe=[0-9a-f]{8}-\d+", path) and paths[path] == 2 for path in new)
+
+
+@pytest.mark.parametrize(
+    ("respond", "why"),
+    [
+        (shop_cache(lambda key: True, keyed=False), "web1 had one already (its cache key knows no query"),
+        (shop_cache(lambda key: "?" not in key), "web1 did not keep one"),
+        (fine, "web1 does not say whether an answer came from its cache"),
+        (lambda h, n: answer(h, 404 if "?" in h.path else 200, X_Cache="HIT"), "web1 answered one with: status 404"),
+    ],
+)
+def test_new_pages_that_were_not_kept_before_judge_nobody(server: Server, respond: Respond, why: str) -> None:
+    """Said once, before anything changes, with what helps; then they are not asked for any more."""
+    said: list[str] = []
+    server.respond = respond
+    with HttpProbes(check(Probe(name="p", url="/p", rate=2.0, cacheable=True)), said.append, tick=0.5) as probes:
+        before = [probes.sample([server.host()], float(t)) for t in range(-4, 0)]
+        settled = probes.settle(before, ["web1"])
+        server.seen.clear()
+        after = [probes.sample([server.host()], float(t)) for t in range(3)]
+    assert fresh_counts(settled) is None
+    assert fresh_counts(after) is None
+    assert {path for path, _ in server.seen} == {"/p"}
+    assert [text for text in said if why in text and "`fresh: [...]`" in text] == [said[-1]]
+
+
+def test_listed_pages_are_asked_for_in_turn(server: Server) -> None:
+    """For a cache whose key knows no query; a page of them that was there already tells nothing."""
+    server.respond = shop_cache(lambda key: True, keyed=False)
+    pages = ("/a", "/b", "/c")
+    probe = Probe(name="p", url="/p", rate=2.0, cacheable=True, fresh=pages)
+    with HttpProbes(check(probe), tick=0.5) as probes:
+        samples = [probes.sample([server.host()], float(t)) for t in range(12)]
+    assert fresh_counts(samples) == (3, 0)
+    assert [Counter(path for path, _ in server.seen)[page] for page in pages] == [3, 3, 3]
 
 
 def test_no_probes_name_no_host(server: Server) -> None:

@@ -38,8 +38,33 @@ def test_the_examples_log_what_is_needed() -> None:
     assert httpd is not None
     assert ats is not None
     assert httpd.path == "/srv/web1/var/log/apache2/access.log"
-    assert ats.path == "/srv/web1/var/log/trafficserver/squid.log"
+    assert ats.path == "squid.log"
+    assert shell(f"{LAYOUT_SAYS}\nprintf %s {ats.place}").stdout == "/run/root/logs/squid.log"
     assert (httpd.ms, ats.ms) == (0.001, 1.0)
+
+
+# What `traffic_layout info` says; with a runroot of its own it says another thing.
+LAYOUT_SAYS = """timeout() { shift; "$@"; }
+traffic_layout() { root=${TS_RUNROOT:-/run/root}; printf 'PREFIX: %s\\nLOGDIR: %s/logs\\n' "$root" "$root"; }"""
+
+
+@pytest.mark.parametrize(
+    ("record", "runroot", "place"),
+    [
+        ("", "", "/run/root/logs/squid.log"),
+        ("own/logs", "", "/run/root/own/logs/squid.log"),
+        ("/own/it's here", "", "/own/it's here/squid.log"),
+        ("/own/logs", "/rr.yaml", "/rr.yaml/logs/squid.log"),
+    ],
+)
+def test_trafficserver_logs_where_the_server_says(record: str, runroot: str, place: str) -> None:
+    """Its own record, else the places it was built with or that its runroot names; never a guess."""
+    line = f"CONFIG proxy.config.log.logfile_dir STRING {record}\n".encode() if record else b""
+    files = example("trafficserver")
+    files["records.config"] = files["records.config"] + b"\n" + line
+    log = SERVICES["trafficserver"].access_log(files, ServiceSettings("/etc/ts", "/x", "", {"ts_runroot": runroot}))
+    assert log is not None
+    assert shell(f"{LAYOUT_SAYS}\nprintf %s {log.place}").stdout == place
 
 
 def test_apache_log_of_the_real_daemon() -> None:

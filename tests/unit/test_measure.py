@@ -23,7 +23,7 @@ from deployer.adapters.poll import Poll
 from deployer.adapters.probes import HttpProbes
 from deployer.adapters.prometheus import QueryReader, value
 from deployer.adapters.sources import CounterReader, LogReader, Traffic
-from deployer.model.errors import HostError, InputError, Unreachable
+from deployer.model.errors import DeployError, HostError, InputError, Unreachable
 from deployer.model.fleet import Host
 from deployer.model.sample import HostSample, Sample
 from deployer.model.sources import Sources
@@ -64,10 +64,15 @@ class FakeProbes:
     """Gives the same for every host, at once; None: no host."""
 
     def __init__(self, given: HostSample | None = PROBED) -> None:
-        self.given = given
+        self.given, self.starved = given, ""
+        self.own: dict[str, Counts] = {}
 
     def sample(self, hosts: Sequence[Host], t: float) -> Sample:
-        return Sample(t, {host.name: self.given for host in hosts} if self.given else {})
+        found = {host.name: self.given for host in hosts} if self.given else {}
+        return Sample(t, found, late=7.0, starved=self.starved)
+
+    def settle(self, before: Sequence[Sample], deciding: Sequence[str]) -> Sequence[Sample]:
+        return before
 
     def close(self) -> None: ...
 
@@ -77,14 +82,15 @@ def measuring(
     readers: dict[str, Scripted],
     sources: Sources | None = None,
     probes: FakeProbes | None = None,
-    ours: dict[str, float] | None = None,
+    ours: Sequence[str] = (),
+    asked: str = "",
 ) -> Iterator[Measure]:
     """Ticks of a few milliseconds."""
 
     def figures(executor: ThreadPoolExecutor) -> Figures:
         return Figures(executor, sources or Sources(), [WEB1, WEB2], Wire([]))
 
-    with Measure(cast(HttpProbes, probes or FakeProbes()), readers, figures, 1.0, ours) as found:
+    with Measure(cast(HttpProbes, probes or FakeProbes()), readers, figures, 1.0, ours, asked) as found:
         yield found
 
 
@@ -141,11 +147,22 @@ def test_counters_that_do_not_know_failures_stand_beside_the_probes() -> None:
 
 
 def test_our_own_probes_are_no_visitors() -> None:
-    """Where a source counts them, as many as are sent are taken off before it is asked whether that is traffic."""
+    """Where a source counts them, what they added is taken off before anything is judged, also when they are counted
+    a tick late; their misses are no visitors' misses."""
+    probes = FakeProbes()
+    probes.own = {"web1": Counts(n=20, look=18, miss=1, orig=1), "web2": Counts(n=7)}
     both = {"web1": Scripted([SEEN]), "web2": Scripted([SEEN])}
-    with measuring(both, ours={"web1": 1e6}) as measure:
+    with measuring(both, ours=["web1"], probes=probes) as measure:
         baseline(measure)
         assert measure.judged_by == "judged by the probes: 0.0 requests/s on web1: fewer than min_traffic 1/s"
+    probes.own = {"web1": Counts(n=5, look=5, miss=1, orig=1)}
+    late = Scripted([SEEN])
+    with measuring({"web1": late, "web2": Scripted([SEEN])}, ours=["web1"], probes=probes) as measure:
+        baseline(measure, 2)
+        late.answers = [SEEN, SEEN, Traffic(Counts(2, look=2, lat=()), ALL), SEEN]  # the first one finds the place
+        ticks = [measure.sample([WEB1, WEB2], float(t)).hosts["web1"] for t in range(3)]
+        found = [(one.n, one.look, one.miss, one.orig) for one in ticks if one]
+    assert found == [(15, 13, 1, 2), (0, 0, 0, 0), (12, 10, 0, 1)]
 
 
 def test_a_required_probe_that_could_not_be_sent_did_not_succeed() -> None:
@@ -166,6 +183,29 @@ def test_no_source_and_no_answer_are_said() -> None:
         assert measure.judged_by == "judged by the probes: 0.0 requests/s on web2: access log /x: unreadable"
 
 
+def test_a_source_that_was_asked_for_and_is_not_there_is_refused() -> None:
+    """By name, before anything changes; also one that broke during the baseline. Little traffic is another thing."""
+    broken = Scripted([HostError("access log /x: missing")])
+    with measuring({"web1": Scripted([SEEN]), "web2": broken}, asked="access_log") as measure:
+        with pytest.raises(DeployError, match="cannot read `traffic: access_log` on web2: access log /x: missing") as e:
+            baseline(measure)
+        assert "traffic: auto" in e.value.hint
+    breaks = Scripted([SEEN])
+    with measuring({"web1": Scripted([SEEN]), "web2": breaks}, asked="counters") as measure:
+        before = [measure.sample([WEB1, WEB2], float(t)) for t in range(-9, -5)]
+        breaks.answers = [HostError("gone")]
+        before += [measure.sample([WEB1, WEB2], float(t)) for t in range(-5, 0)]
+        with pytest.raises(DeployError, match="cannot read `traffic: counters` on web2: gone"):
+            measure.settle(before, ["web1", "web2"])
+    for quiet in (Traffic(Counts(0, lat=()), ALL), Traffic(Counts(1, lat=()), ALL)):
+        with measuring({"web1": Scripted([SEEN]), "web2": Scripted([quiet])}, asked="access_log") as measure:
+            baseline(measure, 7)
+            assert measure.judged_by.startswith("judged by ")
+    with measuring({"web1": Scripted([SEEN]), "web2": broken}, asked="access_log") as measure:
+        before = [measure.sample([WEB1, WEB2], float(t)) for t in range(-3, 0)]
+        assert measure.settle(before, ["web1"])  # web2 is not part of the push
+
+
 def test_a_source_that_breaks_is_no_data_with_its_name() -> None:
     """Never a pass, never the probes instead."""
     reader = Scripted([SEEN])
@@ -181,6 +221,22 @@ def test_a_source_that_breaks_is_no_data_with_its_name() -> None:
         reader.answers = [SEEN]
         measure.sample([WEB1, WEB2], 2.0)
         assert measure.sample([WEB1, WEB2], 3.0).hosts["web2"] is not None
+
+
+def test_a_machine_too_busy_to_listen_does_not_call_a_host_silent() -> None:
+    """What hosts counted themselves stays valid; what did not arrive is nobody's fault; a log's latency is not late."""
+    probes, reader = FakeProbes(), Scripted([SEEN])
+    with measuring({"web1": Scripted([SEEN]), "web2": reader}, probes=probes) as measure:
+        baseline(measure)
+        probes.given, probes.starved = HostSample(rehit_n=0, rehit_bad=0), "busy"
+        reader.answers = [HostError("no answer for 9 s")]
+        measure.sample([WEB1, WEB2], 0.0)
+        sample = measure.sample([WEB1, WEB2], 1.0)
+    one, two = sample.hosts["web1"], sample.hosts["web2"]
+    assert one is not None
+    assert two is not None
+    assert (one.n, two.n, dict(sample.reasons)) == (20, 0, {})
+    assert (sample.late, sample.starved) == (0.0, "busy")
 
 
 def test_a_host_that_falls_silent_is_named() -> None:

@@ -37,6 +37,8 @@ SAMPLES = st.builds(
     hosts=st.dictionaries(st.text(max_size=5), st.none() | HOSTS, max_size=3),
     fleet=st.dictionaries(st.text(max_size=5), st.tuples(MS, MS), max_size=2),
     reasons=st.dictionaries(st.text(max_size=5), st.text(max_size=9), max_size=2),
+    late=MS,
+    starved=st.text(max_size=9),
 )
 
 
