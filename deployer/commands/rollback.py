@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import click
 
 from deployer.commands.options import Options, shared
+from deployer.model.state import number_of
 
 if TYPE_CHECKING:
     from deployer.commands.context import Context
     from deployer.engine.ports import Ports
+    from deployer.engine.target import Aim
     from deployer.model.ledger import Entry
     from deployer.model.plan import Plan
     from deployer.model.release import Package
@@ -31,6 +34,7 @@ def rollback(options: Options, to: str | None) -> int:
     """
     from deployer.commands.context import build
     from deployer.commands.report import report
+    from deployer.engine.rollback import Consent
     from deployer.engine.rollback import rollback as run
     from deployer.model.errors import UsageError
     from deployer.model.release import RELEASE_ID
@@ -40,22 +44,52 @@ def rollback(options: Options, to: str | None) -> int:
         raise UsageError(f"{to!r} is not a release", hint="deploy history lists them, such as 3f9c1e2aa0-9b1d22c4")
     context = build(options)
     with context.ports(plain=True) as ports:
-        outcome, entry = run(
-            context.request(), ports, to, lambda plan: ask(options, plan), lambda wanted: packages(context, wanted)
-        )
-        if outcome.result != "unchanged":
+        consent = Consent(lambda plan: ask(options, plan), lambda aim: one_further(context, ports, aim))
+        outcome, entries = run(context.request(), ports, to, consent, lambda wanted: packages(context, wanted))
+        for entry in entries:
             record(context, ports, entry)
+        if outcome.result != "unchanged":
             probe(context, ports)
     return report(options, context.runs, outcome)
 
 
 def ask(options: Options, plan: Plan) -> bool:
     """One question, unless --yes."""
+    from deployer.model.release import shown
+
     if options.yes:
         return True
-    change = f"from {plan.previous or 'different releases'} to {plan.release or 'what the ledger says'}"
+    goal = shown(plan.release) if plan.release else "what the ledger says"
+    change = f"from {plan.previous} to {goal}" if plan.previous else f"to {goal}"
     question = f"Roll back {plan.playbook} on {len(plan.hosts)} hosts in {plan.environment.upper()} {change}?"
     return click.confirm(question, default=False, err=True)
+
+
+def one_further(context: Context, ports: Ports, aim: Aim) -> bool:
+    """Every host is back already, so git may be asked who did it; one step more is a person's word, never --yes."""
+    from deployer.model.errors import DeployError
+    from deployer.model.events import Notice
+    from deployer.model.ledger import stood
+    from deployer.model.release import shown
+
+    try:
+        chain = context.ledger.read()
+    except DeployError:
+        chain = ()
+    name = context.playbook.name
+    by = next((e for e in reversed(chain) if e.playbook == name and number_of(e.deploy) == aim.number), None)
+    who = f"deploy {by.deploy} by {by.who}, {when(by.at)}" if by else f"deploy {aim.number}" if aim.number else "that"
+    ports.emit(Notice("info", f"every host is on {shown(aim.release)}, where {who} left it"))
+    if not aim.further or context.options.yes or not context.options.interactive:
+        return False
+    good = stood(chain, name, aim.further)
+    span = f" (good {when(good[0])} to {when(good[1])})" if good else ""
+    return click.confirm(f"Go one further, to {shown(aim.further)}{span}?", default=False, err=True)
+
+
+def when(epoch: float) -> str:
+    """`Nov 29 04:12 UTC`."""
+    return time.strftime("%b %d %H:%M UTC", time.gmtime(epoch))
 
 
 def packages(context: Context, wanted: Mapping[str, str]) -> Mapping[str, Package]:

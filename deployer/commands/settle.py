@@ -21,8 +21,8 @@ def run(options: Options, word: str) -> int:
         click.confirm(question, abort=True, err=True)
     with context.ports(plain=True) as ports:
         verb = abort if word == "abort" else confirm
-        outcome, entry = verb(context.request(), ports)
-        if entry is not None:
+        outcome, entries = verb(context.request(), ports)
+        for entry in entries:
             close(context.ledger, entry, ports)
     code = report(options, context.runs, outcome)
     return 0 if word == "abort" and outcome.result == "reverted" else code

@@ -11,6 +11,7 @@ import click
 from deployer.commands.options import Options, shared
 from deployer.console.say import say
 from deployer.model.errors import EXIT_HUMAN, DeployError, HostError
+from deployer.model.release import one_name, shown
 
 if TYPE_CHECKING:
     from deployer.commands.context import Context
@@ -49,7 +50,8 @@ def status(options: Options, repair: bool) -> int:
         words = {"environment": context.environment, "playbook": context.playbook.name, "verified": good, "lock": lock}
         say(json.dumps({**words, "lagging": behind, "hosts": hosts}))
     else:
-        say(f"{context.environment}  {context.playbook.name}  {', '.join(sorted(releases)) or 'no release'}")
+        names = ", ".join(shown(release) for release in sorted(releases)) or "no release"
+        say(f"{context.environment}  {context.playbook.name}  {names}")
         for name, state in states.items():
             say(f"  {name:<24} {line(state)}" + (f"  should run {behind[name]}" if name in behind else ""))
         say(lock)
@@ -79,13 +81,6 @@ def mend(options: Options) -> int:
     return report(options, context.runs, outcome)
 
 
-def one_name(release: str) -> str:
-    """What was adopted differs from host to host and counts as one release."""
-    from deployer.engine.target import ADOPTED
-
-    return ADOPTED if release.startswith(ADOPTED) else release
-
-
 def verified(state: HostState) -> bool:
     """Adopted, idle, undrifted, and the process has what the links say."""
     return state.adopted and state.verified_on(state.current) and not state.drift
@@ -105,7 +100,7 @@ def line(state: HostState | HostError) -> str:
         words.append(f"the process runs {state.loaded or 'something unproven'}")
     else:
         words.append("verified")
-    if state.outcome == "reverted" and not state.in_flight:
+    if state.outcome == "reverted" and not state.in_flight and state.target != state.good:
         words.append(f"reverted deploy {state.deploy}")
     if state.drift:
         words.append(f"drift: {', '.join(state.drift[:8])}")

@@ -9,9 +9,9 @@ from deployer.engine.order import numbered
 from deployer.engine.ports import Ledger, Ports
 from deployer.engine.record import close
 from deployer.engine.request import Request
-from deployer.engine.survey import survey
+from deployer.engine.survey import read_back, survey
 from deployer.engine.undo import unverified
-from deployer.model.errors import HostError
+from deployer.model.errors import DeployError, HostError
 from deployer.model.events import HostChanged, Phase
 from deployer.model.fleet import Host
 from deployer.model.ledger import Entry, above_chain, known_number
@@ -24,7 +24,8 @@ def adopt(request: Request, ports: Ports, ledger: Ledger) -> Outcome:
     """Take every host of the request that is not adopted yet, or was edited by hand since. Hosts may differ: each
     keeps a release of its own.
 
-    result: unchanged when all were adopted, deployed when all are now, stranded when some are not."""
+    result: unchanged when all were adopted, deployed when all are now, stranded when some are not. Raises DeployError
+    when no host took it and all are as they were."""
     chain = free_lock(request, ports, ledger)
     hosts = [host for host in request.hosts if host.name in request.limit]
     before = survey(ports, hosts)
@@ -37,6 +38,9 @@ def adopt(request: Request, ports: Ports, ledger: Ledger) -> Outcome:
         **before,
         **each(ports, todo, lambda h: take(ports, h, order)),
     }
+    if failures(results) and not behind(chain, states) and untouched(ports, todo, states, results):
+        lines = "; ".join(f"{name}: {error}" for name, error in sorted(failures(results).items()))
+        raise DeployError(f"cannot adopt: {lines}", hint="mend what the message names and run deploy adopt again")
     ends = {name: adopted_end(result) for name, result in results.items()}
     if not todo and not failures(before) and not behind(chain, states):
         return Outcome("unchanged", "", request.environment, request.playbook.name, hosts=ends)
@@ -53,6 +57,21 @@ def adopt(request: Request, ports: Ports, ledger: Ledger) -> Outcome:
     )
     close(ledger, adoption(request, outcome, ports.clock.now()), ports)
     return outcome
+
+
+def untouched(
+    ports: Ports, todo: list[Host], before: dict[str, HostState], results: dict[str, HostState | HostError]
+) -> bool:
+    """No host took it, and each that was asked to is read back as it was."""
+    if any(not isinstance(results[host.name], HostError) for host in todo):
+        return False
+    now = successes(read_back(ports, todo)) if todo else {}
+    return all(host.name in now and facts(now[host.name]) == facts(before[host.name]) for host in todo)
+
+
+def facts(state: HostState) -> tuple[object, ...]:
+    """What an adoption changes."""
+    return state.adopted, state.dest, state.current, state.good, state.history
 
 
 def behind(chain: tuple[Entry, ...], states: dict[str, HostState]) -> bool:

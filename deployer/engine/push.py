@@ -18,7 +18,7 @@ from deployer.engine.survey import survey
 from deployer.model.errors import DeployError, HostError, LedgerMoved, LedgerUnavailable
 from deployer.model.events import Notice, Numbered, Planned
 from deployer.model.ledger import Entry, above_chain, forgotten, known_number, quarantined, unrecorded
-from deployer.model.outcome import Outcome
+from deployer.model.outcome import Outcome, advice
 from deployer.model.plan import Plan
 from deployer.model.quorum import needed, of_the_fleet
 from deployer.model.release import Release
@@ -217,14 +217,17 @@ def outcome(plan: Plan, deploy: str, ending: Ending) -> Outcome:
         verdict=ending.verdict,
         seconds=ending.seconds,
         error="" if ending.result in ("deployed", "unchanged") else ending.because,
-        hint=hint(ending),
+        hint=hint(plan, ending),
     )
 
 
-def hint(ending: Ending) -> str:
+def hint(plan: Plan, ending: Ending) -> str:
     """One thing to do now."""
+    if ending.result == "stranded" and plan.command == "rollback":
+        return advice(ending.hosts, "run deploy rollback again: it finishes this one")
     if ending.result == "stranded":
-        return "hosts that did not answer settle by themselves within confirm_timeout; then run deploy status --repair"
+        decided = any(end.state == "confirmed" for end in ending.hosts.values())
+        return advice(ending.hosts, "run deploy status --repair" if decided else "run deploy status")
     if ending.result == "reverted" and ending.fault:
         return "mend the release and push again; it is quarantined until --allow-quarantined"
     return ""

@@ -1,26 +1,34 @@
-"""Bring hosts that missed a deploy to what the ledger says they should run: a rollback with the ledger's targets."""
+"""Bring hosts that missed a deploy to what the ledger says they should run: a rollback with the ledger's targets.
+
+In the hosts' history it is what it restates (a push or a rollback): `deploy rollback` afterwards goes where it would
+have gone had these hosts not missed it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from deployer.engine.belongs import refuse_foreign
 from deployer.engine.fanout import successes
 from deployer.engine.lock import free_lock
 from deployer.engine.order import numbered
 from deployer.engine.ports import Ledger, Ports
-from deployer.engine.push import outcome
+from deployer.engine.push import outcome, write_missing
 from deployer.engine.record import close, outcome_entry
 from deployer.engine.request import Request
-from deployer.engine.rollback import Packages, bystanders, settle, walk_back
+from deployer.engine.rollback import bystanders, settle
 from deployer.engine.survey import survey
 from deployer.engine.target import on_host
-from deployer.model.desired import desired
+from deployer.engine.walkback import Packages, walk_back
+from deployer.model.desired import decided, desired
 from deployer.model.errors import DeployError, HostError
 from deployer.model.events import Planned
-from deployer.model.ledger import known_number
-from deployer.model.outcome import HostOutcome, Outcome
+from deployer.model.ledger import Command, known_number
+from deployer.model.outcome import HostOutcome, Outcome, advice
 from deployer.model.plan import HostPlan, Plan
+from deployer.model.release import one_name
+from deployer.model.stand import disowned
 from deployer.model.state import HostState, Order
 
 
@@ -46,12 +54,18 @@ def repair(
     surveyed = survey(ports, [host for host in request.hosts if host.name in request.limit])
     states = {name: state for name, state in successes(surveyed).items() if state.adopted}
     refuse_foreign(chain, states, ledger, request.environment)
+    if write_missing(request, chain, surveyed, ports, ledger):
+        chain = ledger.read()
     goals = lagging(desired(chain, request.playbook.name), surveyed)
+    refuse_disowned(goals, states)
     plan = repair_plan(request, goals, states)
     ports.emit(Planned(plan))
     if goals and not approve(plan):
         raise DeployError("not approved", hint="answer y, or pass --yes")
-    order = numbered(Order("", 0, "rollback", plan.release, plan.lease), known_number(chain), states, ports)
+    sources = {word for name, (_, word) in decided(chain, request.playbook.name).items() if name in goals}
+    command: Command = "push" if "push" in sources else "rollback"
+    order = Order("", 0, command, plan.release, plan.lease, restart=True)
+    order = numbered(order, known_number(chain), states, ports)
     ending = walk_back(ports, plan, order, states, packages)
     ending.hosts |= bystanders(plan, surveyed)
     for name in plan.unchanged:
@@ -61,7 +75,19 @@ def repair(
     ending.seconds["total"] = ports.clock.monotonic() - began
     if goals:
         close(ledger, outcome_entry(request, plan, order.deploy, ending, ports.clock.now()), ports)
-    return outcome(plan, order.deploy if goals else "", ending)
+    end = outcome(plan, order.deploy if goals else "", ending)
+    return replace(end, hint=advice(end.hosts, "run deploy status --repair again")) if end.error else end
+
+
+def refuse_disowned(goals: Mapping[str, str], states: Mapping[str, HostState]) -> None:
+    """A rollback that began and was never recorded is known to the hosts alone: what it called bad goes nowhere."""
+    bad = disowned(line for state in states.values() for line in state.history)
+    names = sorted(name for name, goal in goals.items() if one_name(goal) in bad)
+    if names:
+        raise DeployError(
+            f"cannot repair {', '.join(names)}: a rollback away from {goals[names[0]]} is not finished",
+            hint="deploy rollback finishes it",
+        )
 
 
 def repair_plan(request: Request, goals: Mapping[str, str], states: Mapping[str, HostState]) -> Plan:

@@ -178,7 +178,7 @@ def undo(walk: Walk, why: Regressed) -> Ending:
     unanswered = {name for name, error in walk.failed.items() if isinstance(error, Unreachable)}
     hosts = revert_all(walk.plan, walk.order, walk.ports, touched, 0 if why.interrupted else 1, unanswered)
     walk.spend("revert", began)
-    hosts |= spare_untouched(walk.plan, walk.ports, touched)
+    hosts |= spare_untouched(walk.plan, walk.order, walk.ports, touched)
     doubtful = unverified({name: hosts[name] for name in touched})
     because = f"{why.because}; not verified back: {doubtful}" if doubtful else why.because
     result: Result = "stranded" if doubtful else "interrupted" if why.interrupted else "reverted"

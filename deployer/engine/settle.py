@@ -3,33 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
+from deployer.engine.closing import closings, command_of
 from deployer.engine.fanout import each_at_once, successes
 from deployer.engine.ports import Ports
 from deployer.engine.request import Request
 from deployer.engine.survey import read_back, survey
-from deployer.engine.target import ADOPTED
 from deployer.engine.undo import GRACE, RETRY, describe, unverified
 from deployer.model.errors import DeployError, HostError, Refused, Unreachable
 from deployer.model.fleet import Host
 from deployer.model.ledger import Entry
-from deployer.model.outcome import HostEnd, HostOutcome, Outcome, Result
+from deployer.model.outcome import HostEnd, HostOutcome, Outcome, Result, advice
+from deployer.model.release import one_name
 from deployer.model.state import HostState, Order
 
 Verb = Callable[[Host, Order], HostState]
 
 
-def abort(request: Request, ports: Ports) -> tuple[Outcome, Entry | None]:
-    """Every pending host back to its good release. Returns the OUTCOME record that closes the deploy."""
+def abort(request: Request, ports: Ports) -> tuple[Outcome, tuple[Entry, ...]]:
+    """Every pending host back to its good release. Returns the OUTCOME records that close the deploys."""
     return settle(request, ports, ports.hosts.revert, "reverted")
 
 
-def confirm(request: Request, ports: Ports) -> tuple[Outcome, Entry | None]:
+def confirm(request: Request, ports: Ports) -> tuple[Outcome, tuple[Entry, ...]]:
     """Every pending host keeps what it runs: a person takes the verdict upon themselves."""
     return settle(request, ports, ports.hosts.confirm, "confirmed")
 
 
-def settle(request: Request, ports: Ports, verb: Verb, end: HostEnd) -> tuple[Outcome, Entry | None]:
+def settle(request: Request, ports: Ports, verb: Verb, end: HostEnd) -> tuple[Outcome, tuple[Entry, ...]]:
     """Apply `verb` to every host with a deploy in flight and read all hosts back; a revert is asked for again until
     the host's own watchdog must have acted."""
     hosts = [host for host in request.hosts if host.name in request.limit]
@@ -37,14 +39,14 @@ def settle(request: Request, ports: Ports, verb: Verb, end: HostEnd) -> tuple[Ou
     states = successes(before)
     pending = [host for host in hosts if host.name in states and states[host.name].in_flight]
     if not pending and len(states) == len(hosts):
-        return Outcome("unchanged", environment=request.environment, playbook=request.playbook.name), None
+        return Outcome("unchanged", environment=request.environment, playbook=request.playbook.name), ()
     deploys = {states[host.name].deploy for host in pending}
     if end == "confirmed" and len(deploys) > 1:
         raise DeployError(f"cannot confirm: different deploys are pending: {', '.join(sorted(deploys))}")
 
     def one(host: Host) -> HostState:
         state = states[host.name]
-        return verb(host, Order(state.deploy, max(state.fence, 1), "push", state.target))
+        return verb(host, Order(state.deploy, max(state.fence, 1), command_of(state), state.target))
 
     until = ports.clock.monotonic() + max((states[host.name].left for host in pending), default=0) + GRACE
     results: dict[str, HostState | HostError] = {}
@@ -57,7 +59,7 @@ def settle(request: Request, ports: Ports, verb: Verb, end: HostEnd) -> tuple[Ou
             break
         ports.clock.sleep(RETRY)
     ends = {name: host_end(after[name], states.get(name), results.get(name), end) for name in after}
-    return closing(request, ends, states, end, ports.clock.now())
+    return closing(request, ports, ends, states, end)
 
 
 def unsettled(result: HostState | HostError, after: HostState | HostError) -> bool:
@@ -86,37 +88,24 @@ def host_end(
 
 def apart(ends: dict[str, HostOutcome]) -> str:
     """Every host with its release where they are not on one; "" else. What was adopted is each host's own."""
-    releases = {"" if e.release.startswith(ADOPTED) else e.release for e in ends.values()}
+    releases = {one_name(e.release) for e in ends.values()}
     return "; ".join(f"{name}: runs {e.release}" for name, e in sorted(ends.items())) if len(releases) > 1 else ""
 
 
 def closing(
-    request: Request, ends: dict[str, HostOutcome], states: dict[str, HostState], end: HostEnd, now: float
-) -> tuple[Outcome, Entry | None]:
-    """The outcome, and the record that closes the deploy in the ledger."""
+    request: Request, ports: Ports, ends: dict[str, HostOutcome], states: dict[str, HostState], end: HostEnd
+) -> tuple[Outcome, tuple[Entry, ...]]:
+    """The outcome (of the newest deploy, where several were in flight), and the records that close them in the
+    ledger."""
     done: Result = "reverted" if end == "reverted" else "deployed"
     doubtful = unverified(ends) or (apart(ends) if end == "confirmed" else "")
     result: Result = "stranded" if doubtful else done
-    flying = [state for state in states.values() if state.in_flight]
-    deploy = flying[0].deploy if flying else ""
-    release = flying[0].target if flying else ""
     because = doubtful or f"{'aborted' if end == 'reverted' else 'confirmed'} by {request.who}"
-    name = request.playbook.name
-    outcome = Outcome(result, deploy, request.environment, name, release, hosts=ends, error=because)
-    if not deploy:
-        return outcome, None
-    entry = Entry(
-        record="OUTCOME",
-        deploy=deploy,
-        environment=request.environment,
-        playbook=name,
-        command="push",
-        release=release,
-        previous=flying[0].good,
-        who=request.who,
-        at=now,
-        result=result,
-        because=because,
-        hosts={n: e.release for n, e in ends.items()},
-    )
-    return outcome, entry
+    flying = {name: state for name, state in states.items() if state.in_flight}
+    runs = {name: e.release for name, e in ends.items()}
+    entries = closings(request, flying, because, ports, result, runs)
+    deploy, release = (entries[-1].deploy, entries[-1].release) if entries else ("", "")
+    outcome = Outcome(result, deploy, request.environment, request.playbook.name, release, hosts=ends, error=because)
+    if doubtful:
+        outcome = replace(outcome, hint=advice(ends, "run deploy status"))
+    return outcome, entries

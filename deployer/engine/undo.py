@@ -116,9 +116,11 @@ def describe(state: HostState) -> str:
     return f"link {state.current or '?'}, good {state.good or '?'}, running {state.loaded or 'unproven'}"
 
 
-def spare_untouched(plan: Plan, ports: Ports, touched: tuple[str, ...]) -> dict[str, HostOutcome]:
-    """Read back the hosts that were never asked to change."""
+def spare_untouched(plan: Plan, order: Order, ports: Ports, touched: tuple[str, ...]) -> dict[str, HostOutcome]:
+    """Tell the hosts that were never asked to change that this deploy went back, and read them back. Were the touched
+    ones alone to know it, and to be gone, a rollback would take the others a release further."""
     spared = [p.host for name, p in plan.hosts.items() if name not in touched]
+    each(ports, spared, lambda host: ports.hosts.revert(host, order))
     ends: dict[str, HostOutcome] = {}
     for name, result in (read_back(ports, spared) if spared else {}).items():
         if isinstance(result, HostError):

@@ -4,28 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from deployer.model.ledger import Entry
+from deployer.model.ledger import Command, Entry
 
 UNDONE = ("refused", "reverted", "interrupted")
 
 
 def desired(chain: tuple[Entry, ...], playbook: str) -> dict[str, str]:
-    """Host -> the release that the newest decision about it said. A deploy counts from its DECISION on (an INTENT is a
-    wish), a rollback and an adoption from their OUTCOME; with `--limit` the other hosts keep what was said before. A
-    decision whose own deploy was undone all the same (its reply was lost, it was aborted) says nothing.
+    """Host -> the release it should run; see `decided`."""
+    return {host: release for host, (release, _) in decided(chain, playbook).items()}
+
+
+def decided(chain: tuple[Entry, ...], playbook: str) -> dict[str, tuple[str, Command]]:
+    """Host -> the release that the newest decision about it said, and its command. A deploy counts from its DECISION on
+    (an INTENT is a wish), a rollback and an adoption from their OUTCOME; with `--limit` the other hosts keep what was
+    said before. A decision whose own deploy was undone all the same (its reply was lost, it was aborted) says nothing.
 
     A rollback to what was adopted names one host's release; `0000000000-` stands for each host's own."""
     wishes: dict[str, Mapping[str, str]] = {}
-    said: dict[str, str] = {}
+    said: dict[str, tuple[str, Command]] = {}
     ours = [entry for entry in chain if entry.playbook == playbook]
     undone = {entry.deploy for entry in ours if entry.record == "OUTCOME" and entry.result in UNDONE}
     for entry in ours:
         if entry.record == "INTENT":
             wishes[entry.deploy] = entry.hosts
         elif entry.record == "DECISION" and entry.result == "commit" and entry.deploy not in undone:
-            said |= wishes.get(entry.deploy, {})
+            said |= {host: (release, entry.command) for host, release in wishes.get(entry.deploy, {}).items()}
         elif entry.record == "OUTCOME":
-            said |= outcome_says(entry)
+            said |= {host: (release, entry.command) for host, release in outcome_says(entry).items()}
     return said
 
 

@@ -1,4 +1,4 @@
-"""Entry and what follows from a chain of them: who holds the lock, what is quarantined, what was last good.
+"""Entry and what follows from a chain of them: who holds the lock, what is quarantined, what stood when.
 
 Pure: the chain comes in as a tuple, oldest first. INTENT, DECISION and OUTCOME are three separate facts about
 one deploy; the number of its INTENT is the deploy's fencing token.
@@ -6,16 +6,20 @@ one deploy; the number of its INTENT is the deploy's fencing token.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal
 
 from deployer.model.quorum import agreed, of_the_fleet
+from deployer.model.release import one_name
 from deployer.model.state import Confirmed
 
 LATE = 50  # records that hosts are believed to have missed at once; the newest
 HEARTBEAT = 10.0  # seconds between two signs of life of whoever holds the lock
+ENDED = ("deployed", "stranded", "reverted")  # results of an OUTCOME that say something about releases
+LOST = re.compile(r"[\w., -]+ (?:did not answer for \d+ s|refused its lease renewal: )")
 Record = Literal["INTENT", "DECISION", "OUTCOME"]
 Command = Literal["push", "rollback", "adopt"]
 
@@ -67,29 +71,40 @@ def lock_holder(chain: tuple[Entry, ...], playbook: str, now: float) -> Entry | 
 
 
 def quarantined(chain: tuple[Entry, ...], playbook: str) -> dict[str, str]:
-    """Release -> why, for releases that were to blame when they were last pushed (however far the way back came), or
-    that a person rolled back from."""
+    """Release -> why, for releases that were found to be at fault, or that a person rolled back from, and were not
+    deployed since. A verdict `inconclusive`, an interruption and lost contact are no fault of a release."""
     bad: dict[str, str] = {}
     for entry in chain:
-        if entry.record != "OUTCOME" or entry.playbook != playbook:
+        if entry.record != "OUTCOME" or entry.playbook != playbook or entry.result not in ENDED:
             continue
-        if entry.result in ("reverted", "stranded") and entry.verdict in ("regressed", "failed"):
-            bad[entry.release] = entry.because
-        elif entry.result in ("deployed", "stranded"):
+        because = f": {entry.because}" if entry.because else ""
+        if at_fault(entry):
+            bad[entry.release] = f"reverted by deploy {entry.deploy}{because}"
+        elif entry.result != "reverted":
             bad.pop(entry.release, None)
             if entry.command == "rollback" and entry.previous not in ("", entry.release):
-                bad[entry.previous] = entry.because or f"rolled back by {entry.who}"
+                bad[entry.previous] = f"left by rollback {entry.deploy} of {entry.who}{because}"
     return bad
 
 
-def last_good(chain: tuple[Entry, ...], playbook: str) -> Entry | None:
-    """The newest OUTCOME `deployed` whose release was not quarantined afterwards."""
-    bad = quarantined(chain, playbook)
-    for entry in reversed(chain):
-        ours = entry.record == "OUTCOME" and entry.playbook == playbook
-        if ours and entry.result == "deployed" and entry.release not in bad:
-            return entry
-    return None
+def at_fault(entry: Entry) -> bool:
+    """A push that was undone because of its release, whether every host is back (`reverted`) or not (`stranded`).
+    Older records called it regressed, too, where hosts were only not heard of any more."""
+    return entry.command == "push" and entry.verdict in ("regressed", "failed") and not LOST.match(entry.because)
+
+
+def stood(chain: tuple[Entry, ...], playbook: str, release: str) -> tuple[float, float] | None:
+    """From when to when the fleet was on `release`, the last time: seconds since the epoch; None if it never was."""
+    span: tuple[float, float] | None = None
+    on = ""
+    for entry in chain:
+        if entry.record == "OUTCOME" and entry.playbook == playbook and entry.result in ("deployed", "stranded"):
+            if on == one_name(release) and span:
+                span = (span[0], entry.at)
+            if entry.result == "deployed" and one_name(entry.release) == one_name(release):
+                span = (entry.at, entry.at) if on != one_name(release) or span is None else span
+            on = one_name(entry.release)
+    return span
 
 
 def unrecorded(

@@ -33,6 +33,20 @@ class HostOutcome:
     error: str = ""
 
 
+def advice(hosts: Mapping[str, HostOutcome], then: str) -> str:
+    """One thing to do about the hosts that are not verified, by what they are. then: what to do after it."""
+    doubtful = {name: end for name, end in sorted(hosts.items()) if not end.verified}
+    named = {state: [name for name, end in doubtful.items() if end.state == state] for state in ("failed", "pending")}
+    silent = [name for name in doubtful if name not in (*named["failed"], *named["pending"])]
+    if names := named["failed"]:
+        return f"mend {', '.join(names)} (deploy status shows what is wrong there), then {then}"
+    if silent:
+        return f"when {', '.join(silent)} can be reached again, {then}"
+    if names := named["pending"]:
+        return f"wait for {', '.join(names)} to settle at the time named above, then {then}"
+    return then
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """seconds: total, stage, activate, detect, revert (those that happened)."""

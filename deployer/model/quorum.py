@@ -75,5 +75,6 @@ def credible(states: Mapping[str, HostState]) -> dict[str, HostState]:
 def consistent(state: HostState) -> bool:
     """Does the history end with what is good, in the order of its numbers, none above the fence?"""
     numbers = [line.number for line in state.history]
-    ends = not state.history or state.history[-1].release == state.good
+    kept = [line.release for line in state.history if line.command != "away"]
+    ends = not kept or kept[-1] == state.good
     return ends and numbers == sorted(numbers) and (not numbers or numbers[-1] <= state.fence)

@@ -9,7 +9,18 @@ from dataclasses import dataclass
 
 RELEASE_ID = re.compile(r"[0-9a-f]{10}-[0-9a-f]{8}")
 FILE_PATH = re.compile(r"[A-Za-z0-9_@+.][A-Za-z0-9._@+#-]*(/[A-Za-z0-9_@+.][A-Za-z0-9._@+#-]*)*")
+ADOPTED = "0000000000-"  # what `adopt` made of what lay on a host: each host's own, one name for the fleet
 MAX_PATH, MAX_FILES, MAX_BYTES = 255, 5000, 64 * 1024 * 1024
+
+
+def one_name(release: str) -> str:
+    """The name under which the fleet knows a release: what was adopted differs from host to host and counts as one."""
+    return ADOPTED if release.startswith(ADOPTED) else release
+
+
+def shown(release: str) -> str:
+    """How a person reads it."""
+    return "as found" if release.startswith(ADOPTED) else release
 
 
 @dataclass(frozen=True, slots=True)

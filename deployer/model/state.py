@@ -14,7 +14,8 @@ LONGEST_LEASE = 3600  # seconds that a host may be told to wait for its deployer
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """One line of the host's own history: deploy `number` confirmed `release` (command: push, rollback, adopt)."""
+    """One line of the host's own history: deploy `number` confirmed `release` (command: push, rollback, adopt), or
+    (command: away) is a rollback that began here and called `release` bad, whether it was confirmed or not."""
 
     number: int
     command: str
@@ -24,7 +25,7 @@ class Confirmed:
 @dataclass(frozen=True, slots=True)
 class HostState:
     """current: where the link points. good: the last confirmed release. loaded: what the running process was
-    proven to have; "" when it is down or unproven. target, deploy: of the deploy in flight or the last one;
+    proven to have; "" when it is down or unproven. target, deploy, command: of the deploy in flight or the last one;
     outcome: how that ended. fence: highest deploy number seen. left: seconds until the watchdog acts (0: none).
     files: path -> sha256 of the current release's manifest. drift: "M path", "D path", "A path".
     layers: what will revert this host: watchdog kind, tick, boot (HOST_PROTOCOL 2.3). dest: "ours", "foreign" or
@@ -36,6 +37,7 @@ class HostState:
     dest: str = "absent"
     phase: Phase = "idle"
     deploy: str = ""
+    command: str = ""
     outcome: Outcome = ""
     fence: int = 0
     current: str = ""
@@ -68,7 +70,8 @@ class Order:
     """What activate, extend, confirm and revert carry. deploy: `<number>-<nonce>`; number: the fencing token (a host
     refuses a lower one); lease: seconds a host waits without hearing from us before it reverts itself; hard_cap:
     seconds after which no renewal helps. restart: the service may be stopped and started where a reload would not make
-    all of the release live (a rollback always may). apart: hosts that are given a number of their own (model/quorum).
+    all of the release live (a rollback always may). leaves: of a rollback, the release that it calls
+    bad; each host remembers it from the activation on. apart: hosts with a number of their own (model/quorum).
     """
 
     deploy: str
@@ -78,8 +81,15 @@ class Order:
     lease: int = 60
     hard_cap: int = 7200
     restart: bool = False
+    leaves: str = ""
     apart: Mapping[str, int] = field(default_factory=dict)
 
     def on(self, host: str) -> Order:
         """As `host` is told: with the number that it takes."""
         return replace(self, number=max(self.number, self.apart.get(host, 0)))
+
+
+def number_of(deploy: str) -> int:
+    """Of a deploy id, `<number>-<nonce>`; 0 where it is none."""
+    digits = deploy.split("-", maxsplit=1)[0]
+    return int(digits) if digits.isdigit() else 0

@@ -154,7 +154,11 @@ def _history(value: object) -> tuple[Confirmed, ...]:
 def _line(item: object) -> Confirmed:
     if not isinstance(item, list) or len(item) != 3:
         raise ValueError(f"{item!r:.40}")
-    number, command, release = _whole(TOP_NUMBER)(item[0]), _word(*COMMANDS)(item[1]), _like(RELEASE_ID)(item[2])
+    number, command, release = (
+        _whole(TOP_NUMBER)(item[0]),
+        _word(*COMMANDS, "away")(item[1]),
+        _like(RELEASE_ID)(item[2]),
+    )
     return Confirmed(int(str(number)), str(command), str(release))
 
 
@@ -164,6 +168,7 @@ FIELDS: Mapping[str, Read] = {
     "dest": _word("ours", "foreign", "absent"),
     "phase": _word("idle", "armed", "pending", "reverting", "unknown"),
     "deploy": _like(DEPLOY),
+    "command": _word("", *COMMANDS),
     "outcome": _word("", "confirmed", "reverted"),
     "fence": _whole(TOP_NUMBER),
     "current": _like(SOME_RELEASE),

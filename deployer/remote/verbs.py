@@ -133,7 +133,8 @@ def check(layout: Layout, release: str) -> Command:
 
 def activate(layout: Layout, order: Order) -> Command:
     args = (order.deploy, order.number, order.command, order.release, order.lease, order.hard_cap)
-    return _verb(layout, "activate", *args, *(["restart"] if order.restart else []), deadline=SLOW)
+    more = ["restart" if order.restart else "-", *([order.leaves] if order.leaves else [])]
+    return _verb(layout, "activate", *args, *(more if order.restart or order.leaves else []), deadline=SLOW)
 
 
 def extend(layout: Layout, order: Order) -> Command:
@@ -145,7 +146,7 @@ def confirm(layout: Layout, order: Order) -> Command:
 
 
 def revert(layout: Layout, order: Order) -> Command:
-    return _verb(layout, "revert", order.deploy, order.number, deadline=SLOW)
+    return _verb(layout, "revert", order.deploy, order.number, order.command, deadline=SLOW)
 
 
 def prune(layout: Layout, keep: int) -> Command:

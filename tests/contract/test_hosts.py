@@ -201,6 +201,24 @@ def test_a_confirmed_deploy_is_not_reverted(rig: Rig) -> None:
     assert refusal(lambda: rig.hosts.revert(rig.host, order(ONE, 2))) == "mismatch"
 
 
+def test_what_a_rollback_leaves_is_remembered_before_it_is_confirmed(rig: Rig) -> None:
+    """From the activation on, whether the host keeps it or goes back; and the host says which command it was."""
+    confirmed(rig)
+    rig.hosts.stage(rig.host, TWO)
+    rig.hosts.activate(rig.host, order(TWO, 3))
+    rig.hosts.confirm(rig.host, order(TWO, 3))
+    for number, end in ((4, rig.hosts.revert), (5, rig.hosts.confirm)):
+        back = replace(order(ONE, number), command="rollback", leaves=TWO.release)
+        for _ in range(2):
+            assert rig.hosts.activate(rig.host, back).command == "rollback"
+        state = end(rig.host, back)
+        assert [(line.number, line.command, line.release) for line in state.history][3:][0] == (4, "away", TWO.release)
+        assert (state.command, state.target) == ("rollback", ONE.release)
+    assert [(line.number, line.command) for line in state.history][3:] == [(4, "away"), (5, "away"), (5, "rollback")]
+    rig.hosts.revert(rig.host, replace(order(TWO, 6), command="rollback"))
+    assert rig.hosts.survey(rig.host).command == "rollback", "one that never arrived says what it was, too"
+
+
 def test_a_hand_edit_is_drift(rig: Rig) -> None:
     """The file is named."""
     confirmed(rig)

@@ -14,9 +14,10 @@ from deployer.model.release import Package
 from deployer.model.state import TOP_NUMBER, Confirmed, HostState, Order
 from tests.fakes.hosts import FakeHosts
 
-A, B = "aaaaaaaaaa-11111111", "bbbbbbbbbb-22222222"
+A, B, C = "aaaaaaaaaa-11111111", "bbbbbbbbbb-22222222", "cccccccccc-33333333"
 TRUTH: Mapping[str, object] = {
     "ok": True, "proto": 1, "adopted": True, "dest": "ours", "phase": "pending", "deploy": "7-abcd", "outcome": "",
+    "command": "push",
     "fence": 7, "current": B, "good": A, "loaded": B, "target": B, "left": 12, "watchdog": "alive", "alarm": "",
     "releases": [A, B], "files": {"nginx.conf": "0" * 64, "conf.d/a+b.conf": "f" * 64}, "drift": ["M nginx.conf"],
     "history": [[1, "adopt", "0000000000-12345678"], [6, "push", A]], "free_kb": 1234,
@@ -28,6 +29,7 @@ LIES: Mapping[str, tuple[object, ...]] = {
     "dest": ("elsewhere", "", 0),
     "phase": ("done", "", None, "idle "),
     "deploy": ("../../..", "7", "7-ABCD", "7-abcd/x", "7-" + "a" * 40, "9" * 13 + "-aa", 7),
+    "command": ("sing", None, 7, "away"),
     "outcome": ("lost", None),
     "fence": (-1, 999_999_999_999, 1e3, "7", True, None),
     "current": NOT_A_RELEASE,
@@ -58,6 +60,9 @@ CONSISTENT: Mapping[str, Lie] = {
     "a fence a little above": lambda s: replace(s, fence=s.fence + 900),
     "a fence below": lambda s: replace(s, fence=0),
     "a deploy of its own in flight": lambda s: replace(s, phase="pending", deploy="3-beef", target=B, left=3600),
+    "a newer deploy of its own in flight": lambda s: replace(
+        s, phase="pending", deploy="99-beef", command="push", current=C, loaded=C, target=C, left=3600
+    ),
     "two hundred invented rollbacks": lambda s: replace(
         s, history=(*s.history, *(Confirmed(n, "rollback", A) for n in range(100, 300)))
     ),
@@ -65,7 +70,7 @@ CONSISTENT: Mapping[str, Lie] = {
         s, fence=TOP_NUMBER, history=(*s.history, Confirmed(TOP_NUMBER, "rollback", B))
     ),
     "no history": lambda s: replace(s, history=()),
-    "a release that nobody has": lambda s: replace(s, current="cccccccccc-33333333", good="cccccccccc-33333333"),
+    "a release that nobody has": lambda s: replace(s, current=C, good=C),
     "never adopted": lambda s: HostState(dest="foreign"),
     "all is well": lambda s: replace(s, phase="idle", current=s.target, good=s.target, loaded=s.target, left=0),
     "an alarm": lambda s: replace(s, alarm="help"),

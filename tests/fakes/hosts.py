@@ -10,9 +10,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
+from deployer.engine.target import on_host
 from deployer.model.errors import Refused, Unreachable
 from deployer.model.fleet import Host
+from deployer.model.release import ADOPTED as ADOPTED_NAME
 from deployer.model.release import Package
+from deployer.model.stand import standing
 from deployer.model.state import Confirmed, HostState, Order
 from tests.fakes.clock import FakeClock
 
@@ -72,6 +75,14 @@ class Machine:
         if self.phase in ("armed", "pending", "reverting") and now >= self.deadline:
             self.late += 1
             self.go_back()
+
+    def arm(self, order: Order, now: float) -> None:
+        """Activated; the watchdog counts."""
+        self.deploy, self.fence, self.target, self.command = order.deploy, order.number, order.release, order.command
+        self.outcome, self.phase, self.current = "", "pending", order.release
+        self.deadline, self.hard = now + order.lease, now + order.hard_cap
+        if order.leaves:
+            self.history.append(Confirmed(order.number, "away", order.leaves))
 
     def go_back(self) -> None:
         self.current = self.loaded = self.good
@@ -149,6 +160,7 @@ class FakeHosts:
             dest=m.dest,
             phase=m.phase,  # type: ignore[arg-type]
             deploy=m.deploy,
+            command=m.command if m.deploy else "",
             outcome=m.outcome,  # type: ignore[arg-type]
             fence=m.fence,
             current=m.current,
@@ -215,10 +227,7 @@ class FakeHosts:
                 raise Refused(f"release {order.release} is not here", "missing")
             if order.release in m.invalid:
                 raise Refused("the configuration is not valid", "invalid")
-            m.deploy, m.fence, m.target, m.command = order.deploy, order.number, order.release, order.command
-            m.outcome, m.phase, m.current = "", "pending", order.release
-            m.deadline = self.clock.monotonic() + order.lease
-            m.hard = self.clock.monotonic() + order.hard_cap
+            m.arm(order, self.clock.monotonic())
             if order.release in m.never_loads:
                 m.go_back()
                 raise Refused(f"the running process does not have {order.release}", "unproven")
@@ -265,13 +274,16 @@ class FakeHosts:
                 raise Refused(f"deploy {order.number} is older than {m.fence}", "stale")
             if m.phase != "idle":
                 raise Refused(f"deploy {m.deploy} is in flight", "mismatch")
-            m.fence, m.deploy, m.outcome, m.target = order.number, order.deploy, "reverted", order.release
+            m.fence, m.deploy, m.outcome, m.target = order.number, order.deploy, "reverted", m.good
+            m.command = order.command
 
         return self._do("revert", host, effect)
 
     def prune(self, host: Host, keep: int) -> HostState:
         def effect(m: Machine) -> None:
-            kept = {m.current, m.good, m.target, *standing(m.history)[-keep:]}
+            found = on_host(self._state(m), ADOPTED_NAME)
+            stand = [found if name == ADOPTED_NAME else name for name in standing(m.history)]
+            kept = {m.current, m.good, m.target, *stand[-keep:]}
             m.releases = {name: files for name, files in m.releases.items() if name in kept}
 
         return self._do("prune", host, effect)
@@ -284,21 +296,10 @@ class FakeHosts:
                 raise Refused("dest does not exist", "missing")
             if not m.adopted:
                 m.adopted, m.dest, m.deploy, m.fence = True, "ours", order.deploy, order.number
-                m.outcome, m.good, m.target = "confirmed", m.current, m.current
+                m.command, m.outcome, m.good, m.target = "adopt", "confirmed", m.current, m.current
                 m.history = [Confirmed(order.number, "adopt", m.current)]
 
         return self._do("adopt", host, effect)
-
-
-def standing(history: list[Confirmed]) -> list[str]:
-    """Confirmed releases, oldest first, without those that were rolled away from."""
-    stack: list[str] = []
-    for line in history:
-        if line.release in stack:
-            at = stack.index(line.release)
-            stack[at:] = [] if line.command == "rollback" else stack[at + 1 :]
-        stack.append(line.release)
-    return stack
 
 
 def offline(name: str = "") -> Unreachable:

@@ -13,7 +13,7 @@ import pytest
 from deployer.adapters.git import Repository
 from deployer.adapters.rendering import render_packages
 from deployer.engine.repair import repair
-from deployer.engine.rollback import rollback
+from deployer.engine.rollback import Consent, rollback
 from deployer.model.ledger import Entry
 from deployer.model.release import Package
 from tests.fakes.world import NEW, World
@@ -55,7 +55,7 @@ def test_forty_hosts_that_all_lack_the_release(checkout: Path) -> None:  # noqa:
     world, packages, gone = pruned(checkout)
     with ThreadPoolExecutor(20) as pool:
         ports = replace(world.ports, executor=pool)
-        outcome, _ = rollback(world.request, ports, gone, lambda plan: True, packages)
+        outcome, _ = rollback(world.request, ports, gone, Consent(lambda plan: True), packages)
     assert outcome.result == "deployed"
     assert set(world.running().values()) == {gone}
     assert [thread for _, thread in packages.calls] == [threading.main_thread()]
@@ -82,7 +82,7 @@ def test_nobody_lacks_it_nobody_asks() -> None:
     def never(wanted: Mapping[str, str]) -> Mapping[str, Package]:
         raise AssertionError(wanted)
 
-    outcome, _ = rollback(world.request, world.ports, None, lambda plan: True, never)
+    outcome, _ = rollback(world.request, world.ports, None, Consent(lambda plan: True), never)
     assert (outcome.result, outcome.release) == ("deployed", NEW)
 
 

@@ -15,7 +15,7 @@ from deployer.engine.adopt import adopt
 from deployer.engine.order import numbered
 from deployer.engine.push import push
 from deployer.engine.repair import repair
-from deployer.engine.rollback import rollback
+from deployer.engine.rollback import Consent, rollback
 from deployer.engine.settle import abort, confirm
 from deployer.model.errors import DeployError
 from deployer.model.events import Notice
@@ -137,7 +137,7 @@ def test_an_id_that_is_none_becomes_no_path(tmp_path: Path, monkeypatch: pytest.
 
 
 # A canary whose deployer died looks the same: the way back settles it first, and names it while it does not settle.
-PENDING = ("a deploy of its own in flight",)
+PENDING = ("a newer deploy of its own in flight",)
 
 
 def fleet(lie: str) -> World:
@@ -156,7 +156,7 @@ def pushed(world: World) -> Outcome:
 
 
 def rolled_back(world: World) -> Outcome:
-    return rollback(world.request, world.ports, None, lambda plan: True, lambda wanted: {})[0]
+    return rollback(world.request, world.ports, None, Consent(lambda plan: True), lambda wanted: {})[0]
 
 
 def repaired(world: World) -> Outcome:

@@ -8,7 +8,7 @@ import pytest
 
 from deployer.engine.push import push
 from deployer.engine.repair import lagging, repair
-from deployer.engine.rollback import rollback
+from deployer.engine.rollback import Consent, rollback
 from deployer.engine.settle import abort, confirm
 from deployer.engine.survey import survey
 from deployer.model.desired import desired
@@ -47,7 +47,7 @@ def mended(world: World) -> Outcome:
 
 
 def rolled_back(world: World) -> Outcome:
-    outcome, entry = rollback(world.request, world.ports, None, lambda plan: True, lambda wanted: {})
+    outcome, (entry,) = rollback(world.request, world.ports, None, Consent(lambda plan: True), lambda wanted: {})
     world.ledger.append(entry, len(world.ledger.chain))
     return outcome
 
@@ -216,10 +216,10 @@ def test_confirming_a_part_of_the_fleet_is_not_done() -> None:
     machine = world.machines["web1"]
     machine.releases[NEW] = {}
     world.hosts.activate(world.fleet[0], Order("2-beef", 2, "push", NEW, 60))
-    outcome, entry = confirm(world.request, world.ports)
+    outcome, (entry,) = confirm(world.request, world.ports)
     assert (outcome.result, outcome.exit_code) == ("stranded", 4)
     assert outcome.error == f"web1: runs {NEW}; web2: runs {ADOPTED}; web3: runs {ADOPTED}"
-    assert entry is not None
+    assert entry.hosts == {"web1": NEW, "web2": ADOPTED, "web3": ADOPTED}
 
 
 def test_an_abort_that_is_not_heard_at_once_is_asked_again() -> None:

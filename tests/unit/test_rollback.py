@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from deployer.engine.push import push
-from deployer.engine.rollback import rollback
+from deployer.engine.rollback import Consent, rollback
 from deployer.engine.settle import abort, confirm
-from deployer.engine.target import last_good
+from deployer.engine.target import aim_for
 from deployer.model.errors import DeployError, Refused, Unreachable
 from deployer.model.ledger import Entry
 from deployer.model.outcome import Outcome
@@ -28,16 +28,17 @@ def pushed(*releases: str, hosts: int = 3) -> World:
     return world
 
 
-def back(world: World, target: str | None = None) -> tuple[Outcome, Entry]:
-    """Roll back without git."""
-    return rollback(world.request, world.ports, target, lambda plan: True, lambda wanted: {})
+def back(world: World, target: str | None = None, further: bool = False) -> tuple[Outcome, tuple[Entry, ...]]:
+    """Roll back without git. further: a person at a terminal says yes to one step more."""
+    consent = Consent(lambda plan: True, lambda aim: further)
+    return rollback(world.request, world.ports, target, consent, lambda wanted: {})
 
 
 @pytest.mark.parametrize("hosts", SIZES)
 def test_back_to_the_release_before(hosts: int) -> None:
     """All hosts, exit 0, and a record that quarantines what was left."""
     world = pushed(NEW, NEWER, hosts=hosts)
-    outcome, entry = back(world)
+    outcome, (entry,) = back(world)
     assert (outcome.result, outcome.release, outcome.previous) == ("deployed", NEW, NEWER)
     assert set(world.running().values()) == {NEW}
     assert (entry.record, entry.command, entry.previous) == ("OUTCOME", "rollback", NEWER)
@@ -46,14 +47,25 @@ def test_back_to_the_release_before(hosts: int) -> None:
         push(world.request, world.release(NEWER, NEWER.encode()), world.ports, world.ledger, world.policy)
 
 
-def test_twice_goes_further_back_and_never_forward() -> None:
-    """What was rolled back from is not last good any more."""
+def test_twice_changes_nothing_and_a_person_may_go_further() -> None:
+    """A second person, a pager bot, a retry: the hosts are where the rollback left them. What was rolled back from is
+    not last good any more."""
     world = pushed(NEW, NEWER)
     back(world)
-    outcome, _ = back(world)
-    assert outcome.release == ADOPTED
-    with pytest.raises(DeployError, match="no earlier confirmed release"):
-        back(world)
+    stays(world, NEW)
+    outcome, _ = back(world, further=True)
+    assert (outcome.result, outcome.release, outcome.previous) == ("deployed", ADOPTED, NEW)
+    stays(world, ADOPTED)
+    assert back(world, further=True)[0].result == "unchanged", "there is nothing further"
+
+
+def stays(world: World, release: str) -> None:
+    """Once more: every host is asked, none is changed, and nothing is recorded."""
+    world.hosts.calls.clear()
+    outcome, entries = back(world)
+    assert (outcome.result, outcome.exit_code, entries) == ("unchanged", 0, ())
+    assert {verb for verb, _ in world.hosts.calls} == {"survey"}
+    assert set(world.running().values()) == {release}
 
 
 def test_while_something_is_pending_it_is_aborted() -> None:
@@ -99,7 +111,7 @@ def test_a_host_that_lacks_it_gets_it_pushed() -> None:
     assert "cannot be read from git" in outcome.hosts["web2"].error
     package = world.release(NEW, NEW.encode()).packages["web2"]
     outcome, _ = rollback(
-        world.request, world.ports, NEW, lambda plan: True, lambda wanted: dict.fromkeys(wanted, package)
+        world.request, world.ports, NEW, Consent(lambda plan: True), lambda wanted: dict.fromkeys(wanted, package)
     )
     assert outcome.result == "deployed"
     assert set(world.running().values()) == {NEW}
@@ -110,7 +122,7 @@ def test_a_release_that_no_host_can_take() -> None:
     world = pushed(NEW, NEWER)
     before = world.running()
     with pytest.raises(DeployError, match="cannot roll back to cccccccccc-33333333: web1: does not have it") as caught:
-        rollback(world.request, world.ports, "cccccccccc-33333333", lambda plan: True, lambda wanted: {})
+        rollback(world.request, world.ports, "cccccccccc-33333333", Consent(lambda plan: True), lambda wanted: {})
     assert caught.value.exit_code == 1
     assert world.running() == before
     assert back(world)[0].result == "deployed"
@@ -165,8 +177,8 @@ def test_target_is_worked_out_over_the_fleet() -> None:
     """A host that missed a deploy does not change the answer."""
     old = history((1, "adopt", ADOPTED), (2, "push", NEW))
     new = history((1, "adopt", ADOPTED), (2, "push", NEW), (3, "push", NEWER))
-    assert last_good([old, new]) == NEW
-    assert last_good([old]) == "0000000000-"
+    assert (aim_for([old, new]).release, aim_for([old, new]).leaves) == (NEW, NEWER)
+    assert aim_for([old]).release == "0000000000-"
 
 
 def test_abort_and_confirm_by_hand() -> None:
@@ -176,8 +188,7 @@ def test_abort_and_confirm_by_hand() -> None:
         for host in world.fleet:
             world.hosts.stage(host, world.release().packages[host.name])
             world.hosts.activate(host, Order("5-aaaa", 5, "push", NEW))
-        outcome, entry = verb(world.request, world.ports)
+        outcome, (entry,) = verb(world.request, world.ports)
         assert set(world.running().values()) == {end}
-        assert entry is not None
         assert (entry.deploy, outcome.exit_code) == ("5-aaaa", 3 if verb is abort else 0)
         assert verb(world.request, world.ports)[0].result == "unchanged"

@@ -30,8 +30,9 @@ answer() {
   has=; phrases_of "$current"; [ ! -f "$PHRASES" ] || loaded "$current" || :
   printf '{"ok":true,"proto":1,"adopted":%s,"dest":"%s","phase":"%s","deploy":"%s","outcome":"%s","fence":%s' \
     "$is" "$where" "$phase" "$deploy" "$outcome" "$fence"
-  printf ',"current":"%s","good":"%s","loaded":"%s","target":"%s","left":%s,"watchdog":"%s","alarm":"%s"' \
-    "$current" "$good" "$(json_text "$has")" "$target" "$left" "$dog" "$(json_text "$alarm")"
+  printf ',"command":"%s","current":"%s","good":"%s","loaded":"%s","target":"%s"' \
+    "$command" "$current" "$good" "$(json_text "$has")" "$target"
+  printf ',"left":%s,"watchdog":"%s","alarm":"%s"' "$left" "$dog" "$(json_text "$alarm")"
   printf ',"releases":[%s],"history":[%s],"free_kb":%s' "$(ls releases 2>/dev/null | json_list)" \
     "$(awk 'NF == 3 { printf "%s[%d,\"%s\",\"%s\"]", (n++ ? "," : ""), $1, $2, $3 }' history 2>/dev/null)" \
     "$(df -Pk . | awk 'NR == 2 { print $4 + 0 }')"

@@ -1,6 +1,6 @@
 
 # --- a deploy: pending, then confirmed or reverted
-do_activate() { # DEPLOY NUMBER COMMAND RELEASE LEASE HARDCAP [restart]
+do_activate() { # DEPLOY NUMBER COMMAND RELEASE LEASE HARDCAP [restart|-] [LEAVES: what a rollback calls bad]
   load; adopted
   in_flight || ! going_down || refuse stopping "this host is going down: nothing was changed"
   if [ "$2" -lt "$fence" ] || { [ "$2" -eq "$fence" ] && [ "$1" != "$deploy" ]; }; then
@@ -42,6 +42,9 @@ arm() { # everything a revert or a confirm needs is written now
   for pair in "current.rvt $good" "current.act $target" "good.cfm $target"; do
     rm -f "${pair% *}" && ln -s "releases/${pair#* }" "${pair% *}" || refuse disk "cannot prepare the links"
   done
+  # that it is bad is known from now on, however the rollback ends
+  [ -z "${8:-}" ] || { cat history 2>/dev/null; echo "$2 away $8"; } | put history ||
+    refuse disk "cannot write the history: read-only or full"
   { cat history 2>/dev/null; echo "$2 $3 $4"; } | put history.cfm &&
     ( phase=idle outcome=reverted deadline=0; record ) | put state.rvt &&
     ( phase=idle outcome=confirmed deadline=0; record ) | put state.cfm && save ||
@@ -70,7 +73,7 @@ finish_confirm() { # bookkeeping only: the links agree
   [ -f history.cfm ] && mv -f history.cfm history
   settle cfm confirmed; sync_it "$ROOT"; note "confirmed deploy=$deploy good=$target"
 }
-do_revert() { # DEPLOY NUMBER; also when the deploy never arrived: it must not arrive later
+do_revert() { # DEPLOY NUMBER COMMAND; also when the deploy never arrived: it must not arrive later
   load; adopted
   if [ "$deploy" = "$1" ]; then
     [ "$outcome" != confirmed ] || refuse mismatch "deploy $1 is already confirmed here"
@@ -80,6 +83,6 @@ do_revert() { # DEPLOY NUMBER; also when the deploy never arrived: it must not a
   fi
   [ "$2" -ge "$fence" ] || refuse stale "deploy $1 is older than $fence, which this host has seen"
   ! in_flight || refuse mismatch "deploy ${deploy:-unknown} is in flight here, not $1"
-  deploy=$1 phase=idle outcome=reverted target=$good command=push deadline=0
+  deploy=$1 phase=idle outcome=reverted target=$good command=$3 deadline=0
   echo "$2" | put fence && save || refuse disk "cannot write the record"
 }

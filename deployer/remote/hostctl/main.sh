@@ -31,10 +31,11 @@ main() {
     preview) do_preview ;;
     activate)
       valid_deploy "${1:-}"; valid_number "${2:-}"; valid_word "${3:-}"; valid_release "${4:-}"
-      valid_number "${5:-}"; valid_number "${6:-}"; locked do_activate "$@" ;;
+      valid_number "${5:-}"; valid_number "${6:-}"; [ -z "${8:-}" ] || valid_release "$8"; locked do_activate "$@" ;;
     extend) valid_deploy "${1:-}"; valid_number "${2:-}"; locked do_extend "$1" "$2" ;;
     confirm) valid_deploy "${1:-}"; locked do_confirm "$1" ;;
-    revert) valid_deploy "${1:-}"; valid_number "${2:-}"; locked do_revert "$1" "$2" ;;
+    revert)
+      valid_deploy "${1:-}"; valid_number "${2:-}"; valid_word "${3:-push}"; locked do_revert "$1" "$2" "${3:-push}" ;;
     prune) valid_number "${1:-}"; locked do_prune "$1" ;;
     adopt) locked do_adopt "$1" "$2" "${3:-}" ;;
     tick) locked do_tick ;;

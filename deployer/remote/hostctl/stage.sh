@@ -51,14 +51,23 @@ do_check() {
   load; acceptable "$1"
   weigh "$ROOT/releases/$1"
 }
-standing() { # confirmed releases, oldest first, of which none was rolled away from: where a rollback may go
+standing() { # where a rollback may go, oldest first: model/stand.py in awk
   awk 'NF == 3 {
-      name = $3 ~ /^0000000000-/ ? "adopted" : $3; id[name] = $3; at = 0
+      name = $3 ~ /^0000000000-/ ? "adopted" : $3; at = 0
       for (k = 1; k <= n; k++) if (stack[k] == name) at = k
+      if ($2 == "adopt") { # what was found before anything was pushed; a hand edit that was adopted later is no step
+        if (!pushed) id[name] = $3
+        if (!at) { for (k = ++n; k > 1; k--) stack[k] = stack[k - 1]; stack[1] = name }
+        next
+      }
+      pushed = 1
       if (at && $2 == "rollback") { n = at; next }
       if (at) { for (k = at; k < n; k++) stack[k] = stack[k + 1]; n-- }
+      if ($2 == "away") { away = $1; next }
+      if ($2 == "rollback" && away != $1 && n) n--
+      if (name != "adopted") id[name] = $3
       stack[++n] = name
-    } END { for (k = 1; k <= n; k++) print id[stack[k]] }' history 2>/dev/null
+    } END { for (k = 1; k <= n; k++) if (id[stack[k]]) print id[stack[k]] }' history 2>/dev/null
 }
 do_prune() { # KEEP: never current, good, the deploy's target, or the newest standing ones; and what a cut-off run left
   load; adopted; ! in_flight || refuse busy "deploy $deploy is in flight here"

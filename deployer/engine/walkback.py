@@ -1,0 +1,149 @@
+"""Every host to its target, over SSH alone: what `deploy rollback` and `deploy status --repair` share.
+
+One wave; a host that fails is reported and the others go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+
+from deployer.engine.fanout import each, each_at_once, failures, successes
+from deployer.engine.ports import Ports
+from deployer.engine.rollout import Ending, rollout
+from deployer.engine.survey import survey
+from deployer.engine.undo import GRACE, RETRY
+from deployer.model.errors import DeployError, HostError, LockedError
+from deployer.model.fleet import Host
+from deployer.model.outcome import HostOutcome
+from deployer.model.plan import Plan
+from deployer.model.release import Package
+from deployer.model.state import HostState, Order
+from deployer.model.verdict import Verdict
+
+Packages = Callable[[Mapping[str, str]], Mapping[str, Package]]  # host -> release it lacks; gives what can be had
+
+
+def walk_back(ports: Ports, plan: Plan, order: Order, states: dict[str, HostState], packages: Packages) -> Ending:
+    """What is pending on its target is kept, what else is pending goes back first, what is missing is staged, and every
+    host that can be walked is."""
+    ready = join(ports, plan, states)
+    aborted = abort_pending(ports, without(plan, ready), states, order)
+    ready |= {n: state for n, state in successes(aborted).items() if state.verified_on(plan.hosts[n].target)}
+    rest = without(plan, ready)
+    missing = stage_missing(ports, rest, states, packages)
+    refuse_nowhere(plan, states, missing)
+    walkable = without(rest, {**failures(aborted), **missing})
+    ending = Ending("deployed" if ready else "unchanged")
+    if walkable.hosts:
+        ending = rollout(walkable, order, ports, alive, lambda: None)
+    ending.hosts |= {name: HostOutcome("confirmed", state.current, verified=True) for name, state in ready.items()}
+    ending.hosts |= {
+        n: HostOutcome("failed", states[n].current, error=str(e)) for n, e in {**missing, **failures(aborted)}.items()
+    }
+    if ending.result in ("deployed", "unchanged", "stranded"):
+        look_again(ports, plan, order, states, ending)
+    return ending
+
+
+def join(ports: Ports, plan: Plan, states: Mapping[str, HostState]) -> dict[str, HostState]:
+    """Hosts that are pending with a rollback to the very release that `plan` has for them (another person's, a dead
+    deployer's) keep it: proof over SSH is all that a rollback asks for. Gives those that are verified there now."""
+    ready = [
+        plan.hosts[name].host
+        for name, state in states.items()
+        if name in plan.hosts and (state.phase, state.command) == ("pending", "rollback")
+        if state.target == plan.hosts[name].target
+    ]
+
+    def one(host: Host) -> HostState:
+        state = states[host.name]
+        return ports.hosts.confirm(host, Order(state.deploy, max(state.fence, 1), "rollback", state.target))
+
+    kept = successes(each_at_once(ports, ready, one))
+    return {name: state for name, state in kept.items() if state.verified_on(plan.hosts[name].target)}
+
+
+def abort_pending(
+    ports: Ports, plan: Plan, states: dict[str, HostState], order: Order
+) -> dict[str, HostState | HostError]:
+    """Hosts with a deploy in flight first go back to what they had confirmed: two deploys never leave two pending
+    changes on a host."""
+    pending = [plan.hosts[name].host for name, state in states.items() if state.in_flight and name in plan.hosts]
+
+    def one(host: Host) -> HostState:
+        state = states[host.name]
+        stuck = Order(state.deploy, max(state.fence, 1), "rollback", state.target, order.lease)
+        return ports.hosts.revert(host, stuck)
+
+    return each_at_once(ports, pending, one)
+
+
+def stage_missing(ports: Ports, plan: Plan, states: dict[str, HostState], packages: Packages) -> dict[str, HostError]:
+    """A host that lacks the release gets it pushed. What is the fleet's is done once, here: a worker touches nothing
+    but its own host."""
+    lacking = [p.host for n, p in plan.hosts.items() if p.target not in states[n].releases]
+    found = packages({host.name: plan.hosts[host.name].target for host in lacking}) if lacking else {}
+
+    def one(host: Host) -> HostState:
+        if host.name not in found:
+            raise HostError("does not have it, and it cannot be read from git now")
+        return ports.hosts.stage(host, found[host.name])
+
+    return failures(each(ports, lacking, one))
+
+
+def refuse_nowhere(plan: Plan, states: dict[str, HostState], missing: dict[str, HostError]) -> None:
+    """Raises DeployError where no host can take the release (a slip of the pen, say) and none was in flight: all of
+    them are what they were."""
+    if len(missing) == len(states) and not any(state.in_flight for state in states.values()):
+        lines = "; ".join(f"{name}: {error}" for name, error in missing.items())
+        raise DeployError(f"cannot roll back to {plan.release}: {lines}", hint="deploy history lists the releases")
+
+
+def without(plan: Plan, out: Collection[str]) -> Plan:
+    """The plan less some hosts."""
+    hosts = {name: p for name, p in plan.hosts.items() if name not in out}
+    return replace(plan, hosts=hosts, waves=(tuple(hosts),) if hosts else ())
+
+
+def alive(touched: tuple[str, ...], lost: Callable[[], str]) -> Verdict:
+    """No gate: each host has proven over SSH that its running process has the release."""
+    return Verdict("healthy", "proven over SSH on every host that answered")
+
+
+def look_again(ports: Ports, plan: Plan, order: Order, before: Mapping[str, HostState], ending: Ending) -> None:
+    """A host that refused us may have been taken there by another rollback: it counts for what it runs. Waits for those
+    on their way there. Raises LockedError where another deploy was faster on every host and goes elsewhere."""
+    todo = [n for n in plan.hosts if ending.hosts[n].state in ("pending", "failed") and not ending.hosts[n].verified]
+    until = ports.clock.monotonic() + order.lease + GRACE
+    states: dict[str, HostState] = {}
+    while todo:
+        states |= successes(survey(ports, [plan.hosts[name].host for name in todo], "read back"))
+        states |= join(ports, plan, {name: states[name] for name in todo if name in states})
+        for name in todo:
+            goal = plan.hosts[name].target
+            if name in states and states[name].verified_on(goal):
+                ending.hosts[name] = HostOutcome("confirmed", goal, verified=True)
+        todo = [n for n in todo if n in states and on_its_way(states[n], plan.hosts[n].target)]
+        if not todo or ports.clock.monotonic() > until:
+            break
+        ports.clock.sleep(RETRY)
+    theirs = {
+        n: s.deploy for n, s in states.items() if s.in_flight and s.deploy not in (order.deploy, before[n].deploy)
+    }
+    refuse_overtaken(plan, ending, theirs)
+
+
+def on_its_way(state: HostState, goal: str) -> bool:
+    """In flight to it, or back to it."""
+    return state.in_flight and goal in (state.target, state.good)
+
+
+def refuse_overtaken(plan: Plan, ending: Ending, theirs: Mapping[str, str]) -> None:
+    """Raises LockedError where every host refused us for a deploy that began meanwhile (theirs: host -> deploy)."""
+    if theirs and set(theirs) == set(plan.hosts) and not any(ending.hosts[n].verified for n in plan.hosts):
+        raise LockedError(
+            f"cannot roll back: deploy {', '.join(sorted(set(theirs.values())))} is changing {', '.join(theirs)} now",
+            hint="run deploy rollback again: it takes back what is in flight",
+        )
