@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import json
 import os
 import signal
 import sys
@@ -19,7 +18,7 @@ from deployer.adapters.memory import state_home
 from deployer.adapters.writing import write_below
 from deployer.console.errors import error_lines, width
 from deployer.console.hiding import hiding, open_streams
-from deployer.console.say import say
+from deployer.console.say import say, say_json
 from deployer.model.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_LOCKED, EXIT_USAGE, DeployError, UsageError
 from deployer.model.secret import hide
 
@@ -135,10 +134,10 @@ def _usage(error: click.ClickException) -> UsageError:
 def fail(error: DeployError, words: list[str]) -> int:
     """Say it to a person on stderr, and to a program on stdout."""
     colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ
-    say("\n".join(error_lines(error, colour, width(sys.stderr))), err=True)
+    say("\n".join(error_lines(error, colour, width(sys.stderr))), err=True, styled=True)
     if wants_json(words):
         result = "locked" if error.exit_code == EXIT_LOCKED else "refused"
-        say(json.dumps({"result": result, "error": {"message": error.message, "hint": error.hint}}))
+        say_json({"result": result, "error": {"message": error.message, "hint": error.hint}})
     return error.exit_code
 
 
@@ -158,7 +157,7 @@ def bug(error: Exception, words: list[str]) -> int:
     if "-v" in words or "--verbose" in words:
         say(text, err=True)
     if wants_json(words):
-        say(json.dumps({"result": "refused", "error": {"message": f"bug: {error}", "hint": where}}))
+        say_json({"result": "refused", "error": {"message": f"bug: {error}", "hint": where}})
     return EXIT_BUG
 
 

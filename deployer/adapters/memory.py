@@ -12,10 +12,10 @@ import os
 import re
 from pathlib import Path
 
+from deployer.adapters.records import without_secrets
 from deployer.adapters.runs import DEPLOY, entry_from_json, entry_to_json
 from deployer.adapters.writing import write_below
 from deployer.model.ledger import Entry
-from deployer.model.secret import hide_all
 
 
 def state_home() -> Path:
@@ -53,7 +53,7 @@ class Memory:
             self.warning = f"{entry.deploy!r:.40} is no deploy id: nothing is kept of it"
             return
         name = f"pending/{entry.environment}.{int(entry.at * 1000)}.{entry.deploy}.{entry.record}.json"
-        self._write(name, json.dumps(hide_all(entry_to_json(entry))))
+        self._write(name, json.dumps(entry_to_json(without_secrets(entry))))
 
     def pending(self, environment: str) -> list[tuple[Path, Entry]]:
         """Records of this environment that wait to be written, oldest first."""

@@ -11,7 +11,7 @@ from typing import Any
 from deployer.adapters.writing import real_folder, write_below
 from deployer.model.errors import DeployError
 from deployer.model.ledger import Entry
-from deployer.model.secret import hide, hide_all
+from deployer.model.secret import hide_all
 
 DEPLOY = re.compile(r"[0-9a-f-]{1,40}")
 LATEST = 1e11  # seconds since the epoch, the year 5138: what is more breaks calendars and floats
@@ -62,7 +62,7 @@ class Runs:
 
     def _write(self, name: str, text: str) -> Path | None:
         try:
-            path = write_below(self.folder, name, hide(text))
+            path = write_below(self.folder, name, text)
             if not (self.folder / ".gitignore").exists():
                 write_below(self.folder, ".gitignore", "*\n")
         except OSError as error:

@@ -16,7 +16,7 @@ import yaml
 
 from deployer.adapters.reading import read_input
 from deployer.model.errors import InputError
-from deployer.model.secret import hide_pairs
+from deployer.model.excerpt import hide_line, hide_pairs
 
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MAX_BYTES, MAX_DEPTH, MAX_NODES = 1024 * 1024, 50, 50_000
@@ -51,8 +51,9 @@ class Document:
     def fail_at(self, line: int, column: int, message: str, hint: str = "") -> InputError:
         """An error at a place, both from 1."""
         lines = self.text.splitlines()
-        written = lines[line - 1] if 0 < line <= len(lines) else ""
-        shown, column_shown = hide_pairs(written)[:WIDEST], len(hide_pairs(written[: column - 1])) + 1
+        there = 0 < line <= len(lines)
+        written, hidden = (lines[line - 1], hide_line(lines, line - 1)) if there else ("", "")
+        shown, column_shown = hidden[:WIDEST], min(len(hide_pairs(written[: column - 1])), len(hidden)) + 1
         rest = shown[column_shown - 1 :].split(":")[0].split(",")[0].rstrip()
         width = max(1, len(rest))
         excerpt = f"{line:>5} | {shown}\n      | {' ' * (column_shown - 1)}{'^' * width}"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 
 import click
 
 from deployer.commands.options import Options, shared
-from deployer.console.say import say
+from deployer.console.say import say, say_json
 from deployer.model.errors import EXIT_REFUSED
 
 
@@ -35,7 +34,7 @@ def check(options: Options) -> int:
         context.transport.close()
     bad = [r for r in results if r.failure and r.level == "required"]
     if options.json:
-        say(json.dumps({"healthy": not bad, "results": [asdict(r) for r in results]}))
+        say_json({"healthy": not bad, "results": [asdict(r) for r in results]})
         return EXIT_REFUSED if bad else 0
     for r in results:
         cached = {True: "  re-fetch from cache", False: "  re-fetch NOT from cache", None: ""}[r.hit]

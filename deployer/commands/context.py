@@ -31,6 +31,7 @@ from deployer.model.fleet import Fleet, Host
 from deployer.model.pattern import select
 from deployer.model.playbook import Playbook
 from deployer.model.sample import Sample
+from deployer.model.secret import declare
 from deployer.remote.layout import Layout
 from deployer.services import service_for
 from deployer.services.base import ServiceSettings
@@ -170,6 +171,7 @@ def build(options: Options) -> Context:
     name = choose_playbook(root, options.playbook)
     playbook = load_playbook(root, name)
     service_for(playbook)
+    declare(playbook.no_log)  # an error in the inventory shows a line of it
     inventory = Path(options.inventory) if options.inventory else root / "inventory.yml"
     fleet = load_inventory(inventory)
     environment, names = environment_hosts(fleet, playbook.hosts, options.environment)

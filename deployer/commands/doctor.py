@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import getpass
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
 from deployer.commands.options import Options, shared
-from deployer.console.say import say
+from deployer.console.say import say, say_json
 from deployer.model.errors import EXIT_REFUSED
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ def doctor(options: Options, sudoers: bool, agent: bool) -> int:
     fine = all(point.fine for points in found.values() for point in points)
     if options.json:
         hosts = {name: [asdict(point) for point in points] for name, points in found.items()}
-        say(json.dumps({"fine": fine, "environment": context.environment, "hosts": hosts}))
+        say_json({"fine": fine, "environment": context.environment, "hosts": hosts})
     else:
         say("\n".join(line for name, points in found.items() for line in lines(name, points)))
     return 0 if fine else EXIT_REFUSED

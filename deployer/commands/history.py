@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import time
 
 import click
 
 from deployer.commands.options import Options, shared
-from deployer.console.say import say
+from deployer.console.say import say, say_json
 
 
 @click.command()
@@ -30,7 +29,7 @@ def history(options: Options, count: int) -> int:
     name = context.playbook.name
     entries = [e for e in context.ledger.read() if e.record == "OUTCOME" and e.playbook == name][-count:]
     if options.json:
-        say(json.dumps({"environment": context.environment, "deploys": [entry_to_json(e) for e in entries]}))
+        say_json({"environment": context.environment, "deploys": [entry_to_json(e) for e in entries]})
         return 0
     for entry in reversed(entries):
         when = time.strftime("%b %d %H:%M", time.localtime(entry.at))

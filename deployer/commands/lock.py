@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import TYPE_CHECKING
 
 import click
 
 from deployer.commands.options import Options, shared
-from deployer.console.say import say
+from deployer.console.say import say, say_json
 
 if TYPE_CHECKING:
     from deployer.commands.context import Context
@@ -45,7 +44,7 @@ def status(options: Options) -> int:
     context = build(options)
     holder = holder_of(context)
     if options.json:
-        say(json.dumps({"lock": entry_to_json(holder) if holder else None}))
+        say_json({"lock": entry_to_json(holder) if holder else None})
     elif holder is None:
         say("lock: none")
     else:
@@ -78,7 +77,7 @@ def release(options: Options) -> int:
             click.confirm(f"Release the lock of deploy {holder.deploy} by {holder.who}?", abort=True, err=True)
         give_back(context, holder, operator())
     if options.json:
-        say(json.dumps({"released": holder.deploy if holder else None}))
+        say_json({"released": holder.deploy if holder else None})
     elif holder is None:
         say("lock: none")
     else:

@@ -75,9 +75,16 @@ def prober(context: Context) -> SshProber:
     return SshProber(run)
 
 
-def measure_for(context: Context, release: Release, say: Say) -> Measure:
-    """Probes and real traffic. Raises InputError where the files ask for a source that cannot be."""
+def measure_for(context: Context, release: Release, say: Say, allow_exec: bool = False) -> Measure:
+    """Probes and real traffic. allow_exec: the operator lets the health checks run commands on this machine. Raises
+    InputError where the files ask for a source that cannot be."""
     sources = context.check.sources
+    here = [name for name, one in sources.exec.items() if one.on == "deployer"]
+    if here and not allow_exec:
+        raise InputError(
+            f"the health checks would run commands on this machine ({', '.join(here)}), and any commit can change them",
+            hint="write on: host, or allow it with --allow-exec",
+        )
     seen = {host.name: traffic_on(context, host, release) for host in context.hosts}
     readers: dict[str, Reader[Traffic]] = {}
     for host in context.hosts:

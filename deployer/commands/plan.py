@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from deployer.commands.options import Options, shared
-from deployer.console.say import say
+from deployer.console.say import say, say_json
 from deployer.model.errors import EXIT_CHANGES, DeployError, InputError
 
 if TYPE_CHECKING:
@@ -50,11 +50,10 @@ def plan(options: Options, revision: str, out: str | None, detailed_exitcode: bo
             Path(out).write_text(json.dumps(plan_to_json(found), indent=2) + "\n")
         except OSError as error:
             raise InputError(f"cannot write {out}: {error.strerror}") from None
-    say(
-        json.dumps(plan_to_json(found))
-        if options.json
-        else text(context, found, release.subject, next_step(options, revision))
-    )
+    if options.json:
+        say_json(plan_to_json(found))
+    else:
+        say(text(context, found, release.subject, next_step(options, revision)))
     return EXIT_CHANGES if detailed_exitcode and found.hosts else 0
 
 

@@ -31,7 +31,8 @@ def refuse_contradiction(file: str, **saved: str) -> None:
 @click.option("-r", "--revision", default="HEAD", show_default=True, metavar="REV", help="Branch, tag or commit.")
 @click.option("-m", "--message", default="", metavar="WHY", help="Why; kept in the ledger.")
 @click.option("--allow-quarantined", is_flag=True, help="Push a release that was reverted before.")
-def push(options: Options, revision: str, message: str, allow_quarantined: bool) -> int:
+@click.option("--allow-exec", is_flag=True, help="Let health checks run commands here (exec: on: deployer).")
+def push(options: Options, revision: str, message: str, allow_quarantined: bool, allow_exec: bool) -> int:
     """Bring a git revision to the fleet: stage and check everywhere, then wave by wave; undo what regresses.
 
     \b
@@ -61,7 +62,7 @@ def push(options: Options, revision: str, message: str, allow_quarantined: bool)
     release = release_of(context, revision)
     recorder = Recorder(context.runs)
     notices = Notices()
-    measure = measure_for(context, release, notices)
+    measure = measure_for(context, release, notices, allow_exec)
     with context.ports(measure, listener=recorder) as ports, measure:
         context.ledger.back_fill()
         if signing_rule(context):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import replace
 
 from deployer.adapters.runs import Runs
 from deployer.commands.options import Options
 from deployer.console.errors import fitted, width
-from deployer.console.say import say
+from deployer.console.say import say, say_json
 from deployer.console.sentence import closing
 from deployer.model.outcome import Outcome
 
@@ -20,7 +19,7 @@ def report(options: Options, runs: Runs, outcome: Outcome) -> int:
     if outcome.deploy:
         runs.write_run(outcome.deploy, outcome.to_json())
     if options.json:
-        say(json.dumps(outcome.to_json()))
+        say_json(outcome.to_json())
     else:
         say(fitted(closing(outcome), width(sys.stdout)))
     return outcome.exit_code

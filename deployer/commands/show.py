@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from deployer.commands.options import Options, shared
-from deployer.console.say import say
+from deployer.console.say import say, say_json
 from deployer.model.errors import DeployError, InputError
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ def show(options: Options, deploy: str, replay: bool) -> int:
     if not entries and run is None:
         raise InputError(f"no deploy is called {deploy!r} in {', '.join(names)}", hint="deploy history lists them")
     if options.json:
-        say(json.dumps({"deploy": deploy, "records": [entry_to_json(e) for e in entries], "run": run}))
+        say_json({"deploy": deploy, "records": [entry_to_json(e) for e in entries], "run": run})
         return 0
     for entry in entries:
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(entry.at))
@@ -116,7 +115,7 @@ def show_replay(options: Options, runs: Runs, deploy: str) -> int:
 
     waves = replay(runs, deploy)
     if options.json:
-        say(json.dumps({"deploy": deploy, "waves": [wave.to_json() for wave in waves]}))
+        say_json({"deploy": deploy, "waves": [wave.to_json() for wave in waves]})
         return 0
     for wave in waves:
         show_verdict(f"wave {wave.wave} after {wave.seconds:.0f} s", asdict(wave.verdict))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
 from deployer.commands.options import Options, shared
-from deployer.console.say import say
+from deployer.console.say import say, say_json
 from deployer.model.errors import EXIT_HUMAN, DeployError, HostError
 from deployer.model.release import one_name, shown
 
@@ -48,7 +47,7 @@ def status(options: Options, repair: bool) -> int:
     if options.json:
         hosts = {n: {"error": str(s)} if isinstance(s, HostError) else asdict(s) for n, s in states.items()}
         words = {"environment": context.environment, "playbook": context.playbook.name, "verified": good, "lock": lock}
-        say(json.dumps({**words, "lagging": behind, "hosts": hosts}))
+        say_json({**words, "lagging": behind, "hosts": hosts})
     else:
         names = ", ".join(shown(release) for release in sorted(releases)) or "no release"
         say(f"{context.environment}  {context.playbook.name}  {names}")

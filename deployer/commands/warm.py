@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 
 import click
 
 from deployer.commands.options import Options, shared
-from deployer.console.say import say
+from deployer.console.say import say, say_json
 from deployer.model.errors import EXIT_REFUSED, HostError, InputError, UsageError
 
 
@@ -59,7 +58,7 @@ def warm(options: Options, urls: str | None, top: int | None, rate: str | None) 
     cold = [n for n, r in results.items() if isinstance(r, HostError) or not r.why.startswith(("warm", "one pass"))]
     if options.json:
         hosts = {n: {"error": str(r)} if isinstance(r, HostError) else asdict(r) for n, r in results.items()}
-        say(json.dumps({"warm": not cold, "hosts": hosts}))
+        say_json({"warm": not cold, "hosts": hosts})
     else:
         for name, result in results.items():
             say(f"{name:<24} {end(result)}")

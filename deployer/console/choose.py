@@ -19,8 +19,8 @@ class Renderer(Protocol):
 
 
 def to_stderr(line: str) -> None:
-    """Progress never mixes with the result."""
-    say(line, err=True)
+    """Progress never mixes with the result. The renderers clean what they are given."""
+    say(line, err=True, styled=True)
 
 
 def choose(output: str, environ: Mapping[str, str], verbose: bool = False, plain: bool = False) -> Renderer:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from deployer.console.plain import Plain
+from deployer.console.say import clean
 from deployer.console.sentence import closing
 from deployer.model import events
 from deployer.model.outcome import Outcome
@@ -49,7 +50,7 @@ class GitHub(Plain):
 
 def escape(text: str) -> str:
     """Workflow commands end at a line's end."""
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return clean(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 class GitLab(Plain):

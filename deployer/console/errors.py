@@ -6,12 +6,8 @@ import shutil
 import textwrap
 from typing import TextIO
 
+from deployer.console.say import clean, one_line
 from deployer.model.errors import DeployError
-
-
-def clean(text: str) -> str:
-    """Text that came from a host or a file, without control characters: a terminal must not obey it."""
-    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
 
 
 def width(stream: TextIO) -> int:
@@ -30,11 +26,11 @@ def fitted(text: str, columns: int) -> str:
 def error_lines(error: DeployError, colour: bool = False, columns: int = 0) -> list[str]:
     """`error: ...`, the excerpt with its caret, the consequence, one hint."""
     red, dim, end = ("\033[31m", "\033[2m", "\033[0m") if colour else ("", "", "")
-    lines = [fitted(f"error: {clean(error.message)}", columns).replace("error:", f"{red}error:{end}", 1)]
+    lines = [fitted(f"error: {one_line(error.message)}", columns).replace("error:", f"{red}error:{end}", 1)]
     if error.excerpt:
         lines += clean(error.excerpt).split("\n")
     if error.consequence:
-        lines.append(f"{dim}{error.consequence}{end}")
+        lines.append(f"{dim}{one_line(error.consequence)}{end}")
     if error.hint:
-        lines.append(fitted(f"hint: {clean(error.hint)}", columns))
+        lines.append(fitted(f"hint: {one_line(error.hint)}", columns))
     return lines

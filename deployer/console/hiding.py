@@ -27,6 +27,10 @@ class Hiding:
         self._try(lambda: self._stream.write(hide(text)))
         return len(text)
 
+    def exact(self, text: str) -> None:
+        """Write what is without secrets already."""
+        self._try(lambda: self._stream.write(text))
+
     def flush(self) -> None:
         """See TextIO.flush; never raises OSError."""
         self._try(self._stream.flush)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from deployer.console.errors import clean
+from deployer.console.say import one_line
 from deployer.model import events
 from deployer.model.plan import Plan
 from deployer.model.sample import HostSample, Sample
@@ -24,7 +24,7 @@ class Plain:
     def __call__(self, event: events.Event) -> None:
         line = self.line(event)
         if line:
-            self._write(f"{time.strftime('%H:%M:%S')} {clean(line)}")
+            self._write(f"{time.strftime('%H:%M:%S')} {one_line(line)}")
 
     def close(self) -> None:
         """Nothing to put back."""

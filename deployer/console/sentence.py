@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deployer.console.errors import clean
+from deployer.console.say import one_line
 from deployer.model.outcome import Outcome
 
 
@@ -10,11 +10,11 @@ def closing(outcome: Outcome) -> str:
     """What happened, on which hosts, why; then what to do, if anything."""
     lines = [_sentence(outcome)]
     if outcome.error and outcome.result not in ("deployed", "unchanged"):
-        lines.append(f"because: {clean(outcome.error)}")
+        lines.append(f"because: {one_line(outcome.error)}")
     elif outcome.verdict and outcome.result == "deployed" and outcome.verdict.because:
-        lines.append(clean(outcome.verdict.because))
+        lines.append(one_line(outcome.verdict.because))
     if outcome.hint:
-        lines.append(f"hint: {clean(outcome.hint)}")
+        lines.append(f"hint: {one_line(outcome.hint)}")
     return "\n".join(lines)
 
 

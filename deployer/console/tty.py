@@ -10,8 +10,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from deployer.console.errors import clean
 from deployer.console.plain import Plain, figures, warmed
+from deployer.console.say import one_line
 from deployer.model import events
 
 MARKS = {"pending": "◌", "confirmed": "✓", "reverted": "↶", "failed": "✗", "unreachable": "?", "untouched": "·"}
@@ -66,11 +66,11 @@ class Tty:
         for title in ("HOST", "WAVE", "STATE"):
             table.add_column(title)
         for name, (wave, state) in list(self._hosts.items())[:SHOWN]:
-            table.add_row(clean(name), wave, f"{MARKS.get(state, '·')} {state}")
+            table.add_row(one_line(name), wave, f"{MARKS.get(state, '·')} {one_line(state)}")
         more = len(self._hosts) - SHOWN
         rest = [Text(f"+ {more} more")] if more > 0 else []
         foot = Text("Ctrl-C reverts what is pending; twice leaves it to the hosts' watchdogs", style="dim")
-        return Group(table, *rest, Text(self._bake[: self._console.width - 1]), foot)
+        return Group(table, *rest, Text(one_line(self._bake)[: self._console.width - 1]), foot)
 
     def close(self) -> None:
         """Leave the screen as a person expects it."""

@@ -15,13 +15,22 @@ SHORTEST = 4  # a shorter value would blot out ordinary words, and is no secret 
 WORDS = r"password|passwd|passphrase|secret|token|credentials?|api_?key|private_?key|auth_?key"
 NAME = re.compile(rf"(?:^|[_.-])(?:\w*(?:{WORDS})s?|pass)(?:$|[_.-])", re.IGNORECASE)
 HARMLESS = re.compile(r"_(?:file|path|dir|name|url|user|ttl|timeout|length|enabled|type)$", re.IGNORECASE)
-PAIR = re.compile(rf"([\w.-]*(?:{WORDS})s?[\w.-]*[\"']?\s*[:=]\s*)([^\s,}}#][^,}}#]*)", re.IGNORECASE)
 ORDINARY = {"none", "null", "true", "false", "default", "file"}
 
 
+# Of a JSON value: names, ids and enumerations that we ourselves choose or check, which programs compare.
+STRUCTURE = frozenset(
+    ("action", "command", "current", "deploy", "environment", "host", "level", "metric", "playbook", "previous",
+     "probe", "record", "release", "result", "revision", "ruling", "service", "state", "target", "unchanged", "waves",
+     "who")
+)  # fmt: skip
+ID = re.compile(r"[0-9a-f]{10}-[0-9a-f]{8}|[0-9a-f]{40}")
+
+
 def is_secret(name: str) -> bool:
-    """Does a variable of this name look as if its value were a secret? `ansible_ssh_private_key_file` is a path."""
-    return bool(NAME.search(name)) and not HARMLESS.search(name)
+    """Does a variable of this name look as if its value were a secret, or was it declared to be one?
+    `ansible_ssh_private_key_file` is a path."""
+    return name in SECRETS.declared or (bool(NAME.search(name)) and not HARMLESS.search(name))
 
 
 class Secrets:
@@ -30,6 +39,11 @@ class Secrets:
     def __init__(self) -> None:
         self._known: frozenset[str] = frozenset()
         self._pattern: re.Pattern[str] | None = None
+        self.declared: frozenset[str] = frozenset()
+
+    def declare(self, names: Iterable[str]) -> None:
+        """Variables whose values, not read yet, are secrets whatever they are called."""
+        self.declared |= frozenset(names)
 
     def learn(self, value: object) -> None:
         """A text, a number, or all that a list or a map holds. Of several lines each is a secret too."""
@@ -54,18 +68,19 @@ class Secrets:
         return self._pattern.sub(MASK, text) if self._pattern else text
 
     def hide_all(self, value: object) -> object:
-        """A JSON value without any of them."""
+        """A JSON value, its texts without any of them. What is no text stays: ids, and the names and enumerations under
+        the keys of STRUCTURE (a secret may be an ordinary word)."""
         if isinstance(value, str):
-            return self.hide(value)
+            return value if ID.fullmatch(value) else self.hide(value)
         if isinstance(value, Mapping):
-            return {key: self.hide_all(item) for key, item in value.items()}
+            return {k: v if k in STRUCTURE and is_names(v) else self.hide_all(v) for k, v in value.items()}
         if isinstance(value, list | tuple):
             return [self.hide_all(item) for item in value]
         return value
 
     def forget(self) -> None:
         """As at the start of the process."""
-        self._known, self._pattern = frozenset(), None
+        self._known, self._pattern, self.declared = frozenset(), None, frozenset()
 
 
 def texts(value: object) -> Iterable[str]:
@@ -87,10 +102,11 @@ def forms(text: str) -> Iterable[str]:
             yield from {one, json.dumps(one)[1:-1], json.dumps(one, ensure_ascii=False)[1:-1], repr(one)[1:-1]}
 
 
-def hide_pairs(line: str) -> str:
-    """A line of a file whose values are not known yet: what follows `password:` and its like is blotted out."""
-    return PAIR.sub(rf"\1{MASK}", line)
+def is_names(value: object) -> bool:
+    """A text, or lists of them."""
+    return all(map(is_names, value)) if isinstance(value, list | tuple) else isinstance(value, str)
 
 
 SECRETS = Secrets()
-learn, learn_named, hide, hide_all = SECRETS.learn, SECRETS.learn_named, SECRETS.hide, SECRETS.hide_all
+learn, learn_named, declare = SECRETS.learn, SECRETS.learn_named, SECRETS.declare
+hide, hide_all = SECRETS.hide, SECRETS.hide_all

@@ -49,8 +49,8 @@ class Query(Schema):
 
 
 class Exec(Schema):
-    """A command that prints one number: a gauge or a rate per second. on: `deployer` runs it here, `host` on every
-    watched host, and the sum counts."""
+    """A command that prints one number: a gauge or a rate per second. on: `deployer` runs it on the machine that
+    deploys, where `push --allow-exec` lets it; `host` on every watched host, and the sum counts."""
 
     command: Annotated[str, Field(min_length=1)]
     on: Literal["host", "deployer"] = "host"

@@ -11,15 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deployer.commands.context import both
-from deployer.console.choose import choose, make
-from deployer.console.errors import clean, fitted
+from deployer.console.choose import choose, make, to_stderr
+from deployer.console.ci import escape
+from deployer.console.errors import error_lines, fitted
+from deployer.console.say import clean, say
 from deployer.console.sentence import closing
 from deployer.model import events
+from deployer.model.errors import DeployError
 from deployer.model.fleet import Host
 from deployer.model.outcome import HostOutcome, Outcome
 from deployer.model.plan import HostPlan, Plan, split_waves
 from deployer.model.sample import HostSample, Sample
 from deployer.model.verdict import Evidence, Reading, Verdict
+from tests.fakes.strangers import ODD, control_characters
 
 A, B = "aaaaaaaaaa-11111111", "bbbbbbbbbb-22222222"
 BASE = {"deploy": "7-abcd", "environment": "production", "playbook": "nginx", "release": B, "previous": A}
@@ -217,3 +221,20 @@ def test_workers_emit_one_event_at_a_time() -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(emit, [events.Notice("info", "x")] * 40))
     assert (inside, most) == (0, 1)
+
+
+def test_what_a_commit_says_is_not_obeyed(capsys: pytest.CaptureFixture[str]) -> None:
+    """By no terminal and by no CI service, whatever prints it: a line, an error, the closing sentence, a renderer."""
+    odd = f"tidy {ODD}\n::stop-commands::x\n  ::add-mask::deploy\n##[group]x"
+    say(odd)
+    say(odd, err=True)
+    for kind in ("plain", "github"):
+        renderer = make(kind, to_stderr, verbose=True)
+        renderer(events.Notice("warning", odd))
+        renderer(events.HostChanged("web1", "failed", odd))
+    said = capsys.readouterr()
+    for text in (said.out, said.err, "\n".join(error_lines(DeployError(odd, hint=odd))), escape(odd)):
+        assert [*control_characters(text)] == []
+        assert not [line for line in text.splitlines() if line.lstrip().startswith("::") and "group" not in line]
+        assert "##[" not in text
+    assert "a\tb" in clean("a\tb")  # of a configuration

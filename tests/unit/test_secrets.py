@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,12 @@ from deployer.adapters.memory import Memory
 from deployer.adapters.runs import Runs
 from deployer.cli import run
 from deployer.console.hiding import hiding
+from deployer.console.say import say_json
 from deployer.model.errors import Refused
+from deployer.model.excerpt import hide_line, hide_pairs
 from deployer.model.fleet import Host
 from deployer.model.release import Package
-from deployer.model.secret import SECRETS, Secrets, hide, hide_pairs, is_secret, learn
+from deployer.model.secret import SECRETS, Secrets, hide, is_secret, learn
 from deployer.remote import answer, verbs
 from deployer.remote.layout import layout_for
 from deployer.services.base import ServiceSettings
@@ -164,7 +167,6 @@ def test_a_crash_of_ours_hides_it_too(
 
 def test_records_and_runs(checkout: Path) -> None:  # noqa: F811
     """run.json, records put aside, records in git and their messages."""
-    from dataclasses import replace
 
     learn("hunter2swordfish")
     runs = Runs(checkout)
@@ -223,3 +225,62 @@ def test_conflicting_values_are_not_printed(tmp_path: Path) -> None:
         load_inventory(tmp_path / "i.yml")
     assert "`db_token` is *** here and *** elsewhere (line 1)" in caught.value.message
     assert "bbbbbb" not in caught.value.excerpt
+
+
+LINES = """\
+all:
+  vars:
+    motto: |
+      friend
+      mellon
+    tier: {a: 1, motto: "mel,lon", b: 2}
+    credentials:
+      user: me
+    shown: yes
+    motto:
+      mellon
+""".splitlines()
+
+
+def test_lines_that_belong_to_a_secret() -> None:
+    """Declared by the playbook, before the inventory is read: its block, what is nested in it, a quoted text with a
+    comma."""
+    SECRETS.declare(("motto",))
+    shown = [hide_line(LINES, number) for number in range(len(LINES))]
+    assert shown == [
+        "all:", "  vars:", "    motto: ***", "      ***", "      ***", "    tier: {a: 1, motto: ***, b: 2}",
+        "    credentials:", "      ***", "    shown: yes", "    motto:", "      ***",
+    ]  # fmt: skip
+    assert hide_pairs("web1 motto=mellon, friend # and more") == "web1 motto=***"
+    assert hide_pairs("token: a, b") == "token: ***"
+
+
+@pytest.mark.parametrize(
+    "line", ["motto: mellon-friend: x", "motto: [mellon-friend", 'motto: "mellon-friend', "? motto: {mellon-friend"]
+)
+def test_an_error_in_the_inventory_tells_no_value(site: Path, line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a variable that no_log names, though no value is known yet."""
+    (site / "inventory.yml").write_text(SITE + f"      {line}\n")
+    assert run(["plan"]) == 1
+    said = capsys.readouterr().err
+    assert "inventory.yml:" in said
+    assert "mellon-friend" not in said
+
+
+def test_names_and_ids_are_never_masked(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
+    """A secret may be an ordinary word, or digits: records, runs and JSON stay what they are, and are read back."""
+    learn(["nginx", "production", "deployed", "1764", "confirmed", "3f9c"])
+    memory, runs = Memory(checkout), Runs(checkout)
+    put = replace(
+        entry("1-abcd", "OUTCOME"), playbook="nginx", release="3f9c1e2aa0-9b1d22c4", at=1764000000.0, because="of nginx"
+    )
+    memory.put_aside(put)
+    ((_, back),) = memory.pending("production")
+    assert back == replace(put, because="of ***")
+    body = {"result": "deployed", "playbook": "nginx", "release": put.release, "at": 1764.5, "waves": [["nginx"]],
+            "hosts": {"nginx": {"state": "confirmed", "release": put.release, "error": "nginx failed"}}, "error": {"message": "nginx"}}  # fmt: skip
+    runs.write_run("1-abcd", body)
+    with hiding():
+        say_json(body)
+    meant = {**body, "hosts": {"nginx": {**body["hosts"]["nginx"], "error": "*** failed"}}, "error": {"message": "***"}}
+    assert json.loads(capsys.readouterr().out) == runs.read_run("1-abcd") == meant

@@ -19,6 +19,7 @@ from deployer.adapters.rendering import render_packages
 from deployer.adapters.signatures import Rule, Signer
 from deployer.cli import run
 from deployer.commands.context import build
+from deployer.commands.measuring import measure_for
 from deployer.commands.options import Options
 from deployer.commands.revision import release_of
 from deployer.model.errors import DeployError, InputError
@@ -259,3 +260,19 @@ def test_a_file_of_any_size(stranger: Stranger) -> None:
         with pytest.raises(InputError, match="larger than"):
             load_inventory(stranger.root / name)
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 * 1024  # KiB
+
+
+def test_a_command_of_a_health_check_is_asked_for(stranger: Stranger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`exec: on: deployer` runs here: a commit alone cannot have that, the operator lets it."""
+    stranger.write(
+        {"health_checks/storefront.yml": CHECK + "sources: {exec: {five: {command: 'echo 5', on: deployer}}}\n"}
+    )
+    stranger.commit()
+    monkeypatch.chdir(stranger.root)
+    words = dict.fromkeys(("playbook", "inventory", "environment", "limit"))
+    context = build(Options(**words, forks=1, json=False, output="plain", yes=True, verbose=False))
+    release = release_of(context, "HEAD")
+    with pytest.raises(InputError, match=r"would run commands on this machine \(five\)") as caught:
+        measure_for(context, release, print)
+    assert "--allow-exec" in caught.value.hint
+    assert measure_for(context, release, print, allow_exec=True)
