@@ -23,6 +23,7 @@ from tests.systemd.machine import Machine
 
 BRIDGE, SUBNET = "br0", "10.77.0"
 PREFIX = "systemd-fleet-"
+INOTIFY, ENOUGH = Path("/proc/sys/fs/inotify/max_user_instances"), 1024  # a booting host takes about 20 of root's 128
 SITE = """server {
     listen 80 default_server;
     location / {
@@ -69,6 +70,8 @@ class SystemdSandbox(Sandbox):
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
         if BRIDGE not in interfaces():
             self._bridge()
+        if int(INOTIFY.read_text()) < ENOUGH:
+            INOTIFY.write_text(f"{ENOUGH}\n")
         base = Path(os.environ["SYSTEMD_BASE"])
         for number in range(1, self.count + 1):
             name, address = f"web{number}", f"{SUBNET}.{10 + number}"

@@ -86,7 +86,8 @@ class Machine:
         """Until systemd says that it has nothing more to start."""
         end = time.monotonic() + BOOT
         while self.run("systemctl is-system-running") not in ("running", "degraded"):
-            assert time.monotonic() < end, f"{self.name} is not up: {self.said()}"
+            gone = self.child is None or self.child.poll() is not None
+            assert not gone and time.monotonic() < end, f"{self.name} is not up: {self.said()}"
             time.sleep(0.2)
         assert self.run("systemctl is-active nginx.service") == "active", self.journal(0, "-u nginx.service")
 
