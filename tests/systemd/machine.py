@@ -70,8 +70,20 @@ class Machine:
     # --- power
 
     def start(self) -> None:
-        """Switch it on. The host dies with whoever started it: nothing is left of a run that was killed."""
-        words = ["setpriv", "--pdeathsig", "KILL", "systemd-nspawn", "-q", "--register=no", "--keep-unit", "--boot"]
+        """Switch it on. The host dies with whoever started it, in a process namespace that the kernel clears: nothing is
+        left of a run that was killed (systemd-nspawn alone leaves its host behind)."""
+        words = [
+            "setpriv",
+            "--pdeathsig",
+            "KILL",
+            "unshare",
+            "--pid",
+            "--mount",
+            "--mount-proc",
+            "--fork",
+            "--kill-child",
+        ]
+        words += ["systemd-nspawn", "-q", "--register=no", "--keep-unit", "--boot"]
         words += ["-D", str(self.root), "-M", f"{self.name}-{os.getpid()}", f"--hostname={self.name}"]
         with self.console.open("ab") as log:
             self.child = subprocess.Popen(
@@ -87,7 +99,8 @@ class Machine:
         end = time.monotonic() + BOOT
         while self.run("systemctl is-system-running") not in ("running", "degraded"):
             gone = self.child is None or self.child.poll() is not None
-            assert not gone and time.monotonic() < end, f"{self.name} is not up: {self.said()}"
+            if gone or time.monotonic() > end:
+                raise AssertionError(f"{self.name} is not up: {self.said()}")
             time.sleep(0.2)
         assert self.run("systemctl is-active nginx.service") == "active", self.journal(0, "-u nginx.service")
 
@@ -149,7 +162,7 @@ class Machine:
     def pids(self) -> list[int]:
         """Its processes, by their numbers out here."""
         assert self.child is not None
-        inits = children(self.child.pid)
+        inits = [init for nspawn in children(self.child.pid) for init in children(nspawn)]
         return [pid for init in inits for pid in (init, *descendants(init))]
 
     def remove(self) -> None:
