@@ -57,11 +57,13 @@ class Piped(str):
 
 @dataclass(frozen=True, slots=True)
 class AccessLog:
-    """How a server writes down its requests. path: absolute on the host, or Piped. Raises InputError for another one.
+    """How a server writes down its requests. path: absolute on the host, below `folder`, or Piped. Raises InputError
+    for another one.
 
     pieces: literal, field, literal, field, ..., literal: a line is split at the literals from the left; blanks before
-    `time` are skipped (Squid fills it up on the left). Fields with a meaning: `status`, `cache` (the server's word for the cache's part), `time` (of the whole answer), `agent`
-    (User-Agent), `upstream` ("-" or empty: the origin was not asked); any other name is skipped over.
+    `time` are skipped (Squid fills it up on the left). Fields with a meaning: `status`, `cache` (the server's word for
+    the cache's part), `time` (of the whole answer), `agent` (User-Agent), `upstream` ("-" or empty: the origin was not
+    asked); any other name is skipped over.
     ms: milliseconds in one unit of `time`. hits: words of `cache` that were answered without the origin; misses: looked
     up, then fetched; passes: fetched without a look-up. A word in none of them was neither. Words are compared as
     written, after everything from the first `/` on is cut off.
@@ -86,7 +88,8 @@ class AccessLog:
         return f'"$({self.folder})"/{shlex.quote(self.path)}' if self.folder else shlex.quote(self.path)
 
     def __post_init__(self) -> None:
-        if not self.path.startswith("/") and not isinstance(self.path, Piped):
+        relative = not self.path.startswith("/") and not isinstance(self.path, Piped)
+        if relative and not self.folder:
             raise InputError(f"the access log {self.path!r:.80} is no absolute path", hint="log to a file")
 
 
