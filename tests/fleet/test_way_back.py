@@ -63,7 +63,10 @@ def answers(port: int) -> bool:
 @contextlib.contextmanager
 def origin_stopped(folder: Path) -> Iterator[None]:
     """It takes connections and answers nothing."""
-    pids = [pid for pid in processes(folder) if b"sandbox.origin" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    pids = []
+    for pid in processes(folder):
+        with contextlib.suppress(OSError):  # it may be gone by now
+            pids += [pid] if b"sandbox.origin" in Path(f"/proc/{pid}/cmdline").read_bytes() else []
     assert pids
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
