@@ -19,7 +19,7 @@ from deployer.engine.rollout import Ending
 from deployer.engine.survey import survey
 from deployer.engine.target import Aim, aim_for, further, on_host
 from deployer.engine.undo import unverified
-from deployer.engine.walkback import Packages, walk_back
+from deployer.engine.walkback import Packages, tell_bystanders, walk_back
 from deployer.model.errors import DeployError, HostError
 from deployer.model.events import Planned
 from deployer.model.ledger import Entry
@@ -64,6 +64,7 @@ def rollback(
     order = Order("", 0, "rollback", plan.release, plan.lease, leaves=plan.previous)
     order = numbered(order, 0, states, ports)
     deploy = order.deploy
+    tell_bystanders(ports, [host for host in request.hosts if host.name in plan.unchanged], states)
     ending = walk_back(ports, plan, order, states, packages)
     ending.hosts |= bystanders(plan, surveyed)
     settle(ending, plan)

@@ -11,6 +11,7 @@ from deployer.engine.ports import Ports
 from deployer.engine.request import Request
 from deployer.engine.survey import read_back, survey
 from deployer.engine.undo import GRACE, RETRY, describe, unverified
+from deployer.engine.walkback import tell_bystanders
 from deployer.model.errors import DeployError, HostError, Refused, Unreachable
 from deployer.model.fleet import Host
 from deployer.model.ledger import Entry
@@ -48,6 +49,8 @@ def settle(request: Request, ports: Ports, verb: Verb, end: HostEnd) -> tuple[Ou
         state = states[host.name]
         return verb(host, Order(state.deploy, max(state.fence, 1), command_of(state), state.target))
 
+    if end == "reverted":
+        tell_bystanders(ports, [host for host in hosts if host not in pending], states)
     until = ports.clock.monotonic() + max((states[host.name].left for host in pending), default=0) + GRACE
     results: dict[str, HostState | HostError] = {}
     todo = pending

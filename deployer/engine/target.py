@@ -12,6 +12,9 @@ Two rollbacks at once: the second finds hosts pending with the first one's deplo
 so it names the same release. It keeps what is pending there instead of taking it back, and walks the other hosts under
 a higher number. Where both began at the same moment they have the same number, and each host takes whichever comes
 first and refuses the other as stale. Whoever is refused reads that host back, and is done where it has the release.
+
+What no host that answers knows is not counted. A push that goes back is told to the hosts that it never touched; one
+whose deployer died is known to the hosts that it touched, and to the ledger.
 """
 
 from __future__ import annotations

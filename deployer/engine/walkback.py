@@ -18,7 +18,7 @@ from deployer.model.fleet import Host
 from deployer.model.outcome import HostOutcome
 from deployer.model.plan import Plan
 from deployer.model.release import Package
-from deployer.model.state import HostState, Order
+from deployer.model.state import HostState, Order, number_of
 from deployer.model.verdict import Verdict
 
 Packages = Callable[[Mapping[str, str]], Mapping[str, Package]]  # host -> release it lacks; gives what can be had
@@ -77,6 +77,17 @@ def abort_pending(
         return ports.hosts.revert(host, stuck)
 
     return each_at_once(ports, pending, one)
+
+
+def tell_bystanders(ports: Ports, hosts: Collection[Host], states: Mapping[str, HostState]) -> None:
+    """Hosts that the newest push in flight never touched hear that it goes back, before it does. Were the touched ones
+    alone to know it, and to be gone, a rollback would take the others a release further. Best effort."""
+    flying = [state for state in states.values() if state.in_flight and state.deploy and state.command != "rollback"]
+    idle = [host for host in hosts if host.name in states and not states[host.name].in_flight]
+    if flying and idle:
+        last = max(flying, key=lambda state: number_of(state.deploy))
+        order = Order(last.deploy, number_of(last.deploy), "push", last.target)
+        each_at_once(ports, idle, lambda host: ports.hosts.revert(host, order))
 
 
 def stage_missing(ports: Ports, plan: Plan, states: dict[str, HostState], packages: Packages) -> dict[str, HostError]:

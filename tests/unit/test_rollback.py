@@ -69,7 +69,7 @@ def stays(world: World, release: str) -> None:
 
 
 def test_while_something_is_pending_it_is_aborted() -> None:
-    """The host with a pending deploy goes back; hosts that never had it are left alone."""
+    """The host with a pending deploy goes back; hosts that never had it are told, and are what they were."""
     world = pushed(NEW)
     host = world.fleet[0]
     world.hosts.stage(host, world.release(NEWER, b"x").packages["web1"])
@@ -78,7 +78,11 @@ def test_while_something_is_pending_it_is_aborted() -> None:
     outcome, _ = back(world)
     assert outcome.release == NEW
     assert set(world.running().values()) == {NEW}
-    assert {name for verb, name in world.hosts.calls if verb != "survey"} == {"web1"}
+    assert {verb for verb, _ in world.hosts.calls} == {"survey", "revert"}
+    assert {m.history[-1].release for m in world.machines.values()} == {NEW}
+    world.hosts.fault = lambda verb, name, when: Unreachable("no route") if name == "web1" else None
+    assert back(world)[0].release == NEW, "the host that had it is gone, and the others know of it"
+    assert {m.history[-1].release for m in world.machines.values()} == {NEW}
 
 
 def test_one_host_that_fails_is_reported_and_the_others_are_back() -> None:

@@ -161,8 +161,12 @@ class Fleet(RuleBasedStateMachine):
         return not self.down and all(m.phase == "idle" for m in self.world.machines.values())
 
     def may_roll_back(self) -> bool:
-        """A person does when what was asked for last harms visitors, or again; not for what a deploy before it did."""
+        """A person does when what was asked for last harms visitors, or again; not for what a deploy before it did, and
+        not while every host that knows of it is gone."""
         command, release = self.newest
+        seen = {name: m.fence for name, m in self.world.machines.items()}
+        if max(seen.values()) not in [fence for name, fence in seen.items() if name not in self.down]:
+            return False
         harms = any(release in (m.loaded, m.current) for n, m in self.world.machines.items() if n not in self.down)
         return command == "rollback" or (command == "push" and release in self.bad and harms)
 
