@@ -89,7 +89,7 @@ class AccessLog:
 
     def __post_init__(self) -> None:
         relative = not self.path.startswith("/") and not isinstance(self.path, Piped)
-        if relative and not self.folder:
+        if relative and (not self.folder or self.path.startswith("|")):
             raise InputError(f"the access log {self.path!r:.80} is no absolute path", hint="log to a file")
 
 

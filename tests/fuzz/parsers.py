@@ -34,6 +34,7 @@ from deployer.adapters.ssh_config import _collect, _hop, read_strictly
 from deployer.adapters.yaml_source import parse_yaml
 from deployer.commands.planfile import read_plan
 from deployer.model.errors import DeployError, HostError
+from deployer.model.excerpt import hide_pairs
 from deployer.model.fleet import Host
 from deployer.model.health import Probe
 from deployer.model.ledger import Entry
@@ -41,7 +42,7 @@ from deployer.model.pattern import select
 from deployer.model.quantity import parse_duration, parse_margin, parse_rate, parse_serial, parse_share
 from deployer.model.release import SourceFile
 from deployer.model.render import render, variables
-from deployer.model.secret import Secrets, hide_pairs
+from deployer.model.secret import Secrets
 from deployer.model.state import HostState
 from deployer.remote.answer import parse
 from deployer.remote.counters import parse_counters, unpack
