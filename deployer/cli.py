@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import importlib
 import os
-import signal
 import sys
 import traceback
 from io import TextIOWrapper
@@ -15,13 +14,16 @@ import click
 
 from deployer import __version__
 from deployer.adapters.memory import state_home
+from deployer.adapters.signals import SIGNALS
 from deployer.adapters.writing import write_below
 from deployer.console.errors import error_lines, width
 from deployer.console.hiding import hiding, open_streams
 from deployer.console.say import say, say_json
 from deployer.model.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_LOCKED, EXIT_USAGE, DeployError, UsageError
+from deployer.model.outcome import Outcome, Result
 from deployer.model.secret import hide
 
+RESULTS: dict[int, Result] = {EXIT_LOCKED: "locked", EXIT_INTERRUPTED: "interrupted"}
 COMMANDS = {
     "plan": "Show who would get what, in which waves; change nothing.",
     "push": "Bring a git revision to the fleet, wave by wave.",
@@ -86,19 +88,11 @@ def cli() -> None:
 def main() -> NoReturn:
     """Entry point of `deploy`."""
     open_streams()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) != signal.SIG_IGN:  # `nohup deploy push` is meant to outlive its terminal
-            signal.signal(number, _interrupt)
+    SIGNALS.install()
     for stream in (sys.stdout, sys.stderr):  # a character that the terminal's encoding lacks is no reason to go silent
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:]))
-
-
-def _interrupt(number: int, frame: object) -> None:
-    if number == signal.SIGHUP:  # a terminal that goes is told by the shell and by the kernel; only a person's second
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # Ctrl-C means to leave the hosts to their watchdogs
-    raise KeyboardInterrupt
 
 
 def run(words: list[str]) -> int:
@@ -119,8 +113,9 @@ def answer(words: list[str]) -> int:
     except DeployError as error:
         return fail(error, words)
     except (KeyboardInterrupt, click.Abort):
-        say("interrupted; deploy status shows whether anything is pending", err=True)
-        return EXIT_INTERRUPTED
+        text = "interrupted; deploy status shows whether anything is pending"
+        say(text, err=True)
+        return closing("interrupted", text, "", words)
     except Exception as error:
         return bug(error, words)
 
@@ -135,10 +130,16 @@ def fail(error: DeployError, words: list[str]) -> int:
     """Say it to a person on stderr, and to a program on stdout."""
     colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ
     say("\n".join(error_lines(error, colour, width(sys.stderr))), err=True, styled=True)
-    if wants_json(words):
-        result = "locked" if error.exit_code == EXIT_LOCKED else "refused"
-        say_json({"result": result, "error": {"message": error.message, "hint": error.hint}})
+    closing(RESULTS.get(error.exit_code, "refused"), error.message, error.hint, words)
     return error.exit_code
+
+
+def closing(result: Result, message: str, hint: str, words: list[str]) -> int:
+    """The closing object, with every key, where a program reads; the exit code of `result`."""
+    outcome = Outcome(result, error=message, hint=hint)
+    if wants_json(words):
+        say_json(outcome.to_json())
+    return outcome.exit_code
 
 
 def wants_json(words: list[str]) -> bool:
@@ -156,8 +157,7 @@ def bug(error: Exception, words: list[str]) -> int:
     say(f"error: this is a bug in deployer: {type(error).__name__}: {error}\nhint: {where}", err=True)
     if "-v" in words or "--verbose" in words:
         say(text, err=True)
-    if wants_json(words):
-        say_json({"result": "refused", "error": {"message": f"bug: {error}", "hint": where}})
+    closing("refused", f"bug: {error}", where, words)
     return EXIT_BUG
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+from deployer.adapters.signals import SIGNALS
+
 
 class SystemClock:
     """Satisfies engine.ports.Clock."""
@@ -17,5 +19,5 @@ class SystemClock:
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Ctrl-C ends it."""
-        time.sleep(seconds)
+        """Being asked to stop ends it."""
+        SIGNALS.sleep(seconds)

@@ -19,6 +19,7 @@ from deployer.adapters.inventory import environment_hosts, load_inventory
 from deployer.adapters.inventory_checks import check_hosts
 from deployer.adapters.memory import Memory
 from deployer.adapters.runs import Runs
+from deployer.adapters.signals import SIGNALS
 from deployer.adapters.ssh import SshTransport
 from deployer.adapters.ssh_config import refuse_unreadable_config
 from deployer.commands.options import Options
@@ -122,8 +123,11 @@ class Context:
         book = self.playbook
         hosts = SshHosts(self.transport, book.name, book.dest, self.script, book.group)
         executor, urgent = make_executor(self.options.forks), make_executor(len(self.hosts))
+        SIGNALS.count_only()
         try:
-            yield Ports(hosts, probes or NoProbes(), SystemClock(), pulse, executor, urgent, both(renderer, listener))
+            yield Ports(
+                hosts, probes or NoProbes(), SystemClock(), pulse, SIGNALS, executor, urgent, both(renderer, listener)
+            )
         finally:
             for pool in (executor, urgent):
                 pool.shutdown(wait=False, cancel_futures=True)

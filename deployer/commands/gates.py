@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import click
-
 from deployer.adapters.recorder import Recorder
 from deployer.commands.context import Context
+from deployer.commands.question import yes_to
 from deployer.engine.ports import Ports
 from deployer.engine.request import Policy, Turn
 from deployer.gate import Gate
@@ -57,10 +56,7 @@ def policy_for(
         if check.inconclusive == "continue":
             return True
         asks = check.inconclusive == "pause" and context.options.interactive
-        try:
-            return asks and click.confirm(f"No verdict: {verdict.because}. Go on?", default=False, err=True)
-        except click.Abort:  # what click makes of a Ctrl-C, and of an end of input
-            raise KeyboardInterrupt from None
+        return asks and yes_to(f"No verdict: {verdict.because}. Go on?")
 
     return Policy(
         gate,
@@ -80,4 +76,4 @@ def approve(context: Context, plan: Plan) -> bool:
     what = "Roll back" if plan.command == "rollback" else "Deploy"
     change = f"{plan.previous or 'different releases'} -> {plan.release}"
     question = f"{what} {plan.playbook} {change} on {len(plan.hosts)} hosts in {plan.environment.upper()}?"
-    return click.confirm(question, default=False, err=True)
+    return yes_to(question)

@@ -55,6 +55,7 @@ def rollback(options: Options, to: str | None) -> int:
 
 def ask(options: Options, plan: Plan) -> bool:
     """One question, unless --yes."""
+    from deployer.commands.question import yes_to
     from deployer.model.release import shown
 
     if options.yes:
@@ -62,11 +63,12 @@ def ask(options: Options, plan: Plan) -> bool:
     goal = shown(plan.release) if plan.release else "what the ledger says"
     change = f"from {plan.previous} to {goal}" if plan.previous else f"to {goal}"
     question = f"Roll back {plan.playbook} on {len(plan.hosts)} hosts in {plan.environment.upper()} {change}?"
-    return click.confirm(question, default=False, err=True)
+    return yes_to(question)
 
 
 def one_further(context: Context, ports: Ports, aim: Aim) -> bool:
     """Every host is back already, so git may be asked who did it; one step more is a person's word, never --yes."""
+    from deployer.commands.question import yes_to
     from deployer.model.errors import DeployError
     from deployer.model.events import Notice
     from deployer.model.ledger import stood
@@ -84,7 +86,7 @@ def one_further(context: Context, ports: Ports, aim: Aim) -> bool:
         return False
     good = stood(chain, name, aim.further)
     span = f" (good {when(good[0])} to {when(good[1])})" if good else ""
-    return click.confirm(f"Go one further, to {shown(aim.further)}{span}?", default=False, err=True)
+    return yes_to(f"Go one further, to {shown(aim.further)}{span}?")
 
 
 def when(epoch: float) -> str:
@@ -118,14 +120,14 @@ def probe(context: Context, ports: Ports) -> None:
     from deployer.model.errors import DeployError
     from deployer.model.events import Notice
 
+    if ports.stop.asked():
+        ports.emit(Notice("warning", "not probed: interrupted; the rollback itself is over"))
+        return
     try:
         with HttpProbes(context.check) as probes:
             results = probes.once([host for host in context.hosts if host.name in context.limit])
     except DeployError as error:
         ports.emit(Notice("warning", f"not probed: {error.message}"))
-        return
-    except KeyboardInterrupt:
-        ports.emit(Notice("warning", "not probed: interrupted; the rollback itself is over"))
         return
     bad = [f"{r.host} {r.probe}: {r.failure}" for r in results if r.failure and r.level == "required"]
     text = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deployer.engine.belongs import refuse_foreign
-from deployer.engine.fanout import each, failures, successes
+from deployer.engine.fanout import each_decided, failures, successes
 from deployer.engine.lock import free_lock
 from deployer.engine.order import numbered
 from deployer.engine.ports import Ledger, Ports
@@ -36,7 +36,7 @@ def adopt(request: Request, ports: Ports, ledger: Ledger) -> Outcome:
     ports.emit(Phase("adopt", f"taking what {len(todo)} host(s) have as their first release"))
     results: dict[str, HostState | HostError] = {
         **before,
-        **each(ports, todo, lambda h: take(ports, h, order)),
+        **each_decided(ports, todo, lambda h: take(ports, h, order)),
     }
     if failures(results) and not behind(chain, states) and untouched(ports, todo, states, results):
         lines = "; ".join(f"{name}: {error}" for name, error in sorted(failures(results).items()))

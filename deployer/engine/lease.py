@@ -10,7 +10,7 @@ import threading
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from deployer.engine.fanout import guarded
+from deployer.engine.fanout import guarded, heed
 from deployer.engine.ports import Ports
 from deployer.model.errors import HostError, Refused
 from deployer.model.fleet import Host
@@ -97,7 +97,7 @@ class Leases:
 
     def fresh(self) -> str:
         """Ask until every held lease was renewed just now; why that cannot be, or "". The decision stands on this: a
-        host that does not hear it would go back alone."""
+        host that does not hear it would go back alone. Raises Interrupted."""
         began = self._ports.clock.monotonic()
         while True:
             with self._guard:
@@ -106,6 +106,7 @@ class Leases:
                 return reason
             self._ask(stale)
             self._ports.clock.sleep(0.25)
+            heed(self._ports)
 
     def lost(self) -> str:
         """Why the deploy cannot go on: hosts that reverted themselves or no longer answer; "" if none."""

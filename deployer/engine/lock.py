@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from deployer.engine.fanout import successes
+from deployer.engine.fanout import heed, successes
 from deployer.engine.ports import Ledger, Ports
 from deployer.engine.record import append
 from deployer.engine.request import Request
@@ -50,6 +50,7 @@ def held(holder: Entry, request: Request, ports: Ports, ledger: Ledger) -> str:
     text = f"deploy {holder.deploy} by {holder.who} holds the lock: looking for a sign of life for {LOOK:.0f} s"
     ports.emit(Phase("lock", text))
     ports.clock.sleep(LOOK)
+    heed(ports)  # a look that was cut short has seen nothing
     if ledger.sign_of(holder.alive).mark != before.mark:
         return "it is alive, though its clock and this one differ"
     states = successes(survey(ports, request.hosts))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import Executor, Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from deployer.model.events import Event
 from deployer.model.fleet import Host
@@ -109,8 +109,25 @@ class Warmer(Protocol):
     def ask(self, host: Host, urls: Sequence[str]) -> Batch: ...
 
 
+TURN_BACK, LEAVE = 1, 2  # asked so often to stop: nothing goes forward; hosts are left to their own watchdogs
+
+
+class Stop(Protocol):
+    """That somebody asked us to stop (Ctrl-C, SIGTERM, SIGHUP) is a fact that is looked at where something is decided.
+    It interrupts nothing but waiting."""
+
+    def asked(self) -> int:
+        """How often so far."""
+        ...
+
+    def wait(self, futures: Collection[Future[Any]], most: int) -> None:
+        """Until all of these are done, or `asked` is `most`."""
+        ...
+
+
 class Clock(Protocol):
-    """now: seconds since the epoch, for records. monotonic: seconds, for durations. sleep: interruptible."""
+    """now: seconds since the epoch, for records. monotonic: seconds, for durations. sleep: being asked to stop ends
+    it."""
 
     def now(self) -> float: ...
 
@@ -134,6 +151,7 @@ class Ports:
     probes: Probes
     clock: Clock
     pulse: Pulse
+    stop: Stop
     executor: Executor
     urgent: Executor
     emit: Callable[[Event], None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from deployer.engine.belongs import refuse_foreign
-from deployer.engine.fanout import each, failures, successes
+from deployer.engine.fanout import each, failures, heed, successes
 from deployer.engine.judge import make_judge
 from deployer.engine.lock import free_lock
 from deployer.engine.order import numbered
@@ -15,7 +15,7 @@ from deployer.engine.record import append, close, decision, intent, longest_depl
 from deployer.engine.request import Policy, Request
 from deployer.engine.rollout import Ending, rollout, stage_and_check
 from deployer.engine.survey import survey
-from deployer.model.errors import DeployError, HostError, LedgerMoved, LedgerUnavailable
+from deployer.model.errors import DeployError, HostError, Interrupted, LedgerMoved, LedgerUnavailable
 from deployer.model.events import Notice, Numbered, Planned
 from deployer.model.ledger import Entry, above_chain, forgotten, known_number, quarantined, unrecorded
 from deployer.model.outcome import Outcome, advice
@@ -44,6 +44,7 @@ def walk(
     seconds: dict[str, float] = {}
     try:
         before = ports.clock.monotonic()
+        heed(ports)
         plan = stage_and_check(plan, ports, lambda host: release.packages[host.name])
         refuse_restarts(plan, order.restart)
         for text in costs(plan):
@@ -52,7 +53,7 @@ def walk(
             ports.emit(Notice("info", text))
         seconds["stage"] = ports.clock.monotonic() - before
         judge = make_judge(plan, ports, policy, [host for host in request.hosts if host.name in plan.control])
-    except (DeployError, KeyboardInterrupt) as error:
+    except DeployError as error:
         return refused(request, plan, order, ports, ledger, error)
 
     def commit() -> None:
@@ -84,7 +85,9 @@ def prepare(
         refuse_other_plan(plan, policy.expected)
         if not plan.hosts:
             return outcome(plan, "", Ending("unchanged"))
-        if not policy.approve(plan):
+        approved = policy.approve(plan)
+        heed(ports)
+        if not approved:
             raise DeployError("not approved", hint="answer y, or pass --yes")
         order = make_order(plan, chain, surveyed, request.playbook.restart == "allow", ports)
         hosts = {name: p.target for name, p in plan.hosts.items()} | missed(request, release.id, surveyed)
@@ -92,7 +95,7 @@ def prepare(
             ledger.append(intent(request, plan, order.deploy, ports, hosts, alive()), len(chain))
         except LedgerMoved:
             continue
-        except (KeyboardInterrupt, LedgerUnavailable) as error:  # it may be written, and would be a lock of nobody
+        except LedgerUnavailable as error:  # it may be written, and would be a lock of nobody
             return refused(request, plan, order, ports, ledger, error)
         ports.emit(Numbered(order.deploy))
         return plan, order
@@ -150,11 +153,11 @@ def write_missing(
 
 
 def prune(request: Request, plan: Plan, ports: Ports) -> None:
-    """Old releases go, best effort: the deploy is done either way, and a Ctrl-C only ends the tidying."""
+    """Old releases go, best effort: the deploy is done either way, and being asked to stop only ends the tidying."""
     hosts = [p.host for p in plan.hosts.values()]
     try:
         results = each(ports, hosts, lambda host: ports.hosts.prune(host, request.playbook.keep_releases))
-    except KeyboardInterrupt:
+    except Interrupted:
         return
     for name, error in failures(results).items():
         ports.emit(Notice("warning", f"{name}: old releases were not pruned: {error}"))
@@ -191,11 +194,10 @@ def refuse_other_plan(plan: Plan, expected: Plan | None) -> None:
         )
 
 
-def refused(request: Request, plan: Plan, order: Order, ports: Ports, ledger: Ledger, error: BaseException) -> Outcome:
+def refused(request: Request, plan: Plan, order: Order, ports: Ports, ledger: Ledger, error: DeployError) -> Outcome:
     """Nothing was activated: give the lock back and say why."""
-    interrupted = isinstance(error, KeyboardInterrupt)
-    because = "interrupted before any host was changed" if interrupted else str(error)
-    ending = Ending("interrupted" if interrupted else "refused", because=because)
+    interrupted = isinstance(error, Interrupted)
+    ending = Ending("interrupted" if interrupted else "refused", because=error.message)
     close(ledger, outcome_entry(request, plan, order.deploy, ending, ports.clock.now()), ports)
     if not interrupted:
         raise error

@@ -109,10 +109,11 @@ def close(ledger: Ledger, entry: Entry, ports: Ports) -> None:
     except DeployError as error:
         todo = f"; {error.hint}" if error.hint else ""
         put_aside(ledger, entry, ports, "alarm", f"{error.message}; the outcome is kept here until it can be{todo}")
-    except KeyboardInterrupt:
-        put_aside(ledger, entry, ports, "warning", f"interrupted while writing the ledger; {LATER}")
     except Exception as error:  # a full disk of ours, or a bug: who was stranded must be heard all the same
         put_aside(ledger, entry, ports, "alarm", f"cannot write the ledger: {type(error).__name__}: {error}; {LATER}")
+    except BaseException:  # whoever is thrown out here still leaves a record
+        ledger.put_aside(entry)
+        raise
 
 
 def put_aside(ledger: Ledger, entry: Entry, ports: Ports, level: Literal["warning", "alarm"], text: str) -> None:

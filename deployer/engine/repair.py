@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from deployer.engine.belongs import refuse_foreign
-from deployer.engine.fanout import successes
+from deployer.engine.fanout import heed, successes
 from deployer.engine.lock import free_lock
 from deployer.engine.order import numbered
 from deployer.engine.ports import Ledger, Ports
@@ -60,7 +60,9 @@ def repair(
     refuse_disowned(goals, states)
     plan = repair_plan(request, goals, states)
     ports.emit(Planned(plan))
-    if goals and not approve(plan):
+    approved = not goals or approve(plan)
+    heed(ports)
+    if not approved:
         raise DeployError("not approved", hint="answer y, or pass --yes")
     sources = {word for name, (_, word) in decided(chain, request.playbook.name).items() if name in goals}
     command: Command = "push" if "push" in sources else "rollback"

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from deployer.engine.closing import closings
-from deployer.engine.fanout import failures, successes
+from deployer.engine.fanout import failures, heed, successes
 from deployer.engine.order import numbered
 from deployer.engine.ports import Ports
 from deployer.engine.push import outcome
@@ -59,7 +59,9 @@ def rollback(
         aim = further(aim)
     plan = rollback_plan(request, aim, states)
     ports.emit(Planned(plan))
-    if plan.hosts and not consent.approve(plan):
+    approved = not plan.hosts or consent.approve(plan)
+    heed(ports)
+    if not approved:
         raise DeployError("not approved", hint="answer y, or pass --yes")
     order = Order("", 0, "rollback", plan.release, plan.lease, leaves=plan.previous)
     order = numbered(order, 0, states, ports)

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from deployer.engine.fanout import each, failures, successes
+from deployer.engine.fanout import each, failures, heed, successes
 from deployer.engine.lease import BEAT, Leases
 from deployer.engine.plan import refuse_failed
 from deployer.engine.ports import Ports
 from deployer.engine.undo import confirm_all, revert_all, spare_untouched, unverified
-from deployer.model.errors import DeployError, HostError, Refused, Unreachable
+from deployer.model.errors import DeployError, HostError, Interrupted, Refused
 from deployer.model.events import HostChanged, Judged, Notice, Phase, WaveStarted
 from deployer.model.fleet import Host
 from deployer.model.outcome import HostOutcome, Result
@@ -51,14 +51,15 @@ class Regressed(Exception):
 
 @dataclass
 class Walk:
-    """The mutable part of one rollout. touched: hosts that may have changed, marked before they are asked to.
-    decided: there is no way back; why: there is no way forward."""
+    """The mutable part of one rollout. touched: hosts that may have changed, marked before they are asked to; answered:
+    those of them that said how it went. decided: there is no way back; why: there is no way forward."""
 
     plan: Plan
     order: Order
     ports: Ports
     leases: Leases
     touched: list[str] = field(default_factory=list)
+    answered: set[str] = field(default_factory=set)
     failed: dict[str, HostError] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     verdict: Verdict | None = None
@@ -78,19 +79,12 @@ class Walk:
 
 def rollout(plan: Plan, order: Order, ports: Ports, judge: Judge, commit: Callable[[], None]) -> Ending:
     """Walk `plan`. Everything must be staged and checked already. `judge` watches the hosts activated so far and
-    gives a Verdict; `commit` writes the decision and raises if it cannot (presumed abort). Never raises: a Ctrl-C
-    before the decision turns the walk back, and wherever else it strikes the last step is taken again (each is
-    idempotent)."""
+    gives a Verdict; `commit` writes the decision and raises if it cannot (presumed abort). Who is asked to stop before
+    the decision turns back; afterwards it is finished."""
     walk = Walk(plan, order, ports, Leases(ports, order))
     with ports.pulse(order.lease * BEAT, walk.leases.renew):
-        while True:
-            try:
-                if walk.why is None and not walk.decided:
-                    forward(walk, judge, commit)
-                return undo(walk, walk.why) if walk.why else finish(walk)
-            except KeyboardInterrupt:
-                if walk.why is None and not walk.decided:
-                    walk.why = Regressed("interrupted by the operator", interrupted=True)
+        forward(walk, judge, commit)
+        return undo(walk, walk.why) if walk.why else finish(walk)
 
 
 def forward(walk: Walk, judge: Judge, commit: Callable[[], None]) -> None:
@@ -98,6 +92,7 @@ def forward(walk: Walk, judge: Judge, commit: Callable[[], None]) -> None:
     plan, ports = walk.plan, walk.ports
     try:
         for number, wave in enumerate(plan.waves, 1):
+            heed(ports)
             ports.emit(WaveStarted(number, len(plan.waves), wave))
             activate(walk, wave)
             watch_wave(walk, judge, number)
@@ -105,10 +100,13 @@ def forward(walk: Walk, judge: Judge, commit: Callable[[], None]) -> None:
         ports.emit(Phase("decision", decided))
         if plan.command == "push" and (silent := walk.leases.fresh()):
             raise Regressed(silent)
+        heed(ports)
         commit()
         walk.decided = True
     except Regressed as why:
         walk.why = why
+    except Interrupted:
+        walk.why = Regressed("interrupted by the operator", interrupted=True)
     except DeployError as error:
         walk.why = Regressed(f"the decision could not be recorded: {error.message}")
     except Exception as error:  # our own bug must not leave hosts pending
@@ -143,7 +141,12 @@ def activate(walk: Walk, wave: tuple[str, ...]) -> None:
 
     def one(host: Host) -> None:
         asked = ports.clock.monotonic()
-        ports.hosts.activate(host, walk.order_for(host))
+        try:
+            ports.hosts.activate(host, walk.order_for(host))
+        except Refused:
+            walk.answered.add(host.name)
+            raise
+        walk.answered.add(host.name)
         walk.leases.hold(host, asked)
         ports.emit(HostChanged(host.name, "pending"))
 
@@ -162,6 +165,7 @@ def watch_wave(walk: Walk, judge: Judge, number: int) -> None:
     """Watch everything activated so far; only a healthy verdict lets the walk go on."""
     began = walk.ports.clock.monotonic()
     verdict = judge(tuple(walk.touched), walk.leases.lost)
+    heed(walk.ports)
     walk.ports.emit(Judged(number, verdict))
     if verdict.ruling != "healthy":
         walk.spend("detect", began)
@@ -175,8 +179,7 @@ def undo(walk: Walk, why: Regressed) -> Ending:
     walk.ports.emit(Notice("alarm", f"undoing {len(walk.touched)} host(s): {why.because}"))
     touched = tuple(dict.fromkeys(walk.touched))
     walk.leases.end()  # one that hears no revert must not be kept from going back by itself
-    unanswered = {name for name, error in walk.failed.items() if isinstance(error, Unreachable)}
-    hosts = revert_all(walk.plan, walk.order, walk.ports, touched, 0 if why.interrupted else 1, unanswered)
+    hosts = revert_all(walk.plan, walk.order, walk.ports, touched, set(touched) - walk.answered)
     walk.spend("revert", began)
     hosts |= spare_untouched(walk.plan, walk.order, walk.ports, touched)
     doubtful = unverified({name: hosts[name] for name in touched})

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from deployer.engine.closing import closings, command_of
 from deployer.engine.fanout import each_at_once, successes
-from deployer.engine.ports import Ports
+from deployer.engine.ports import TURN_BACK, Ports
 from deployer.engine.request import Request
 from deployer.engine.survey import read_back, survey
 from deployer.engine.undo import GRACE, RETRY, describe, unverified
@@ -58,7 +58,7 @@ def settle(request: Request, ports: Ports, verb: Verb, end: HostEnd) -> tuple[Ou
         results |= each_at_once(ports, todo, one)
         after = read_back(ports, hosts)
         todo = [host for host in todo if end == "reverted" and unsettled(results[host.name], after[host.name])]
-        if not todo or ports.clock.monotonic() > until:
+        if not todo or ports.clock.monotonic() > until or ports.stop.asked() >= TURN_BACK:
             break
         ports.clock.sleep(RETRY)
     ends = {name: host_end(after[name], states.get(name), results.get(name), end) for name in after}

@@ -13,7 +13,7 @@ from deployer.model.state import HostState
 
 
 def survey(ports: Ports, hosts: Iterable[Host], why: str = "survey") -> dict[str, HostState | HostError]:
-    """Every host's state, or why it gave none."""
+    """Every host's state, or why it gave none. Raises Interrupted."""
     hosts = tuple(hosts)
     say(ports, why, len(hosts))
     return each(ports, hosts, ports.hosts.survey)
@@ -25,17 +25,14 @@ def say(ports: Ports, why: str, count: int) -> None:
 
 
 def read_back(ports: Ports, hosts: Iterable[Host], tries: int = 3) -> dict[str, HostState | HostError]:
-    """The final state, asked for and never assumed: silence is asked again, a Ctrl-C once overlooked."""
+    """The final state, asked for and never assumed: silence is asked again."""
     results: dict[str, HostState | HostError] = {}
     todo = list(hosts)
     for attempt in range(tries):
-        try:
-            if attempt:
-                ports.clock.sleep(1.0)
-            say(ports, "read back", len(todo))
-            results |= each_at_once(ports, todo, ports.hosts.survey)
-        except KeyboardInterrupt:
-            results |= {h.name: Unreachable("not read back: interrupted") for h in todo if h.name not in results}
+        if attempt:
+            ports.clock.sleep(1.0)
+        say(ports, "read back", len(todo))
+        results |= each_at_once(ports, todo, ports.hosts.survey)
         todo = [host for host in todo if isinstance(results[host.name], Unreachable)]
         if not todo:
             break

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping
 
-from deployer.engine.fanout import each, each_then
-from deployer.engine.ports import Ports
+from deployer.engine.fanout import each_at_once, each_decided, each_then
+from deployer.engine.ports import LEAVE, Ports
 from deployer.engine.survey import read_back
 from deployer.model.errors import HostError, Refused, Unreachable
 from deployer.model.events import HostChanged, Notice, Phase
@@ -24,43 +24,38 @@ def revert_all(
     order: Order,
     ports: Ports,
     touched: tuple[str, ...],
-    patience: int = 1,
     unanswered: Collection[str] = (),
 ) -> dict[str, HostOutcome]:
     """Revert every touched host, never stopping at one that fails. Hosts that do not answer are asked again until
-    their own watchdog must have acted. patience: how many Ctrl-C are overlooked before they are left to it.
-    unanswered: hosts whose activation was never answered, so that it may still come."""
+    their own watchdog must have acted; being asked to stop a second time leaves them to it. unanswered: hosts whose
+    activation was never answered, so that it may still come."""
     ports.emit(Phase("revert", f"putting {len(touched)} host(s) back"))
     ends: dict[str, HostOutcome] = {}
     leaving: set[str] = set()
     last = ports.clock.monotonic() + order.lease + GRACE
     settles = clock_time(ports.clock.now() + order.lease)
-    todo, warned = [plan.hosts[name].host for name in touched], False
+    todo, warned, heard = [plan.hosts[name].host for name in touched], False, ports.stop.asked()
     while todo:
-        try:
-            results = each_then(
-                ports,
-                todo,
-                lambda h: ports.hosts.revert(h, order),
-                lambda h, r: proven(ports, h, r, "" if h.name in unanswered else plan.hosts[h.name].current),
-            )
-            leaving |= announce_leaving(ports, results, leaving)
-            ends |= {n: revert_end(r, plan.hosts[n].current, settles, n in leaving) for n, r in results.items()}
-            again = [host for host in todo if ask_again(results[host.name], ends[host.name])]
-            if not warned and (names := ", ".join(host.name for host in again if host.name not in leaving)):
-                ports.emit(Notice("warning", f"{names}: not back yet; reverts itself by {settles}; still asking"))
-                warned = True
-            todo = again
-            if not todo or ports.clock.monotonic() > last:
-                break
-            ports.clock.sleep(RETRY)
-        except KeyboardInterrupt:
-            if patience == 0:
-                names = ", ".join(host.name for host in todo)
-                ports.emit(Notice("alarm", f"left to their own watchdogs: {names}, back by {settles}"))
-                break
-            patience -= 1
-            ports.emit(Notice("warning", "already putting hosts back; once more leaves them to their watchdogs"))
+        results = each_then(
+            ports,
+            todo,
+            lambda h: ports.hosts.revert(h, order),
+            lambda h, r: proven(ports, h, r, "" if h.name in unanswered else plan.hosts[h.name].current),
+        )
+        leaving |= announce_leaving(ports, results, leaving)
+        ends |= {n: revert_end(r, plan.hosts[n].current, settles, n in leaving) for n, r in results.items()}
+        todo = [host for host in todo if ask_again(results[host.name], ends[host.name])]
+        if not todo or ports.clock.monotonic() > last:
+            break
+        if ports.stop.asked() >= LEAVE:
+            names = ", ".join(host.name for host in todo)
+            ports.emit(Notice("alarm", f"left to their own watchdogs: {names}, back by {settles}"))
+            break
+        heard = overlook(ports, heard, "already putting hosts back; once more leaves them to their watchdogs")
+        if not warned and (names := ", ".join(host.name for host in todo if host.name not in leaving)):
+            ports.emit(Notice("warning", f"{names}: not back yet; reverts itself by {settles}; still asking"))
+            warned = True
+        ports.clock.sleep(RETRY)
     for name in touched:
         end = ends.setdefault(name, HostOutcome("pending", error=f"not asked; reverts itself by {settles}"))
         ports.emit(HostChanged(name, end.state, end.error))
@@ -120,7 +115,7 @@ def spare_untouched(plan: Plan, order: Order, ports: Ports, touched: tuple[str, 
     """Tell the hosts that were never asked to change that this deploy went back, and read them back. Were the touched
     ones alone to know it, and to be gone, a rollback would take the others a release further."""
     spared = [p.host for name, p in plan.hosts.items() if name not in touched]
-    each(ports, spared, lambda host: ports.hosts.revert(host, order))
+    each_at_once(ports, spared, lambda host: ports.hosts.revert(host, order))
     ends: dict[str, HostOutcome] = {}
     for name, result in (read_back(ports, spared) if spared else {}).items():
         if isinstance(result, HostError):
@@ -130,34 +125,36 @@ def spare_untouched(plan: Plan, order: Order, ports: Ports, touched: tuple[str, 
     return ends
 
 
+def overlook(ports: Ports, heard: int, text: str) -> int:
+    """Say what being asked to stop once more than `heard` does not change; how often it was asked by now."""
+    asked = ports.stop.asked()
+    if asked > heard:
+        ports.emit(Notice("warning", text))
+    return asked
+
+
 def confirm_all(
     plan: Plan, order: Order, ports: Ports, failed: dict[str, HostError], drop: Callable[[str], None]
 ) -> dict[str, HostOutcome]:
     """Confirm every activated host, again where nothing answered, then read all of them back. The decision is
-    written: the first Ctrl-C here does not change it."""
+    written: being asked to stop does not change it; a second time leaves the rest to their watchdogs."""
     ports.emit(Phase("confirm", f"confirming {len(plan.hosts) - len(failed)} host(s)"))
     refused: dict[str, HostError] = dict(failed)
     todo = [p.host for name, p in plan.hosts.items() if name not in failed]
-    stop = ports.clock.monotonic() + order.lease
-    interrupted = False
+    until, heard = ports.clock.monotonic() + order.lease, 0
 
     def confirm(host: Host) -> HostState:
         state = ports.hosts.confirm(host, order)
         drop(host.name)
         return state
 
-    while todo and ports.clock.monotonic() < stop:
-        try:
-            results = each(ports, todo, confirm)
-            refused |= {n: r for n, r in results.items() if isinstance(r, HostError)}
-            todo = [host for host in todo if isinstance(results[host.name], Unreachable)]
-            if todo:
-                ports.clock.sleep(RETRY)
-        except KeyboardInterrupt:
-            if interrupted:
-                break
-            interrupted = True
-            ports.emit(Notice("warning", "the decision is already recorded: finishing the confirmation"))
+    while todo and ports.clock.monotonic() < until and ports.stop.asked() < LEAVE:
+        heard = overlook(ports, heard, "the decision is already recorded: finishing the confirmation")
+        results = each_decided(ports, todo, confirm)
+        refused |= {n: r for n, r in results.items() if isinstance(r, HostError)}
+        todo = [host for host in todo if isinstance(results[host.name], Unreachable)]
+        if todo:
+            ports.clock.sleep(RETRY)
     hosts = [p.host for p in plan.hosts.values()]
     settles = clock_time(ports.clock.now() + order.lease)
     ends = {

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
-from deployer.engine.fanout import each, each_at_once, failures, successes
-from deployer.engine.ports import Ports
+from deployer.engine.fanout import each_at_once, each_decided, failures, successes
+from deployer.engine.ports import TURN_BACK, Ports
 from deployer.engine.rollout import Ending, rollout
-from deployer.engine.survey import survey
+from deployer.engine.survey import read_back
 from deployer.engine.undo import GRACE, RETRY
 from deployer.model.errors import DeployError, HostError, LockedError
 from deployer.model.fleet import Host
@@ -101,7 +101,7 @@ def stage_missing(ports: Ports, plan: Plan, states: dict[str, HostState], packag
             raise HostError("does not have it, and it cannot be read from git now")
         return ports.hosts.stage(host, found[host.name])
 
-    return failures(each(ports, lacking, one))
+    return failures(each_decided(ports, lacking, one))
 
 
 def refuse_nowhere(plan: Plan, states: dict[str, HostState], missing: dict[str, HostError]) -> None:
@@ -130,14 +130,14 @@ def look_again(ports: Ports, plan: Plan, order: Order, before: Mapping[str, Host
     until = ports.clock.monotonic() + order.lease + GRACE
     states: dict[str, HostState] = {}
     while todo:
-        states |= successes(survey(ports, [plan.hosts[name].host for name in todo], "read back"))
+        states |= successes(read_back(ports, [plan.hosts[name].host for name in todo], tries=1))
         states |= join(ports, plan, {name: states[name] for name in todo if name in states})
         for name in todo:
             goal = plan.hosts[name].target
             if name in states and states[name].verified_on(goal):
                 ending.hosts[name] = HostOutcome("confirmed", goal, verified=True)
         todo = [n for n in todo if n in states and on_its_way(states[n], plan.hosts[n].target)]
-        if not todo or ports.clock.monotonic() > until:
+        if not todo or ports.clock.monotonic() > until or ports.stop.asked() >= TURN_BACK:
             break
         ports.clock.sleep(RETRY)
     theirs = {

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from deployer.engine.fanout import each
-from deployer.engine.ports import Ports, Warmer
+from deployer.engine.ports import TURN_BACK, Ports, Warmer
 from deployer.model.errors import HostError
 from deployer.model.events import Phase, Warmed
 from deployer.model.fleet import Host
@@ -23,16 +23,14 @@ def warm(
     ports: Ports, warmer: Warmer, hosts: Sequence[Host], urls: Urls, until: float, lost: Callable[[], str]
 ) -> dict[str, WarmResult | HostError]:
     """Every host by itself. urls: what a host is asked for. until: share of answers from the cache at which it stands.
-    lost: why to stop at once, "" while there is no reason; a Ctrl-C is one, too."""
-    halted: list[str] = []
+    lost: why to stop at once, "" while there is no reason. Raises Interrupted; nothing is warmed any more then that is
+    about to go back."""
+
+    def stopped() -> str:
+        return "interrupted" if ports.stop.asked() >= TURN_BACK else lost()
+
     ports.emit(Phase("warm", f"asking {len(hosts)} host(s) for what their visitors ask for"))
-    try:
-        return each(
-            ports, hosts, lambda h: warm_host(ports, warmer, h, urls(h), until, lambda: "".join(halted) or lost())
-        )
-    except BaseException:  # the workers must not go on warming what is about to go back
-        halted.append("interrupted")
-        raise
+    return each(ports, hosts, lambda h: warm_host(ports, warmer, h, urls(h), until, stopped))
 
 
 def warm_host(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+from deployer.engine.fanout import heed
 from deployer.engine.ports import Ports
 from deployer.gate import Gate
 from deployer.gate.config import bakes
@@ -79,10 +80,11 @@ def baseline(ports: Ports, deciding: Sequence[Host], bake: float, spare: Sequenc
 
 
 def tick(ports: Ports, hosts: Sequence[Host], t: float) -> Sample:
-    """One sample; takes a second even when the probes return at once, so that nothing spins."""
+    """One sample; takes a second even when the probes return at once, so that nothing spins. Raises Interrupted."""
     began = ports.clock.monotonic()
     sample = ports.probes.sample(hosts, t)
     left = TICK - (ports.clock.monotonic() - began)
     if left > 0 and sample.hosts:
         ports.clock.sleep(left)
+    heed(ports)
     return sample

@@ -45,6 +45,12 @@ class LockedError(DeployError):
     exit_code = EXIT_LOCKED
 
 
+class Interrupted(DeployError):
+    """Somebody asked us to stop (Ctrl-C, SIGTERM, SIGHUP) before any host was changed."""
+
+    exit_code = EXIT_INTERRUPTED
+
+
 class HumanNeededError(DeployError):
     """Named hosts are not verified on one release."""
 

@@ -19,6 +19,7 @@ from deployer.model.verdict import Reading, Verdict
 from tests.fakes.clock import FakeClock
 from tests.fakes.executor import Queue
 from tests.fakes.hosts import FakeHosts, Machine
+from tests.fakes.stop import EngineClock, FakeStop
 
 NEW = "aaaaaaaaaa-11111111"
 MINE = "5" * 16  # the name of our own signs of life
@@ -157,7 +158,11 @@ class World:
         self.request = Request("production", playbook, self.fleet, frozenset(self.names), "alice@laptop")
         self.policy = Policy(gate=ThreeTicks)
         bulk, urgent = Queue(self.clock, self.forks), Queue(self.clock, len(self.names))
-        self.ports = Ports(self.hosts, self.probes, self.clock, self.clock.pulse, bulk, urgent, self.events.append)
+        self.stop = FakeStop(self.clock)
+        self.sleeper = EngineClock(self.clock, self.stop)
+        self.ports = Ports(
+            self.hosts, self.probes, self.sleeper, self.clock.pulse, self.stop, bulk, urgent, self.events.append
+        )
 
     def release(self, name: str = NEW, content: bytes = b"worker_processes 1;\n") -> Release:
         package = Package(name, {"nginx.conf": (content, False)})

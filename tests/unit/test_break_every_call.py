@@ -7,13 +7,12 @@ all on the old one; and a host on the new release after exit 4 is named by the o
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
 
 from deployer.engine.push import push
 from deployer.model.errors import DeployError, LedgerUnavailable, Refused, Unreachable
-from deployer.model.events import Event
 from deployer.model.outcome import Outcome
 from tests.fakes.hosts import ADOPTED
 from tests.fakes.world import NEW, SIZES, World
@@ -53,8 +52,6 @@ def run(world: World) -> tuple[int, Outcome | None]:
         outcome = push(world.request, world.release(), world.ports, world.ledger, world.policy)
     except DeployError as error:
         return error.exit_code, None
-    except KeyboardInterrupt:
-        return 130, None
     return outcome.exit_code, outcome
 
 
@@ -106,7 +103,6 @@ ERRORS = {
     "silence": lambda: Unreachable("no answer within 5 s"),
     "refusal": lambda: Refused("no space left on device", "disk"),
     "bug": lambda: ValueError("boom"),
-    "ctrl-c": KeyboardInterrupt,
 }
 
 
@@ -172,27 +168,3 @@ def test_deployer_killed_at_every_call(hosts: int, when: str) -> None:
         assert "MIXED" not in ends.values()
         if not decided:
             assert set(ends.values()) == {ADOPTED}, f"killed {when} call {at} ({breaker.fired}): {ends}"
-
-
-@pytest.mark.parametrize("bad", ["", NEW], ids=["healthy", "regressing"])
-@pytest.mark.parametrize("hosts", SIZES)
-def test_interrupted_at_every_event(hosts: int, bad: str) -> None:
-    """A Ctrl-C strikes between the calls, too: wherever something is reported, it may come just then."""
-    at = 0
-    while True:
-        world = World.of(hosts)
-        world.probes.bad = bad
-        count = [0]
-
-        def emit(event: Event, at: int = at, count: list[int] = count) -> None:
-            count[0] += 1
-            if count[0] - 1 == at:
-                raise KeyboardInterrupt
-
-        world.ports = replace(world.ports, emit=emit)
-        code, outcome = run(world)
-        judge(world, code, outcome, f"interrupted at event {at}")
-        at += 1 if hosts < 10 else max(1, count[0] // CELLS)
-        if count[0] < at:
-            break
-    assert at > 15

@@ -12,6 +12,7 @@ import pytest
 
 from deployer.adapters.git import Repository
 from deployer.adapters.rendering import render_packages
+from deployer.adapters.signals import Signals
 from deployer.engine.repair import repair
 from deployer.engine.rollback import Consent, rollback
 from deployer.model.ledger import Entry
@@ -54,7 +55,7 @@ def test_forty_hosts_that_all_lack_the_release(checkout: Path) -> None:  # noqa:
     """One question to git, asked by the main thread; every host gets its own rendering."""
     world, packages, gone = pruned(checkout)
     with ThreadPoolExecutor(20) as pool:
-        ports = replace(world.ports, executor=pool)
+        ports = replace(world.ports, executor=pool, urgent=pool, stop=Signals())
         outcome, _ = rollback(world.request, ports, gone, Consent(lambda plan: True), packages)
     assert outcome.result == "deployed"
     assert set(world.running().values()) == {gone}
@@ -69,7 +70,7 @@ def test_repair_asks_once_too(checkout: Path) -> None:  # noqa: F811
                   hosts=dict.fromkeys(FORTY, gone))  # fmt: skip
     world.ledger.chain.append(replace(entry, number=1))
     with ThreadPoolExecutor(20) as pool:
-        ports = replace(world.ports, executor=pool)
+        ports = replace(world.ports, executor=pool, urgent=pool, stop=Signals())
         outcome = repair(world.request, ports, world.ledger, lambda plan: True, packages)
     assert outcome.result == "deployed"
     assert len(packages.calls) == 1

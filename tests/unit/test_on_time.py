@@ -10,7 +10,7 @@ import pytest
 
 from deployer.engine.lease import DUE, SILENT, Lease, Leases
 from deployer.engine.push import push
-from deployer.engine.rollback import rollback
+from deployer.engine.rollback import Consent, rollback
 from deployer.engine.warm import warm
 from deployer.model.errors import Refused, Unreachable
 from deployer.model.fleet import Host
@@ -61,7 +61,7 @@ def go(world: World, release: str) -> Outcome:
 
 
 def back(world: World, target: str | None = None) -> Outcome:
-    return rollback(world.request, world.ports, target, lambda plan: True, lambda lacking: {})[0]
+    return rollback(world.request, world.ports, target, Consent(lambda plan: True), lambda lacking: {})[0]
 
 
 def late(world: World) -> list[str]:

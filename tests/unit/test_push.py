@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -16,6 +15,7 @@ from deployer.model.events import Notice
 from deployer.model.ledger import Entry
 from deployer.model.outcome import Outcome
 from deployer.model.state import Confirmed
+from tests.fakes.executor import Queue
 from tests.fakes.hosts import ADOPTED, Machine
 from tests.fakes.world import NEW, SIZES, ThreeTicks, World
 
@@ -353,11 +353,11 @@ def test_the_decision_stands_on_leases_renewed_just_now(failures: int, result: s
 def test_interrupted_while_taking_the_lock(when: str) -> None:
     """Written or not, it is no lock afterwards: exit 130, nothing changed, and the next push begins."""
     world = World()
-    world.ledger.fault = lambda verb, w: KeyboardInterrupt() if (verb, w) == ("INTENT", when) else None
+    world.ledger.fault = lambda verb, w: world.stop.ask() if (verb, w) == ("INTENT", when) else None
     outcome = go(world)
     assert (outcome.result, outcome.exit_code) == ("interrupted", 130)
     assert set(world.running().values()) == {ADOPTED}
-    world.ledger.fault = lambda verb, w: None
+    world.ledger.fault, world.stop.count = lambda verb, w: None, 0
     assert go(world).result == "deployed"
 
 
@@ -445,9 +445,9 @@ def test_every_host_is_put_back_before_any_is_read_back() -> None:
     book = world.request.playbook.model_copy(update={"serial": ("100%",)})
     world.request = replace(world.request, playbook=book)
     world.probes.bad = NEW
-    with ThreadPoolExecutor(1) as one:
-        world.ports = replace(world.ports, executor=one, urgent=one)
-        assert go(world).exit_code == 3
+    one = Queue(world.clock, 1)
+    world.ports = replace(world.ports, executor=one, urgent=one)
+    assert go(world).exit_code == 3
     asked = [call for call in world.hosts.calls if call[0] != "extend"]
     first = asked.index(("revert", "web1"))
     assert [verb for verb, _ in asked[first : first + 6]] == ["revert"] * 3 + ["survey"] * 3

@@ -18,6 +18,7 @@ from deployer.model.verdict import NO_DATA, Reading, Verdict
 from tests.fakes.clock import FakeClock
 from tests.fakes.executor import HereAndNow
 from tests.fakes.hosts import FakeHosts
+from tests.fakes.stop import FakeStop
 
 WEB1, WEB2 = Host("web1"), Host("web2")
 GOOD, DOWN = HostSample(n=60, lat=(10.0,) * 60), HostSample(n=60, err=60, lat=(2000.0,) * 60)
@@ -70,7 +71,9 @@ def world(give: Callable[[str, float], HostSample | None], seconds: float = 0.0)
     clock, events = FakeClock(), list[Event]()
     probes = Scripted(clock, give, seconds)
     return (
-        Ports(FakeHosts(clock, {}), probes, clock, clock.pulse, HereAndNow(), HereAndNow(), events.append),
+        Ports(
+            FakeHosts(clock, {}), probes, clock, clock.pulse, FakeStop(clock), HereAndNow(), HereAndNow(), events.append
+        ),
         probes,
         events,
     )
