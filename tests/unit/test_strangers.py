@@ -139,7 +139,7 @@ def test_filters_and_hooks_are_not_run(stranger: Stranger) -> None:
     git(stranger.root, "config", "core.hooksPath", "hooks")
     stranger.canary.unlink(missing_ok=True)
     changed = stranger.root / "playbooks/nginx/files/nginx.conf.j2"
-    changed.write_text("not committed\n")
+    changed.write_text("listen {{ http_porT }};\n")  # as long as before: git has to look into it
     assert Repository(stranger.root).dirty("nginx") == ["playbooks/nginx/files/nginx.conf.j2"]
     run_git(open_repository(stranger.root), "update-ref", "refs/heads/other", "HEAD")
     assert stranger.ran() == ""
