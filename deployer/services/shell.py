@@ -29,9 +29,11 @@ hears() { # PID NUMBER: it catches this signal; one that has not come to that ye
     [ "$key" = SigCgt: ] && { [ $((0x${value#????????} >> ($2 - 1) & 1)) = 1 ]; return; }; done < "/proc/$1/status"; } 2>/dev/null
   return 1
 }
-waits() { # PID: it has taken every SIGHUP and blocks none: what it was told before is done (of a process that blocks it at work)
-  { while read -r key value; do case $key in ShdPnd: | SigBlk:) case $value in *[13579bdf]) return 1 ;; esac ;; esac
-  done < "/proc/$1/status"; } 2>/dev/null
+waits() { # PID: it sleeps, has taken every SIGHUP and blocks none: what it was told before is done (of one that blocks it at work)
+  { while read -r key value; do case $key in
+      State:) case $value in S*) ;; *) return 1 ;; esac ;; # one that runs may have taken it a moment ago, and not begun
+      ShdPnd: | SigBlk:) case $value in *[13579bdf]) return 1 ;; esac ;;
+    esac; done < "/proc/$1/status"; } 2>/dev/null
 }
 imprint() { # of what lies on the disk for the next reload: it changes with every edit, also with one that was taken back
   { TZ=UTC0; export TZ; stat -c '%i %z' "$ROOT/current"; cd "$ROOT/current/" && find . -exec stat -c '%n %i %z' {} + | sort

@@ -103,3 +103,19 @@ def test_what_has_no_command_line_for_good_is_not_waited_for(tmp_path: Path) -> 
     kernel = [p.parent.name for p in Path("/proc").glob("[0-9]*/status") if not (p.parent / "cmdline").read_bytes()]
     assert shell(script, str(child.pid), *kernel[:3]).stdout == ""
     child.wait()
+
+
+@pytest.mark.parametrize(("does", "waits"), [("while True: pass", False), ("time.sleep(60)", True)])
+def test_a_process_that_runs_does_not_wait(does: str, waits: bool) -> None:
+    """It may have taken a signal a moment ago and not have begun with it."""
+    child = subprocess.Popen([sys.executable, "-c", f"import time; print(flush=True)\n{does}"], stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    child.stdout.readline()
+    try:
+        line = (
+            f"limit 3; until waits {child.pid} || ! in_time; do :; done; waits {child.pid} && echo waits || echo runs"
+        )
+        assert shell(PROCESSES + line).stdout.strip() == ("waits" if waits else "runs")
+    finally:
+        child.kill()
+        child.wait()
