@@ -32,6 +32,7 @@ COMMANDS = {
     "history": "List what happened, from the ledger.",
     "show": "Show one deploy with its evidence.",
     "adopt": "Take what is on the hosts today as the first release.",
+    "unadopt": "Give back what was adopted: a plain directory with what is live.",
     "warm": "Warm caches with the URLs visitors ask for.",
     "check": "Run the health checks once; change nothing.",
     "lock": "Show or release the lock.",

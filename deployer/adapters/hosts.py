@@ -117,3 +117,6 @@ class SshHosts:
     def adopt(self, host: Host, order: Order) -> HostState:
         layout = self._layout(host)
         return self._ask(host, verbs.adopt(layout, order.on(host.name), self._script(host, layout)))
+
+    def unadopt(self, host: Host, order: Order) -> HostState:
+        return self._ask(host, verbs.unadopt(self._layout(host), order.on(host.name)))

@@ -39,7 +39,9 @@ OPTIONS = [  # of all commands
     "YES",
 ]
 KNOWN = frozenset([*OPTIONS, "BECOME_PASSWORD", "CACHE", "LEDGER_REMOTE", "SSH_CONFIG", "WHO"])
-REPEATED = re.compile(r"\bdeploy (abort|adopt|check|confirm|doctor|history|plan|push|rollback|status|warm|lock \w+)\b")
+REPEATED = re.compile(
+    r"\bdeploy (abort|adopt|check|confirm|doctor|history|plan|push|rollback|status|unadopt|warm|lock \w+)\b"
+)
 NEAR = 0.8  # of difflib's similarity: from here on it is a slip of the pen
 
 

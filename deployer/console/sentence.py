@@ -26,6 +26,9 @@ def _sentence(outcome: Outcome) -> str:
         return (
             f"done: {what} is verified on {_count(confirmed)} of {outcome.environment}{took} (deploy {outcome.deploy})"
         )
+    if outcome.result == "unadopted":
+        given_back = _count(_names(outcome, "unadopted"))
+        return f"done: {what} is no longer under deployer on {given_back} of {outcome.environment}; the files stay"
     if outcome.result == "unchanged":
         return f"nothing to do: {outcome.environment} has {what} already" if what else "nothing to do"
     if outcome.result == "reverted":

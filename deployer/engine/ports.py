@@ -57,6 +57,11 @@ class Hosts(Protocol):
         """Take what lies at dest today as the first release (order.release is ignored)."""
         ...
 
+    def unadopt(self, host: Host, order: Order) -> HostState:
+        """Make dest a plain directory again, with what is live in it, and forget the playbook there. The process is
+        left alone. Refused (drift, busy) while the host differs from its release or something is in flight."""
+        ...
+
 
 class Ledger(Protocol):
     """One environment's chain of records. Raises LedgerUnavailable, LedgerMoved."""

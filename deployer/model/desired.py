@@ -31,6 +31,8 @@ def decided(chain: tuple[Entry, ...], playbook: str) -> dict[str, tuple[str, Com
             said |= {host: (release, entry.command) for host, release in wishes.get(entry.deploy, {}).items()}
         elif entry.record == "OUTCOME":
             said |= {host: (release, entry.command) for host, release in outcome_says(entry).items()}
+            if entry.result == "unadopted":  # nobody's any more
+                said = {host: words for host, words in said.items() if host not in entry.hosts}
     return said
 
 

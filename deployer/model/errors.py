@@ -79,7 +79,7 @@ class HostError(Exception):
 class Refused(HostError):
     """The host answered and refused; it says so, so its state is known.
 
-    code: one word of the host protocol: usage, unadopted, invalid, unproven, stale, mismatch, busy, expired,
+    code: one word of the host protocol: usage, unadopted, drift, invalid, unproven, stale, mismatch, busy, expired,
     corrupt, disk, stuck, unsafe, stopping (the host is shutting down: it boots into its good release), missing (a tool
     or a release is not there).
     """

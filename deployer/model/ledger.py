@@ -28,7 +28,9 @@ Command = Literal["push", "rollback", "adopt"]
 class Entry:
     """number: position in the chain, from 1 (0 before it is appended). deploy: `<number of INTENT>-<nonce>`.
     at, expires: seconds since the epoch. result: of an OUTCOME, the `result` of the closing JSON object; of a
-    DECISION `commit` or `abort`. hosts: name -> release that host says it runs (OUTCOME), or the target (INTENT).
+    DECISION `commit` or `abort`. An unadoption is an OUTCOME of `adopt` with the result `unadopted`: versions that do
+    not know it refuse other words of command, and with them the chain. hosts: name -> release that host says it runs
+    (OUTCOME), had (unadopted), or the target (INTENT).
     alive: the name under which the owner of an INTENT shows signs of life ("": none, its lock ends by time)."""
 
     record: Record

@@ -9,8 +9,8 @@ from typing import Literal
 from deployer.model import errors
 from deployer.model.verdict import Verdict
 
-Result = Literal["deployed", "unchanged", "reverted", "stranded", "refused", "locked", "interrupted"]
-HostEnd = Literal["confirmed", "reverted", "pending", "untouched", "unreachable", "failed"]
+Result = Literal["deployed", "unchanged", "reverted", "stranded", "refused", "locked", "interrupted", "unadopted"]
+HostEnd = Literal["confirmed", "reverted", "pending", "untouched", "unreachable", "failed", "unadopted"]
 
 EXIT_CODES: Mapping[Result, int] = {
     "deployed": errors.EXIT_DONE,
@@ -20,6 +20,7 @@ EXIT_CODES: Mapping[Result, int] = {
     "refused": errors.EXIT_REFUSED,
     "locked": errors.EXIT_LOCKED,
     "interrupted": errors.EXIT_INTERRUPTED,
+    "unadopted": errors.EXIT_DONE,
 }
 
 

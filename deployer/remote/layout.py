@@ -25,7 +25,7 @@ PARTS = (
         "watchdog",
         "adopt",
     ),
-    *("answer", "run"),
+    *("unadopt", "answer", "run"),
 )
 
 

@@ -158,6 +158,12 @@ def adopt(layout: Layout, order: Order, service: str) -> Command:
     return _verb(layout, "adopt", *args, stdin=service.encode(), deadline=SLOW, also=layout.dest)
 
 
+def unadopt(layout: Layout, order: Order) -> Command:
+    """Also where nothing is adopted: what an unadoption that was cut off left is finished."""
+    args = (order.deploy, order.number, layout.dest)
+    return _verb(layout, "unadopt", *args, deadline=SLOW, also=layout.dest)
+
+
 def pack(package: Package, service: str) -> bytes:
     """A deterministic tar: regular files only, sorted, no owner, no time."""
     buffer = io.BytesIO()

@@ -54,6 +54,30 @@ def test_adopt_takes_what_is_there(rig: Rig) -> None:
     assert (again.good, again.history) == (state.good, state.history)
 
 
+def test_unadopt_gives_back_what_is_live(rig: Rig) -> None:
+    """Nothing of ours is left, twice; and it can be adopted again."""
+    confirmed(rig)
+    for _ in range(2):
+        state = rig.hosts.unadopt(rig.host, order(ONE, 3))
+        assert (state.adopted, state.dest, state.current, state.history) == (False, "foreign", "", ())
+        assert rig.hosts.survey(rig.host) == state
+    again = rig.hosts.adopt(rig.host, order(ONE, 4))
+    assert (again.adopted, again.in_flight, len(again.history)) == (True, False, 1)
+
+
+def test_unadopt_is_refused_while_something_is_open(rig: Rig) -> None:
+    """In flight, edited, or older than what the host has seen."""
+    confirmed(rig)
+    rig.hosts.stage(rig.host, TWO)
+    rig.hosts.activate(rig.host, order(TWO, 3))
+    assert refusal(lambda: rig.hosts.unadopt(rig.host, order(TWO, 4))) == "busy"
+    rig.hosts.revert(rig.host, order(TWO, 3))
+    assert refusal(lambda: rig.hosts.unadopt(rig.host, order(TWO, 1))) == "stale"
+    rig.edit(b"by hand\n")
+    assert refusal(lambda: rig.hosts.unadopt(rig.host, order(TWO, 4))) == "drift"
+    assert rig.hosts.survey(rig.host).current == ONE.release
+
+
 def test_push_is_stage_check_activate_confirm(rig: Rig) -> None:
     """Each verb answers with the state after it; only confirm moves `good`."""
     first = adopted(rig).good

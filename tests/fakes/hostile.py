@@ -118,3 +118,6 @@ class Liar:
 
     def adopt(self, host: Host, order: Order) -> HostState:
         return self._told(host, self.honest.adopt(host, order))
+
+    def unadopt(self, host: Host, order: Order) -> HostState:
+        return self._told(host, self.honest.unadopt(host, order))

@@ -154,6 +154,8 @@ class FakeHosts:
             raise error
 
     def _state(self, m: Machine, change: str = "") -> HostState:
+        if not m.adopted:  # it has nothing of ours, whatever lies and runs there
+            return HostState(dest=m.dest)
         in_flight = m.phase != "idle"
         return HostState(
             adopted=m.adopted,
@@ -300,6 +302,23 @@ class FakeHosts:
                 m.history = [Confirmed(order.number, "adopt", m.current)]
 
         return self._do("adopt", host, effect)
+
+    def unadopt(self, host: Host, order: Order) -> HostState:
+        order = order.on(host.name)
+
+        def effect(m: Machine) -> None:
+            if m.dest != "ours":
+                return
+            if order.number < m.fence:
+                raise Refused(f"deploy {order.number} is older than {m.fence}", "stale")
+            if m.phase != "idle" or m.current != m.good:
+                raise Refused(f"deploy {m.deploy} is in flight here", "busy")
+            if m.drift:
+                raise Refused(f"{m.current} was edited by hand", "drift")
+            m.adopted, m.dest, m.good, m.deploy, m.outcome, m.target, m.fence = False, "foreign", "", "", "", "", 0
+            m.history, m.releases = [], {m.current: m.releases[m.current]}
+
+        return self._do("unadopt", host, effect)
 
 
 def offline(name: str = "") -> Unreachable:

@@ -26,6 +26,7 @@ from deployer.remote.layout import layout_for
 from deployer.remote.verbs import pack
 from tests.contract.real import LocalTransport, RealRig, shell_folder, toy_service
 from tests.contract.rig import order, package
+from tests.faults.adoption import ENDINGS, kill
 from tests.faults.oracle import fingerprint, look, text, unsound
 
 SHELLS = ("dash", "busybox", "bash", "mksh")
@@ -70,7 +71,7 @@ def cannot_trace() -> str:
 
 @dataclass(frozen=True)
 class Case:
-    """One way to die. ending: confirm, revert, or silence (nobody confirms). victim: agent, watchdog, all.
+    """One way to die. ending: confirm, revert, or silence (nobody confirms); or one of adoption.ENDINGS. victim: agent, watchdog, all.
     heal: boot (the machine starts again), tick (the next contact or minute tick, after the lease), alone (the watchdog
     lives). again: dies a second time at every change of the recovery. frozen: is stopped, not killed."""
 
@@ -143,6 +144,8 @@ class HostFolder:
         self.layout = layout_for(self.rig.host, "app", "/etc/app")
         self.agent = self.layout.agent
         self.fresh = self.save()
+        self.saved: dict[str, bytes] = {}  # by ending, where that begins elsewhere
+        self.after: dict[str, dict[str, tuple[int, str]]] = {}
         self.tars: dict[str, Path] = {}
         for release in (TWO, THREE):
             tar = self.tars[release.release] = prefix.with_name(f"{prefix.name}.{release.release}.tar")
@@ -187,14 +190,14 @@ class HostFolder:
         """One deploy of `release`, killed as crashat is told."""
         script = ["-c", DEPLOY, "deploy", self.agent, str(self.root), str(self.tars[release.release])]
         words = [release.release, str(number), str(case.lease), case.ending]
-        return self._died(self.sh(*script, *words, traced=traced))
+        return self.answered(self.sh(*script, *words, traced=traced))
 
     def verb(self, verb: str, *traced: str) -> Died:
         """One verb without arguments: tick or boot."""
-        return self._died(self.sh(self.agent, verb, str(self.root), traced=traced))
+        return self.answered(self.sh(self.agent, verb, str(self.root), traced=traced))
 
     @staticmethod
-    def _died(done: subprocess.CompletedProcess[str]) -> Died:
+    def answered(done: subprocess.CompletedProcess[str]) -> Died:
         promised = {}
         for line in done.stdout.splitlines():
             word, _, answer = line.partition(" ")
@@ -274,6 +277,11 @@ def judge(host: HostFolder, case: Case, died: Died) -> list[str]:
 
 def one_run(host: HostFolder, case: Case, k: int) -> Tally:
     """Kill at the K-th change, recover, judge; with case.again at every change of the recovery too."""
+    if case.ending in ENDINGS:
+        died, ticked, bad = kill(host, case, k)
+        tally = Tally(1, int(died.killed), int(ticked), died.points)
+        tally.note(f"[{case}] at change {k}", bad)
+        return tally
     host.restore(host.fresh)
     how = ["-t"] * case.torn + ["-f"] * case.frozen
     died = host.deploy(TWO, 3, case, "-k", str(k), "-d", case.victim, *how)
@@ -368,6 +376,8 @@ def everything() -> list[Case]:
         cases += [Case(shell, "silence", "watchdog", heal="tick")]
     cases += [Case("dash", "revert"), Case("dash", "revert", heal="tick")]
     cases += [Case("dash", "revert", "agent", heal="alone")]
+    cases += [Case(shell, ending, heal="tick") for shell in SHELLS for ending in ENDINGS]
+    cases += [Case("dash", "adopt"), Case("dash", "adopt", heal="alone"), Case("dash", "unadopt", heal="alone")]
     return cases + [Case(shell, heal=heal, again=True) for shell in SHELLS for heal in ("boot", "tick")]
 
 
@@ -384,4 +394,6 @@ def sample() -> list[Case]:
         Case("dash", victim="agent", heal="alone", every=16),
         Case("dash", victim="agent", heal="alone", frozen=True, every=26),
         Case("dash", "silence", "watchdog", heal="tick", every=9),
+        *(Case("dash", ending, heal="tick", every=6) for ending in ENDINGS),
+        Case("busybox", "adopt", heal="alone", every=9),
     ]

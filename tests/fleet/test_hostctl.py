@@ -190,33 +190,6 @@ def test_a_holder_that_froze_before_it_wrote_its_name_is_not_waited_for(rig: Rea
     assert holder.returncode == -signal.SIGKILL
 
 
-def test_a_foreign_link_is_not_ours(tmp_path: Path) -> None:
-    """A dest that is a link to somewhere else is refused by name."""
-    rig = RealRig(tmp_path / "host", LocalTransport())
-    shutil.move(tmp_path / "host/etc/app", tmp_path / "elsewhere")
-    (tmp_path / "host/etc/app").symlink_to(tmp_path / "elsewhere")
-    assert rig.hosts.survey(rig.host).dest == "foreign"
-    with pytest.raises(Refused, match="a link to somewhere else"):
-        rig.hosts.adopt(rig.host, order(ONE, 1))
-
-
-def test_adopting_links_and_odd_names(tmp_path: Path) -> None:
-    """sites-enabled links are taken by content; a name that cannot be represented is refused by name."""
-    rig = RealRig(tmp_path / "host", LocalTransport())
-    enabled = tmp_path / "host/etc/app/enabled"
-    enabled.mkdir()
-    (enabled / "app").symlink_to("../conf.d/app.conf")
-    odd = tmp_path / "host/etc/app/a b"
-    odd.write_text("x")
-    with pytest.raises(Refused, match="a b is not allowed"):
-        rig.hosts.adopt(rig.host, order(ONE, 1))
-    assert rig.live.read_bytes() == b"as it was\n"
-    odd.unlink()
-    assert rig.hosts.adopt(rig.host, order(ONE, 1)).adopted
-    assert (tmp_path / "host/etc/app/enabled/app").read_bytes() == b"as it was\n"
-    assert (tmp_path / "host/etc/app.before-deployer/enabled/app").is_symlink()
-
-
 def test_links_are_drift_wherever_they_lead(rig: RealRig) -> None:
     """A site that was enabled by hand (a2ensite), a dangling link, a file that became a link to the same content."""
     live = root(rig) / "current"
@@ -229,22 +202,6 @@ def test_links_are_drift_wherever_they_lead(rig: RealRig) -> None:
     (live / "conf.d/app.conf").unlink()
     (live / "conf.d/app.conf").symlink_to(rig.prefix / "elsewhere")
     assert rig.hosts.survey(rig.host).drift == ("M conf.d/app.conf",)
-
-
-def test_adopting_what_is_the_same_after_all_keeps_the_release(tmp_path: Path) -> None:
-    """A file of an adopted release that became a link, or a manifest that was lost: the id is the same again."""
-    rig = RealRig(tmp_path / "host", LocalTransport())
-    first = rig.hosts.adopt(rig.host, order(ONE, 1)).good
-    live, elsewhere = root(rig) / "current/conf.d/app.conf", rig.prefix / "elsewhere"
-    elsewhere.write_bytes(live.read_bytes())
-    live.unlink()
-    live.symlink_to(elsewhere)
-    state = rig.hosts.adopt(rig.host, order(ONE, 2))
-    assert (state.good, live.is_symlink(), live.is_file()) == (first, False, True)
-    (root(rig) / "current/.manifest").unlink()
-    state = rig.hosts.adopt(rig.host, order(ONE, 3))
-    assert state.verified_on(first)
-    assert not rig.hosts.survey(rig.host).drift
 
 
 def test_an_activation_that_was_cut_off_before_the_reload_is_not_pending(rig: RealRig) -> None:

@@ -50,6 +50,7 @@ USAGE = {
     ("push", "nginx"): "without a terminal",
     ("rollback",): "without a terminal",
     ("adopt",): "without a terminal",
+    ("unadopt",): "without a terminal",
     ("abort",): "without a terminal",
     ("confirm",): "without a terminal",
     ("lock", "release"): "without a terminal",

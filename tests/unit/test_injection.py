@@ -81,7 +81,7 @@ def commands(layout: Layout, word: str) -> list[verbs.Command]:
     return [
         verbs.survey(layout), verbs.stage(layout, package, word, word), verbs.check(layout, word), verbs.activate(layout, order),
         verbs.extend(layout, order), verbs.confirm(layout, order), verbs.revert(layout, order), verbs.prune(layout, 5),
-        verbs.adopt(layout, order, word),
+        verbs.adopt(layout, order, word), verbs.unadopt(layout, order),
     ]  # fmt: skip
 
 

@@ -71,7 +71,7 @@ def _unpack(name: str, packages: Path, wrapper: Path) -> None:
         debs.mkdir(exist_ok=True)
         wanted = packages_of(name)
         for package in wanted:
-            _download(package, debs)
+            download(package, debs)
             deb = next(debs.glob(f"{package}_*.deb"))
             subprocess.run(["dpkg-deb", "-x", str(deb), str(root)], check=True, capture_output=True)
         binary = next((p for f in FOLDERS if (p := root / f[1:] / name).is_file()), None)
@@ -88,7 +88,7 @@ def _unpack(name: str, packages: Path, wrapper: Path) -> None:
         draft.rename(wrapper)
 
 
-def _download(package: str, debs: Path) -> None:
+def download(package: str, debs: Path) -> None:
     if any(debs.glob(f"{package}_*.deb")):
         return
     tries = [["apt-get", "download", "-q", package]]

@@ -24,9 +24,9 @@ answer() {
     [ -s "wd.$deploy" ] && read -r pid < "wd.$deploy" && kill -0 "$pid" 2>/dev/null && dog=alive
   }
   where=ours; [ -n "${dest:-}" ] || { dest=; [ ! -f dest ] || read -r dest < dest; }
-  [ "$(readlink "$dest" 2>/dev/null)" = "$ROOT/current" ] || { where=absent; [ ! -e "$dest" ] || where=foreign; }
+  linked "$dest" || { where=absent; [ ! -e "$dest" ] || where=foreign; }
   alarm=; [ ! -f ALARM ] || alarm=$(cat ALARM)
-  is=false; [ -z "$good" ] || is=true
+  is=false; [ -z "$good" ] || [ "$where" != ours ] || [ -f unadopt ] || is=true
   has=; phrases_of "$current"; [ ! -f "$PHRASES" ] || loaded "$current" || :
   printf '{"ok":true,"proto":1,"adopted":%s,"dest":"%s","phase":"%s","deploy":"%s","outcome":"%s","fence":%s' \
     "$is" "$where" "$phase" "$deploy" "$outcome" "$fence"

@@ -23,6 +23,9 @@ main() {
     adopt)
       valid_deploy "${1:-}"; valid_number "${2:-}"
       mkdir -p "$ROOT/releases" 2>/dev/null || refuse disk "cannot create $ROOT" ;;
+    unadopt)
+      valid_deploy "${1:-}"; valid_number "${2:-}"
+      [ -d "$ROOT" ] || { forget_root; do_survey "${3:-}"; exit 0; } ;;
   esac
   cd "$ROOT" 2>/dev/null || refuse unadopted "nothing is adopted here: $ROOT does not exist"
   case $verb in
@@ -38,6 +41,7 @@ main() {
       valid_deploy "${1:-}"; valid_number "${2:-}"; valid_word "${3:-push}"; locked do_revert "$1" "$2" "${3:-push}" ;;
     prune) valid_number "${1:-}"; locked do_prune "$1" ;;
     adopt) locked do_adopt "$1" "$2" "${3:-}" ;;
+    unadopt) locked do_unadopt "$1" "$2" "${3:-}"; do_survey "${3:-}"; exit 0 ;;
     tick) locked do_tick ;;
     boot) BOOTING=1; locked do_tick ;;
     watch) valid_deploy "${1:-}"; do_watch "$1"; exit 0 ;;

@@ -19,7 +19,10 @@ record() {
 }
 save() { record | put state; }
 in_flight() { [ "$phase" != idle ] || [ "$current" != "$good" ]; }
-adopted() { [ -n "$good" ] && [ -n "$current" ] || refuse unadopted "nothing is adopted here"; }
+adopted() {
+  [ -n "$good" ] && [ -n "$current" ] || refuse unadopted "nothing is adopted here"
+  [ ! -f unadopt ] || refuse unadopted "deploy unadopt was cut off here: run it again"
+}
 this_deploy() {
   load; adopted
   [ "$deploy" = "$1" ] || refuse mismatch "deploy $1 is not the one here (${deploy:-none}, ${outcome:-$phase})"

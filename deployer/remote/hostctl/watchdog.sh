@@ -36,8 +36,11 @@ do_watch() {
 }
 a_moment() { now; since=$up; while [ "$up" = "$since" ]; do now; done; } # without a program: none can be started
 do_tick() { # recover whatever is there: called by the watchdog, the minute tick and the boot unit
-  load; boot_id; now
+  load; boot_id; now; dest=
+  [ ! -f unadopt ] || { give_back; do_survey "$dest"; exit 0; }
   [ -n "$good" ] || return 0
+  [ ! -f unadopt.live ] || { read -r dest < dest; unbuild_tree; } # killed before anything was given back
+  [ ! -f adopting ] || in_flight || { read -r dest < dest; reconnect || :; ! linked "$dest" || settle_in; }
   if in_flight && [ "$phase" = pending ] && [ "$good" = "$target" ] && [ "$current" = "$target" ] &&
     ! [ "$(readlink good.cfm)" ]; then
     finish_confirm; return 0 # died right after the commit point

@@ -1,0 +1,38 @@
+"""`deploy unadopt`."""
+
+from __future__ import annotations
+
+import click
+
+from deployer.commands.options import Options, shared
+from deployer.console.say import say
+
+
+@click.command()
+@shared()
+def unadopt(options: Options) -> int:
+    """Give back what deploy adopt took: a plain directory with what is live. The service is not touched.
+
+    Where nothing was deployed since (or all was rolled back) it is the very directory that was there before: content,
+    modes, owners, times and links. Else it has what is live now, and what did not change is as it was before.
+
+    \b
+    Examples:
+      deploy unadopt nginx -e production
+      deploy unadopt nginx -e production -l web01 --yes
+      deploy unadopt varnish -e staging --json
+    """
+    from deployer.commands.adopt import told
+    from deployer.commands.context import build
+    from deployer.commands.report import report
+    from deployer.engine.unadopt import unadopt as run
+
+    options.require_consent("unadopt")
+    context = build(options)
+    say(told(context, "unadopt"), err=True)
+    if not options.yes:
+        click.confirm(f"Do this on {len(context.limit)} hosts in {context.environment}?", abort=True, err=True)
+    with context.ports() as ports:
+        context.ledger.back_fill()
+        outcome = run(context.request(), ports, context.ledger)
+    return report(options, context.runs, outcome)

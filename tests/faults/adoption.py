@@ -1,0 +1,97 @@
+"""adopt and unadopt, killed at each change: what lies in the place of dest is whole, as before or as after."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deployer.model.release import Package
+from tests.contract.real import toy_service
+from tests.contract.rig import order, package
+
+if TYPE_CHECKING:
+    from tests.faults.crash import Case, Died, HostFolder
+
+# ending -> the verb, and what the host has before it. unadopt: a release that is not what was found; give back: what was
+ENDINGS = {"adopt": "adopt", "unadopt": "unadopt", "give back": "unadopt"}
+SOME = package(b"some\n")
+Tree = dict[str, tuple[int, str]]
+
+
+def tree(folder: Path) -> Tree:
+    """Path -> mode, and link target or content, of everything below."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        content = os.readlink(path) if path.is_symlink() else path.read_text() if path.is_file() else "a folder"
+        found[str(path.relative_to(folder))] = (path.lstat().st_mode, content)
+    return found
+
+
+def prepare(host: HostFolder, ending: str) -> bytes:
+    """The whole host right before the verb: content with links, modes and an empty folder."""
+    host.restore(host.fresh)
+    host.rig.hosts.unadopt(host.rig.host, order(SOME, 3))
+    site = host.prefix / "etc/app"
+    for name in ("available", "enabled", "empty"):
+        (site / name).mkdir()
+    (site / "available/shop").write_text("shop\n")
+    (site / "available/shop").chmod(0o640)
+    (site / "enabled/shop").symlink_to("../available/shop")
+    if ending != "adopt":
+        host.rig.hosts.adopt(host.rig.host, order(SOME, 4))
+    if ending == "unadopt":
+        files = {"conf.d/app.conf": b"new\n", "available/shop": b"shop\n", "enabled/shop": b"shop\n", "more/x": b"x\n"}
+        new = Package("cccccccccc-33333333", {name: (content, False) for name, content in files.items()})
+        host.rig.hosts.stage(host.rig.host, new)
+        host.rig.hosts.activate(host.rig.host, order(new, 5))
+        host.rig.hosts.confirm(host.rig.host, order(new, 5))
+    return host.save()
+
+
+def ask(host: HostFolder, verb: str, number: int, *traced: str) -> Died:
+    """adopt or unadopt, as the deployer sends it."""
+    service = host.prefix.with_name(f"{host.prefix.name}.service")
+    service.write_text(toy_service(host.rig.host, host.layout))
+    script = 'printf "%s %s\\n" "$2" "$(sh "$1" "$2" "$3" "$4-abcd" "$4" "$5" < "$6")"'
+    words = [host.agent, verb, str(host.root), str(number), str(host.prefix / "etc/app"), str(service)]
+    return host.answered(host.sh("-c", script, "ask", *words, traced=traced))
+
+
+def kill(host: HostFolder, case: Case, k: int) -> tuple[Died, bool, list[str]]:
+    """Killed at the K-th change; how it ended, whether a tick had to end it, and what is wrong. heal: see Case; alone:
+    nobody comes but the one who asks again."""
+    if case.ending not in host.saved:
+        host.saved[case.ending] = prepare(host, case.ending)
+        ask(host, ENDINGS[case.ending], 7)
+        host.after[case.ending] = tree(host.prefix / "etc")
+    host.restore(host.saved[case.ending])
+    verb, etc = ENDINGS[case.ending], host.prefix / "etc"
+    before = tree(etc)
+    died = ask(host, verb, 7, "-k", str(k), "-d", case.victim)
+    after = host.after[case.ending]
+    ticked = tree(etc) not in (before, after)
+    bad = [] if died.killed or died.promised.get(verb) else [f"{verb} failed"]
+    if died.promised.get(verb) and ticked:
+        bad.append("promised, and not done")
+    if case.heal != "alone":
+        host.verb("boot" if case.heal == "boot" else "tick")
+        if (now := tree(etc)) not in (before, after):
+            bad.append(f"neither as before nor as after: {sorted(now.items() ^ before.items())}")
+    again = ask(host, verb, 8)
+    if not again.promised.get(verb):
+        bad.append(f"a second {verb} fails")
+    if (now := tree(etc)) != after:
+        bad.append(f"not as after, after a second {verb}: {sorted(now.items() ^ after.items())}")
+    return died, ticked, bad + at_rest(host, verb)
+
+
+def at_rest(host: HostFolder, verb: str) -> list[str]:
+    """Adopted it can be deployed to and given back; given back there is nothing of ours."""
+    if verb == "unadopt":
+        left = [path.name for path in host.root.parent.iterdir() if path.name != "bin"]
+        return [f"left: {left}"] if left else []
+    state = host.rig.hosts.survey(host.rig.host)
+    bad = [] if state.verified_on(state.good) and not state.drift else [f"adopted as {state}"]
+    bad += [f"left: {path}" for path in (*host.root.glob("releases/.*"), *host.root.glob("adopting"))]
+    return bad
