@@ -42,7 +42,8 @@ def adopt(request: Request, ports: Ports, ledger: Ledger) -> Outcome:
         lines = "; ".join(f"{name}: {error}" for name, error in sorted(failures(results).items()))
         raise DeployError(f"cannot adopt: {lines}", hint="mend what the message names and run deploy adopt again")
     ends = {name: adopted_end(result) for name, result in results.items()}
-    if not todo and not failures(before) and not behind(chain, states):
+    asked_in_vain = all(same(states[host.name], results[host.name]) for host in todo)
+    if asked_in_vain and not failures(before) and not behind(chain, states):
         return Outcome("unchanged", "", request.environment, request.playbook.name, hosts=ends)
     bad = unverified(ends)
     outcome = Outcome(
@@ -82,8 +83,19 @@ def behind(chain: tuple[Entry, ...], states: dict[str, HostState]) -> bool:
 
 
 def wants_adoption(state: HostState) -> bool:
-    """Never adopted, or edited by hand since: the edit becomes a release of its own."""
-    return not state.adopted or (bool(state.drift) and not state.in_flight)
+    """Not adopted, or not to its end; or edited by hand since: the edit becomes a release of its own."""
+    return not state.adopted or (not state.in_flight and (bool(state.drift) or unknown(state)))
+
+
+def unknown(state: HostState) -> bool:
+    """Nothing came after its adoption, and what its process has is not proven: asked again it is, where that was cut
+    off."""
+    return state.command == "adopt" and not state.loaded
+
+
+def same(before: HostState, after: HostState | HostError) -> bool:
+    """It was adopted already, and nothing came of asking again."""
+    return isinstance(after, HostState) and (facts(before), before.loaded) == (facts(after), after.loaded)
 
 
 def take(ports: Ports, host: Host, order: Order) -> HostState:

@@ -16,6 +16,7 @@ from deployer.model.release import Package
 from deployer.remote.layout import agent_source
 from tests.contract.real import LocalTransport, RealRig, shell_folder, toy_service
 from tests.contract.rig import order
+from tests.fleet.conftest import make_fleet, servers
 from tests.fleet.test_hostctl import ONE, TWO, ready, refuses, root, taken, tick
 
 LIST = r"find . -printf '%y %m %u %g %T@ %p %l\n' | sort; find . -type f -exec sha256sum {} + | sort -k 2"
@@ -61,7 +62,9 @@ def test_adopting_links_and_odd_names(tmp_path: Path) -> None:
     odd[-2].symlink_to("not-there")
     os.mkfifo(odd[-1])
     found = listing(tmp_path / "host/etc")
-    with pytest.raises(Refused, match=r"7 of its files are not allowed") as caught:  # a name of two lines counts twice
+    with pytest.raises(
+        Refused, match=r"has what is not allowed in a release, 7 in all: "
+    ) as caught:  # a name of two lines counts twice
         rig.hosts.adopt(rig.host, order(ONE, 1))
     assert all(word in caught.value.message for word in ("a b", "c$d", "conf.d/e*", "nowhere", "pipe"))
     assert listing(tmp_path / "host/etc") == found
@@ -266,6 +269,35 @@ def test_an_unadoption_that_was_begun_only_goes_forward(rig: RealRig) -> None:
     assert not root(rig).exists()
 
 
+def test_what_is_live_is_put_there_where_nothing_else_is_left(rig: RealRig) -> None:
+    """The link and what was before are gone: the live release is the only copy, and it is not removed with the rest."""
+    (rig.prefix / "etc/app").unlink()
+    shutil.rmtree(rig.prefix / "etc/app.before-deployer")
+    rig.hosts.unadopt(rig.host, order(ONE, 3))
+    assert rig.live.read_bytes() == b"one\n"
+    assert not root(rig).exists()
+
+
+def test_a_pending_deploy_holds_it_whatever_lies_at_dest(rig: RealRig) -> None:
+    rig.hosts.activate(rig.host, order(TWO, 3))
+    (rig.prefix / "etc/app").unlink()
+    shutil.rmtree(rig.prefix / "etc/app.before-deployer")
+    (rig.prefix / "etc/app").mkdir()
+    assert refuses(lambda: rig.hosts.unadopt(rig.host, order(TWO, 4))) == "busy"
+
+
+def test_an_adoption_that_was_cut_off_before_the_process_was_known_is_ended(tmp_path: Path) -> None:
+    """By the next one, or by a tick: the host is not unproven for ever."""
+    for number, end in enumerate((lambda rig: rig.hosts.adopt(rig.host, order(ONE, 1)), tick)):
+        rig = RealRig(tmp_path / str(number), LocalTransport())
+        first = rig.hosts.adopt(rig.host, order(ONE, 1))
+        (root(rig) / "adopting").touch()
+        (rig.prefix / "process").write_text("unknown\n")
+        end(rig)
+        assert rig.hosts.survey(rig.host).verified_on(first.good)
+        assert not (root(rig) / "adopting").exists()
+
+
 OWN = """set -e
 mkdir -p "$1/etc/cron.d" "$1/lib" /etc/cron.d
 mount --bind "$1/etc/cron.d" /etc/cron.d
@@ -296,3 +328,27 @@ def test_the_cron_line_comes_and_goes(tmp_path: Path) -> None:
     assert '"adopted":false' in said("unadopt", 2)
     assert not cron.exists()
     assert (site / "app.conf").read_text() == "as it was\n"
+
+
+def test_a_server_goes_on_through_it_all() -> None:
+    """A real one, by the command: adopted, deployed to, given back and adopted again; the same process all the time."""
+    for fleet in make_fleet("nginx", 1):
+        host = fleet.sandbox.hosts[0]
+        dest = host.prefix / "etc/nginx"
+        before = listing(dest.with_name("nginx.before-deployer"))
+        running = servers(host.prefix)
+        code, body, err = fleet.deploy("unadopt", "--yes")
+        assert (code, body["result"]) == (0, "unadopted"), err
+        assert listing(dest) == before
+        assert fleet.deploy("unadopt", "--yes")[1]["result"] == "unchanged"
+        assert fleet.deploy("push", "--yes")[0] == 1
+        code, body, err = fleet.deploy("adopt", "--yes")
+        assert (code, body["result"]) == (0, "deployed"), err
+        fleet.mark("one")
+        code, body, err = fleet.deploy("push", "--yes")
+        assert (code, body["result"]) == (0, "deployed"), err
+        code, body, err = fleet.deploy("unadopt", "--yes")
+        assert (code, body["result"]) == (0, "unadopted"), err
+        assert not dest.is_symlink()
+        assert set(running) & set(servers(host.prefix)), "the master is the same"
+        assert fleet.served("web1") == "one"

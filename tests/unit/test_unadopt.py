@@ -107,3 +107,13 @@ def test_what_changes_is_said_before_it_is_done(
                  "/etc/systemd/system/deployer-nginx.service"):  # fmt: skip
         assert word in first
     assert all(len(line) <= 80 for line in first.splitlines())
+
+
+def test_adopt_asks_a_host_again_whose_process_is_not_known() -> None:
+    """Its adoption may have been cut off: asked again it ends it, and where nothing comes of it nothing is recorded."""
+    world = World()
+    for machine in world.machines.values():
+        machine.deploy, machine.command, machine.loaded = "1-abcd", "adopt", ""
+    assert adopt(world.request, world.ports, world.ledger).result == "unchanged"
+    assert [verb for verb, _ in world.hosts.calls].count("adopt") == 3
+    assert not world.ledger.chain

@@ -71,7 +71,7 @@ odd_files() { # DIR: what no release can hold, as one sentence: odd names, other
     find -L . -type f \( -path '*[!A-Za-z0-9._@+#/-]*' -o -path './[#-]*' \)
   } ) 2>/dev/null | sed 's|^\./||' | sort -u |
     awk 'NR <= 10 { list = list (NR > 1 ? ", " : "") $0 }
-    END { if (NR) print NR " of its files are not allowed in a release: " list (NR > 10 ? ", ..." : "") \
+    END { if (NR) print "not allowed in a release, " NR " in all: " list (NR > 10 ? ", ..." : "") \
       " (a name with other signs than A-Z a-z 0-9 . _ @ + # -, no regular file, or a link to nowhere)" }'
 }
 contents() { # DIR: its manifest, links followed
@@ -80,10 +80,10 @@ contents() { # DIR: its manifest, links followed
 }
 take() { # take DIR: its regular files, links dereferenced, modes kept, as a release; sets id
   new=releases/.tmp.adopt; rm -rf "$new"
-  odd=$(odd_files "$1"); [ -z "$odd" ] || decline usage "$1: $odd"
+  odd=$(odd_files "$1"); [ -z "$odd" ] || decline usage "$1 has what is $odd"
   said=$(cp -pRL "$1/." "$new" 2>&1) || decline usage "cannot copy $1: $said"
   rm -f "$new/.manifest"
-  odd=$(odd_files "$new"); [ -z "$odd" ] || decline usage "$1: $odd" # again: it may have changed
+  odd=$(odd_files "$new"); [ -z "$odd" ] || decline usage "$1 has what is $odd" # again: it may have changed
   contents "$new" > releases/.manifest.adopt && mv releases/.manifest.adopt "$new/.manifest" ||
     decline disk "cannot write the manifest"
   id=0000000000-$(sha256sum < "$new/.manifest" | cut -c1-8)

@@ -13,9 +13,9 @@ do_unadopt() { # DEPLOY NUMBER DEST
   give_back
 }
 choose_tree() { # tree: what goes to dest: before-deployer, deployer-new, or none where dest was never touched
-  if linked "$dest" || { [ ! -e "$dest" ] && [ -n "$good" ] && [ -d "$dest.before-deployer" ]; }; then
+  [ -z "$good" ] || ! in_flight || refuse busy "deploy $deploy is in flight here: wait for it, or run deploy abort"
+  if linked "$dest" || { [ -n "$good" ] && [ ! -e "$dest" ] && [ ! -h "$dest" ]; }; then
     adopted
-    ! in_flight || refuse busy "deploy $deploy is in flight here: wait for it, or run deploy abort"
     intact "$current" && [ -z "$(drift)" ] || refuse drift "$current was edited by hand: undo that, or run deploy adopt"
     tree=before-deployer
     holds "$dest.before-deployer" || { build_tree; tree=deployer-new; }
