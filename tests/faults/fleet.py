@@ -50,6 +50,7 @@ limit: {error_rate: 50%}
 sources: {traffic: none}
 inconclusive: continue
 """  # what is judged here is not the release: a verdict within seconds, however busy the machine is
+PARTS = ("config", "origin.git", "state")  # the checkout, the ledger, and what the deployer remembers of both
 DISK = "size=6m,nr_inodes=1500"
 
 
@@ -207,8 +208,8 @@ class FaultFleet:
             wait(lambda h=host: not list(self.root(h).glob("wd.*")), 10)  # type: ignore[misc]
             with tarfile.open(self.folder / f"{name}.{host}.tar", "w") as tar:
                 tar.add(self.root(host).parent, "state")
-        for repo in ("config", "origin.git"):
-            shutil.copytree(self.folder / repo, self.folder / f"{name}.{repo}", symlinks=True)
+        for part in PARTS:
+            shutil.copytree(self.folder / part, self.folder / f"{name}.{part}", symlinks=True)
 
     def reset(self, name: str) -> None:
         """As it was saved: files, links, git, the running servers, the network, and no trap."""
@@ -218,9 +219,9 @@ class FaultFleet:
                 end(pid)
             self.mend_sshd(host.name)
             self._reset_host(host, name)
-        for repo in ("config", "origin.git"):
-            shutil.rmtree(self.folder / repo, ignore_errors=True)
-            shutil.copytree(self.folder / f"{name}.{repo}", self.folder / repo, symlinks=True)
+        for part in PARTS:
+            shutil.rmtree(self.folder / part, ignore_errors=True)
+            shutil.copytree(self.folder / f"{name}.{part}", self.folder / part, symlinks=True)
         if not wait(self.at_rest, 20):
             raise RuntimeError(f"the fleet cannot be put back: {[self.unsound(n) for n in self.names]}")
 

@@ -56,13 +56,17 @@ class Visitors:
         self._thread.join()
 
 
-def baking(fleet: SystemdFleet, mark: str = "new", bake: str = "60s") -> subprocess.Popen[str]:
+def baking(fleet: SystemdFleet, mark: str = "new", bake: str = "10s") -> subprocess.Popen[str]:
     """A push whose canary serves the new release."""
     fleet.mark(mark)
     fleet.playbook(bake=bake)
     child = fleet.start("push", "--yes", "--json", "--allow-quarantined")
-    eventually(lambda: child.poll() is not None or fleet.served("web1") == mark, 90, "the canary serves it")
-    assert child.poll() is None, child.communicate()
+    end = time.monotonic() + 90
+    while fleet.served("web1") != mark:
+        if child.poll() is not None or time.monotonic() > end:
+            os.killpg(child.pid, signal.SIGINT)
+            raise AssertionError(f"the canary does not serve it: {child.communicate()}")
+        time.sleep(0.1)
     return child
 
 
