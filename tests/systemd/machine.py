@@ -114,6 +114,14 @@ class Machine:
         if self.child is not None and self.child.poll() is None:
             os.killpg(self.child.pid, signal.SIGKILL)
             self.child.wait()
+        end = time.monotonic() + BOOT
+        while self.plugged():  # the kernel takes the namespaces apart a moment later
+            assert time.monotonic() < end, f"the network of {self.name} does not go away"
+            time.sleep(0.05)
+
+    def plugged(self) -> bool:
+        """Is its end of the bridge still there?"""
+        return f" vb-{self.name}-{os.getpid()}"[:16] in Path("/proc/self/net/dev").read_text()
 
     def reboot(self) -> float:
         """Shut down in good order and boot again; returns the seconds that it took to go down."""
