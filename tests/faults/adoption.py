@@ -46,6 +46,7 @@ def prepare(host: HostFolder, ending: str) -> bytes:
         host.rig.hosts.stage(host.rig.host, new)
         host.rig.hosts.activate(host.rig.host, order(new, 5))
         host.rig.hosts.confirm(host.rig.host, order(new, 5))
+        host.quiet()
     return host.save()
 
 

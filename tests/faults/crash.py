@@ -157,6 +157,10 @@ class HostFolder:
         self.rig.hosts.stage(self.rig.host, ONE)
         self.rig.hosts.activate(self.rig.host, order(ONE, 2))
         self.rig.hosts.confirm(self.rig.host, order(ONE, 2))
+        self.quiet()
+
+    def quiet(self) -> None:
+        """The watchdog of a deploy that is over sees so, and goes."""
         wait(lambda: not list(self.root.glob("wd.*")), 10)
 
     def save(self) -> bytes:
