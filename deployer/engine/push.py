@@ -232,4 +232,9 @@ def hint(plan: Plan, ending: Ending) -> str:
         return advice(ending.hosts, "run deploy status --repair" if decided else "run deploy status")
     if ending.result == "reverted" and ending.fault:
         return "mend the release and push again; it is quarantined until --allow-quarantined"
+    if ending.result == "reverted":
+        return (
+            "the release is not blamed and not quarantined: see to what is named, then push it again "
+            "(a longer bake: or a higher rate: of probes gives more evidence)"
+        )
     return ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from deployer.engine.adopt import adopt
@@ -69,3 +71,18 @@ def test_an_adoption_whose_answer_was_lost_may_have_touched_something() -> None:
     lost: list[Exception] = [Refused("no space", "disk")]
     world.hosts.fault = lambda verb, host, when: lost.pop() if (verb, when) == ("adopt", "after") and lost else None
     assert adopt(world.request, world.ports, world.ledger).exit_code == 4
+
+
+def test_a_release_that_is_not_blamed_may_be_pushed_again() -> None:
+    """No evidence, or a host that was lost: what to do is said, and it is not "mend the release"."""
+    for case in ("silent", "lost"):
+        world = World()
+        if case == "silent":
+            world.probes.silent = True
+        else:
+            world.hosts.fault = lambda verb, host, when: Unreachable("no answer") if verb == "extend" else None
+            world.request = replace(world.request, playbook=world.request.playbook.model_copy(update={"bake": 60.0}))
+        outcome = push(world.request, world.release(), world.ports, world.ledger, world.policy)
+        assert outcome.result == "reverted", case
+        assert "not quarantined" in outcome.hint
+        assert "mend the release" not in outcome.hint
