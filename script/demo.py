@@ -62,6 +62,11 @@ def table(fleet: Sandbox, before: dict[str, dict[str, int]], after: dict[str, di
     return past
 
 
+def running(fleet: Sandbox) -> set[str]:
+    """The releases that the hosts' links lead to."""
+    return {(host.prefix / "var/lib/deployer/nginx/current").readlink().name for host in fleet.hosts}
+
+
 def story(folder: Path) -> None:
     """Good release, incident, rollback."""
     say("4 web servers (sshd + nginx) on loopback, a shop with a database, visitors")
@@ -70,7 +75,7 @@ def story(folder: Path) -> None:
         repository.make_repository(fleet, bake="5s", serial="[1, 100%]")
         out = fleet.start_traffic(rate=20, seconds=300)
         print(f"up after {time.monotonic() - began:.1f} s, everything below {folder}")
-        deploy(fleet, "adopt", "--yes", expect=0)
+        found = deploy(fleet, "adopt", "--yes", expect=0)
 
         say("A good release: pages stay in the cache a little longer")
         repository.commit_edit(fleet, "good")
@@ -90,10 +95,13 @@ def story(folder: Path) -> None:
         assert not any(count for name, count in past.items() if name != "web1"), f"other hosts saw it: {past}"
         print("the canary was caught and is back; the other three hosts never saw it")
 
-        say("On call, by hand: back to the release before, with nothing but SSH")
-        back = deploy(fleet, "rollback", "--yes", expect=0)
-        assert back["previous"] == good["release"]
-        assert back["release"] != good["release"]
+        say("On call, by hand, after it went back by itself: there is nothing to do, and it does no harm")
+        deploy(fleet, "rollback", "--yes", expect=0)
+        assert running(fleet) == {good["release"]}
+
+        say("And further, to what was there before everything: by name, with nothing but SSH")
+        deploy(fleet, "rollback", "--yes", "--to", found["hosts"]["web1"]["release"], expect=0)
+        assert good["release"] not in running(fleet)
         deploy(fleet, "status", expect=0)
     say(f"done in {time.monotonic() - began:.0f} s; everything is cleaned up")
 

@@ -46,6 +46,7 @@ def ours(fleet: Fleet, name: str) -> dict[str, str]:
 def test_good_bad_and_back(varnish: Fleet) -> None:
     """A good push, a VCL that does not compile, `return (pass)` for everything, a rollback."""
     assert active(varnish, "web1") == "boot"
+    found = varnish.current("web1")
     repository.commit_edit(varnish.sandbox, "good")
     code, body, err = varnish.deploy("push", "--yes")
     assert code == 0, (body, err)
@@ -65,6 +66,8 @@ def test_good_bad_and_back(varnish: Fleet) -> None:
     assert {active(varnish, host.name) for host in varnish.sandbox.hosts} == names
 
     code, body, _ = varnish.deploy("rollback", "--yes")
+    assert (code, body["result"]) == (0, "unchanged"), "the incident went back by itself: nothing further goes"
+    code, body, _ = varnish.deploy("rollback", "--yes", "--to", found)
     assert code == 0
     assert body["release"].startswith("0000000000-")
     assert active(varnish, "web1") != f"dep_{good.replace('-', '_')}"
