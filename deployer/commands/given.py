@@ -15,6 +15,7 @@ from deployer.model.errors import UsageError
 
 OPTIONS = [  # of all commands
     "AGENT",
+    "ALLOW_EXEC",
     "ALLOW_QUARANTINED",
     "ASK_BECOME_PASS",
     "COUNT",
