@@ -25,6 +25,7 @@ WORDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "history": (("nginx",), ("nginx", "--json")),
     "show": (("1-abcd",),),
     "adopt": (("nginx", "--yes", "--json"),),
+    "unadopt": (("nginx", "--yes", "--json"),),
     "warm": (("nginx",),),
     "check": (("nginx",), ("nginx", "--json")),
     "lock": (("status",), ("release", "--yes")),
