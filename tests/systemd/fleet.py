@@ -19,7 +19,7 @@ from pathlib import Path
 from deployer.adapters.sandbox import repository
 from deployer.adapters.sandbox.fleet import Sandbox, SandboxHost
 from tests.fleet.conftest import CHECK, Fleet
-from tests.systemd.machine import Machine
+from tests.systemd.machine import Machine, interfaces
 
 BRIDGE, SUBNET = "br0", "10.77.0"
 PREFIX = "systemd-fleet-"
@@ -40,12 +40,6 @@ bake: 2s
 confirm_timeout: 15s
 health_checks: [storefront]
 """
-
-
-def interfaces() -> set[str]:
-    """Of this network namespace; /sys shows those of whoever mounted it."""
-    lines = Path("/proc/self/net/dev").read_text().splitlines()[2:]
-    return {line.split(":")[0].strip() for line in lines}
 
 
 def why_not() -> str:

@@ -121,7 +121,7 @@ class Machine:
 
     def plugged(self) -> bool:
         """Is its end of the bridge still there?"""
-        return f" vb-{self.name}-{os.getpid()}"[:16] in Path("/proc/self/net/dev").read_text()
+        return any(name.startswith(f"vb-{self.name}-") for name in interfaces())
 
     def reboot(self) -> float:
         """Shut down in good order and boot again; returns the seconds that it took to go down."""
@@ -177,6 +177,12 @@ class Machine:
         """Switch off, and nothing is left."""
         self.off()
         shutil.rmtree(self.root, ignore_errors=True)
+
+
+def interfaces() -> set[str]:
+    """Of this network namespace; /sys shows those of whoever mounted it."""
+    lines = Path("/proc/self/net/dev").read_text().splitlines()[2:]
+    return {line.split(":")[0].strip() for line in lines}
 
 
 def children(pid: int) -> list[int]:

@@ -81,8 +81,11 @@ def dead_deployer(fleet: SystemdFleet) -> Iterator[None]:
 
 
 def units(machine: Machine) -> list[str]:
-    """Every unit of ours that systemd knows, but for the one that acts at boot."""
-    lines = machine.run("systemctl list-units --all --no-legend --plain 'deployer-*'").splitlines()
+    """Every unit of ours that systemd knows, but for the one that acts at boot. The reload is for systemd 252 on Linux
+    6.18, busy: it misses that a group is empty now and then, and lists anybody's finished unit until it looks again."""
+    lines = machine.run(
+        "systemctl daemon-reload; systemctl list-units --all --no-legend --plain 'deployer-*'"
+    ).splitlines()
     return [line.split()[0] for line in lines if line.split()[0] != "deployer-nginx.service"]
 
 
@@ -124,13 +127,10 @@ def test_the_lock_of_a_killed_deployer(hosts: SystemdFleet) -> None:
     child.communicate()
     hosts.mark("newer")
     hosts.playbook(bake="2s")
-    began, codes = time.monotonic(), []
-    while time.monotonic() - began < LEASE + 60 + 30:
-        codes.append(hosts.deploy("push", "--yes")[0])
-        if codes[-1] == 0:
-            break
+    end = time.monotonic() + LEASE + 60 + 30
+    while (done := hosts.deploy("push", "--yes"))[0] == 5 and time.monotonic() < end:
         time.sleep(2)
-    assert codes[-1] == 0, codes
+    assert done[0] == 0, done
     assert hosts.all_served() == {"newer"}
 
 
