@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from _pytest.mark.structures import ParameterSet
 
 from deployer.remote.layout import layout_for
 from tests.fleet.conftest import Fleet
@@ -62,7 +63,12 @@ def agent(nginx: Fleet) -> Iterator[Path]:
     assert code == 0, (body, err)
 
 
-@pytest.mark.parametrize("how", list(AGENTS))
+def rarely(names: Iterable[str], *always: str) -> list[ParameterSet]:
+    """Each costs a minute: some with every run, the others with --all."""
+    return [pytest.param(name, marks=[] if name in always else [pytest.mark.long]) for name in names]
+
+
+@pytest.mark.parametrize("how", rarely(AGENTS, "never stops", "a fence at the top"))
 def test_a_rollback_with_one_hostile_host(nginx: Fleet, agent: Path, how: str) -> None:
     """The others are back and verified, the hostile one is named, in bounded time and memory."""
     for mark in (f"old {how[:6]}", f"new {how[:6]}"):
@@ -80,7 +86,7 @@ def test_a_rollback_with_one_hostile_host(nginx: Fleet, agent: Path, how: str) -
     assert kib < MEMORY, f"{kib >> 10} MB"
 
 
-@pytest.mark.parametrize("command", ["status", "abort", "doctor", "plan"])
+@pytest.mark.parametrize("command", rarely(["status", "abort", "doctor", "plan"], "abort", "status"))
 @pytest.mark.parametrize("how", ["never stops", "a watchdog of decades"])
 def test_every_command_ends(nginx: Fleet, agent: Path, how: str, command: str) -> None:
     """And names the host."""
