@@ -234,7 +234,7 @@ def hint(plan: Plan, ending: Ending) -> str:
         return "mend the release and push again; it is quarantined until --allow-quarantined"
     if ending.result == "reverted":
         return (
-            "the release is not blamed and not quarantined: see to what is named, then push it again "
+            "the release is not blamed: see to what is named, then push it again "
             "(a longer bake: or a higher rate: of probes gives more evidence)"
         )
     return ""

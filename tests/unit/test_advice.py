@@ -84,5 +84,5 @@ def test_a_release_that_is_not_blamed_may_be_pushed_again() -> None:
             world.request = replace(world.request, playbook=world.request.playbook.model_copy(update={"bake": 60.0}))
         outcome = push(world.request, world.release(), world.ports, world.ledger, world.policy)
         assert outcome.result == "reverted", case
-        assert "not quarantined" in outcome.hint
+        assert "the release is not blamed" in outcome.hint
         assert "mend the release" not in outcome.hint
