@@ -47,7 +47,7 @@ class Fleet:
     def deploy(self, *words: str, **environ: str) -> tuple[int, dict[str, Any], str]:
         """`deploy WORDS --json`: exit code, the JSON object, stderr."""
         child = self.start(*words, "--json", **environ)
-        out, err = child.communicate(timeout=200)
+        out, err = child.communicate(timeout=400)
         assert "Traceback" not in err, err
         return child.returncode, json.loads(out) if out.strip() else {}, err
 

@@ -16,7 +16,7 @@ import pytest
 from deployer.adapters.sandbox import repository
 from tests.fleet.conftest import DEPLOY, Fleet, eventually
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 def settled(fleet: Fleet, mark: str) -> None:
@@ -34,7 +34,7 @@ def test_plan_says_nothing_to_do_when_there_is_nothing(nginx: Fleet) -> None:
     settled(nginx, "planned-too")
     assert nginx.deploy("plan", "--detailed-exitcode")[0] == 0
     child = nginx.start("plan")
-    assert "nothing to do" in child.communicate(timeout=60)[0]
+    assert "nothing to do" in child.communicate(timeout=200)[0]
     assert child.returncode == 0
 
 
@@ -148,7 +148,7 @@ def test_sigkill_in_mid_wave(nginx: Fleet) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_lock_of_a_killed_deployer_is_free_by_itself(nginx: Fleet) -> None:
     """Nobody releases it: the next push is told to wait, and then takes it."""
     settled(nginx, "before")
@@ -168,7 +168,7 @@ def test_interrupted_in_mid_wave(nginx: Fleet, number: signal.Signals) -> None:
     settled(nginx, f"calm-{number.name}")
     child = in_mid_wave(nginx, "interrupted")
     os.killpg(child.pid, number)
-    child.communicate(timeout=60)
+    child.communicate(timeout=200)
     nginx.playbook(bake="2s")
     assert child.returncode == 130
     assert nginx.deploy("lock", "status")[1]["lock"] is None
@@ -236,7 +236,7 @@ def test_interrupted_after_the_decision(nginx: Fleet) -> None:
     for line in child.stderr:
         if "confirm: confirming" in line:
             os.killpg(child.pid, signal.SIGINT)
-    child.communicate(timeout=60)
+    child.communicate(timeout=200)
     assert child.returncode == 0
     assert nginx.served("web3") == "decided"
     assert nginx.deploy("history")[1]["deploys"][-1]["result"] == "deployed"
@@ -251,7 +251,7 @@ def test_abort_from_another_terminal(nginx: Fleet) -> None:
     assert nginx.deploy("abort", "--yes")[0] == 0
     assert nginx.served("web1") == "still"
     os.kill(child.pid, signal.SIGCONT)
-    child.communicate(timeout=100)
+    child.communicate(timeout=300)
     nginx.playbook(bake="2s")
     assert child.returncode == 3
     assert nginx.served("web1") == "still"
@@ -262,7 +262,7 @@ def test_two_pushes_at_once(nginx: Fleet) -> None:
     settled(nginx, "one")
     nginx.mark("two")
     children = [nginx.start("push", "--yes", "--json", DEPLOY_WHO=f"worker{n}") for n in (1, 2)]
-    ends = [(*child.communicate(timeout=100), child.returncode) for child in children]
+    ends = [(*child.communicate(timeout=300), child.returncode) for child in children]
     codes = sorted(code for *_, code in ends)
     assert codes == [0, 5], ends
     loser = next(out for out, _, code in ends if code == 5)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.fleet.conftest import Fleet
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 SPY = """
 import os, sys

@@ -28,10 +28,13 @@ def test_two_processes_never_get_the_same_port() -> None:
 def test_a_port_comes_again_only_after_all_others_and_never_while_it_is_used() -> None:
     """One block is gone round; what listens is left out."""
     mine = ports.Ports()
-    given = [mine.free() for _ in range(ports.BLOCK - 1)]
-    assert len(set(given)) == len(given)
-    with socket.create_server(("127.0.0.1", given[0])):
-        assert mine.free() == given[1]
+    given = [mine.free()]
+    while (port := mine.free()) not in given:
+        given.append(port)
+    assert port == given[0]
+    assert len(given) > 0.9 * ports.BLOCK, "others on this machine may have a few of the block"
+    with socket.create_server(("127.0.0.1", given[1])):
+        assert mine.free() == given[2]
 
 
 def test_an_origin_that_gets_no_port_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from tests.fleet.load import Load
 
 pytestmark = [
     pytest.mark.xdist_group("varnish"),
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(600),
     pytest.mark.skipif(shutil.which("cc") is None, reason="varnishd compiles VCL: install gcc"),
 ]
 
