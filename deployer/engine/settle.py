@@ -51,7 +51,8 @@ def settle(request: Request, ports: Ports, verb: Verb, end: HostEnd) -> tuple[Ou
 
     if end == "reverted":
         tell_bystanders(ports, [host for host in hosts if host not in pending], states)
-    until = ports.clock.monotonic() + max((states[host.name].left for host in pending), default=0) + GRACE
+    longest = max((states[host.name].left for host in pending), default=0)  # by what they say: never beyond a lease
+    until = ports.clock.monotonic() + min(longest, request.playbook.confirm_timeout) + GRACE
     results: dict[str, HostState | HostError] = {}
     todo = pending
     while True:

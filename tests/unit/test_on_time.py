@@ -11,6 +11,7 @@ import pytest
 from deployer.engine.lease import DUE, SILENT, Lease, Leases
 from deployer.engine.push import push
 from deployer.engine.rollback import Consent, rollback
+from deployer.engine.settle import abort
 from deployer.engine.warm import warm
 from deployer.model.errors import Refused, Unreachable
 from deployer.model.fleet import Host
@@ -233,3 +234,15 @@ def test_refused_is_told_from_late() -> None:
     assert late(world) == ["web1"]
     with pytest.raises(Refused):
         world.hosts.extend(world.fleet[0], order)
+
+
+def test_abort_waits_no_longer_than_a_lease() -> None:
+    """However long a host says that its watchdog sleeps."""
+    world = World()
+    machine = world.machines["web1"]
+    machine.phase, machine.deploy, machine.target, machine.deadline = "pending", "7-beef", NEW, world.clock.time + 3500
+    world.hosts.fault = lambda verb, host, when: Refused("another verb runs", "busy") if verb == "revert" else None
+    began = world.clock.time
+    outcome, _ = abort(world.request, world.ports)
+    assert outcome.result == "stranded"
+    assert world.clock.time - began < 2 * world.request.playbook.confirm_timeout
