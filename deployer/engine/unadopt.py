@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from deployer.engine.adopt import common, untouched
+from dataclasses import replace
+
+from deployer.engine.adopt import adoption, common, untouched
 from deployer.engine.belongs import refuse_foreign
 from deployer.engine.fanout import each, failures, successes
 from deployer.engine.lock import free_lock
@@ -94,16 +96,4 @@ def end_of(before: HostState, after: HostState | HostError, result: HostState | 
 
 def record(request: Request, outcome: Outcome, ours: dict[str, str], now: float) -> Entry:
     """The OUTCOME about the hosts that were given back, with what each had (model/ledger.py says why it is `adopt`)."""
-    return Entry(
-        record="OUTCOME",
-        deploy=outcome.deploy,
-        environment=request.environment,
-        playbook=request.playbook.name,
-        command="adopt",
-        release=outcome.release,
-        who=request.who,
-        at=now,
-        result="unadopted",
-        because=outcome.error,
-        hosts=ours,
-    )
+    return replace(adoption(request, outcome, now), result="unadopted", hosts=ours)
