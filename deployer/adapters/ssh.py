@@ -3,9 +3,9 @@
 No SFTP, no pty, no agent forwarding. Every command has one absolute deadline, from the name of the host to the last
 byte of the answer; a peer that holds a step of it up is severed.
 
-What threads share here: the held connections and the locks (below `_guard`), the connector and the errands, which are
-thread safe, and paramiko's transports, which lock for themselves. A channel belongs to the one command it was opened
-for.
+What threads share here: which connections are held and the locks (below `_guard`); the held connections, the connector
+and the errands, which are thread safe; paramiko's transports, which lock for themselves. A channel belongs to the one
+command it was opened for.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 
 from deployer.adapters.deadline import Errands
 from deployer.adapters.exchange import Completed, exchange, left
-from deployer.adapters.ssh_connect import Connector, session, shut
+from deployer.adapters.held import Held
+from deployer.adapters.ssh_connect import Connector, shut
 from deployer.adapters.talk import MOMENT, ChannelTalk
 from deployer.model.errors import Unreachable
 from deployer.model.fleet import Host
@@ -52,7 +53,8 @@ class SshTransport:
         self._become_password = become_password
         self._connector = Connector(config_file or os.environ.get("DEPLOY_SSH_CONFIG", ""))
         self._errands = Errands()
-        self._connections: dict[str, Connection] = {}
+        self._connections: dict[str, Held] = {}
+        self._replaced: list[Held] = []  # those on which something may still run
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
 
@@ -63,12 +65,13 @@ class SshTransport:
             command = as_root(command, self._become_password)
 
         def all_of_it() -> Completed:
-            channel = self._channel(attempt)
+            held, channel = self._channel(attempt)
             try:
                 attempt.sent = True
                 return exchange(channel, command, attempt.end)
             finally:
                 channel.close()
+                held.leave()
 
         try:
             return self._errands.within(command.deadline + MOMENT, all_of_it, attempt.sever)
@@ -84,32 +87,38 @@ class SshTransport:
         """Start `command` in the host's shell and keep it. Raises Unreachable."""
         attempt = Attempt(host, time.monotonic() + command.deadline)
 
-        def start() -> paramiko.Channel:
-            channel = self._channel(attempt)
-            channel.settimeout(left(attempt.end))
-            channel.exec_command(command.line)
-            return channel
+        def start() -> tuple[Held, paramiko.Channel]:
+            held, channel = self._channel(attempt)
+            try:
+                channel.settimeout(left(attempt.end))
+                channel.exec_command(command.line)
+            except BaseException:
+                held.leave()
+                raise
+            return held, channel
 
         try:
-            channel = self._errands.within(command.deadline + MOMENT, start, attempt.sever)
+            held, channel = self._errands.within(command.deadline + MOMENT, start, attempt.sever)
         except Unreachable:
             raise
         except TimeoutError:
             raise _silent(command, attempt) from None
         except Exception as error:
             raise Unreachable(f"cannot start a command: {error or type(error).__name__}") from None
-        return ChannelTalk(channel, self._errands, attempt.sever, command.most)
+        return ChannelTalk(channel, self._errands, attempt.sever, held.leave, command.most)
 
     def close(self) -> None:
         """Close everything, end every wait; never waits for a peer."""
         with self._guard:
-            connections, self._connections = list(self._connections.values()), {}
-        for connection in connections:
-            shut(connection)
+            every = [*self._connections.values(), *self._replaced]
+            self._connections, self._replaced = {}, []
+        for held in every:
+            shut(held.connection)
         self._errands.close()
 
-    def _channel(self, attempt: Attempt) -> paramiko.Channel:
-        """A session on the held connection, or on a new one where that is gone or `fresh` asks for it."""
+    def _channel(self, attempt: Attempt) -> tuple[Held, paramiko.Channel]:
+        """A session on the held connection, or on a new one where that is gone, has none free, or `fresh` asks for
+        it."""
         name = attempt.host.name
         with self._guard:
             import fabric  # noqa: F401  (by one thread: a hundred that import at once get half a module, gh-106176)
@@ -120,20 +129,28 @@ class SshTransport:
         try:
             held = self._connections.get(name)
             if held is not None and not attempt.fresh:
-                attempt.opened.append(held)
+                attempt.opened.append(held.connection)
                 try:
-                    return session(held, attempt.end)
+                    return held, held.session(attempt.end)
                 except Unreachable:
-                    shut(held)
-            connection = self._connector.open(attempt.host, attempt.end, attempt.opened)
-            opened = session(connection, attempt.end)
-            with self._guard:
-                self._connections[name] = connection
-            if held is not None:
-                shut(held)
-            return opened
+                    attempt.opened.clear()  # others may be at work there
+                    self._hold(name, None)
+            new = Held(self._connector.open(attempt.host, attempt.end, attempt.opened))
+            channel = new.session(attempt.end)
+            self._hold(name, new)
+            return new, channel
         finally:
             lock.release()
+
+    def _hold(self, name: str, new: Held | None) -> None:
+        """From now on commands go over `new`; what runs on the one before it goes on."""
+        with self._guard:
+            old = self._connections.pop(name, None)
+            if new is not None:
+                self._connections[name] = new
+        if old is not None and old.replace():
+            with self._guard:
+                self._replaced = [held for held in (*self._replaced, old) if held.busy]
 
 
 def _silent(command: Command, attempt: Attempt) -> Unreachable:

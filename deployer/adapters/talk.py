@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from deployer.adapters.deadline import Errands
@@ -28,10 +29,17 @@ class Talk(Protocol):
 
 class ChannelTalk:
     """Over one SSH channel, whose command is running. One thread at a time. most: bytes of all that comes for one
-    question. sever: ends the connection, and so whatever waits for it."""
+    question. sever: ends the connection, and so whatever waits for it. leave: it is closed."""
 
-    def __init__(self, channel: paramiko.Channel, errands: Errands, sever: Callable[[], None], most: int) -> None:
-        self._channel, self._errands, self._sever, self._most = channel, errands, sever, most
+    def __init__(
+        self,
+        channel: paramiko.Channel,
+        errands: Errands,
+        sever: Callable[[], None],
+        leave: Callable[[], None],
+        most: int,
+    ) -> None:
+        self._channel, self._errands, self._sever, self._leave, self._most = channel, errands, sever, leave, most
         self._rest = b""
 
     def ask(self, line: bytes, answers: int, deadline: float) -> bytes:
@@ -62,7 +70,6 @@ class ChannelTalk:
 
     def close(self) -> None:
         """Its standard input ends, and so does it; never waits for a peer."""
-        try:
+        with suppress(TimeoutError, OSError, EOFError):
             self._errands.within(MOMENT, self._channel.close, self._sever)
-        except (TimeoutError, OSError, EOFError):
-            return
+        self._leave()

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,7 @@ from deployer.model.errors import Unreachable
 from deployer.model.fleet import Host
 from deployer.remote import verbs
 from deployer.remote.verbs import Command
+from tests.fleet.conftest import eventually
 
 pytestmark = pytest.mark.xdist_group("ssh")
 
@@ -71,6 +73,11 @@ def test_everything_on_stdin_and_both_streams_back(fleet: Sandbox, wire: SshTran
     assert (done.exit, done.stdout.strip(), done.stderr) == (7, b"1000000", b"oops\n")
 
 
+def transport_of(wire: SshTransport) -> Any:
+    """paramiko's, of the connection that is held to the first host."""
+    return wire._connections["web0"].connection.client.get_transport()
+
+
 def test_one_connection_is_held_and_fresh_makes_another(fleet: Sandbox, wire: SshTransport) -> None:
     """The client's port tells."""
     ask = Command("echo $SSH_CONNECTION")
@@ -78,6 +85,42 @@ def test_one_connection_is_held_and_fresh_makes_another(fleet: Sandbox, wire: Ss
     assert ports[0] == ports[1]
     assert ports[1] != ports[2]
     assert ports[2] == ports[3]
+
+
+def test_a_fresh_connection_cuts_nothing_that_runs_on_the_old_one(fleet: Sandbox, tmp_path: Path) -> None:
+    """A confirm comes over a new connection while a renewal, or a reading, is under way on the held one: that one ends
+    as it would have, and the old connection with the last of them."""
+    wire = SshTransport(str(fleet.folder / "ssh_config"))
+    begun, go = tmp_path / "begun", tmp_path / "go"
+    line = f"touch {begun}; while ! [ -e {go} ]; do sleep 0.05; done; echo $SSH_CONNECTION"
+    with ThreadPoolExecutor(1) as pool:
+        talk = wire.talk(host(fleet), Command("while read -r line; do echo '{}'; done"))
+        renewal = pool.submit(wire.run, host(fleet), Command(line, b"", 60.0))
+        eventually(begun.exists, 30.0, "the renewal runs")
+        old = transport_of(wire)
+        fresh = wire.run(host(fleet), Command("echo $SSH_CONNECTION"), fresh=True).stdout.split()[1]
+        assert transport_of(wire) is not old
+        go.touch()
+        assert renewal.result().stdout.split()[1] != fresh
+    assert talk.ask(b"x\n", 1, 30.0) == b"{}"
+    assert old.is_active()
+    talk.close()
+    assert not old.is_active(), "nothing runs on it any more"
+    assert wire.run(host(fleet), Command("echo $SSH_CONNECTION")).stdout.split()[1] == fresh
+    wire.close()
+
+
+def test_a_connection_without_a_free_session_is_not_cut(fleet: Sandbox, wire: SshTransport, tmp_path: Path) -> None:
+    """MaxSessions on one connection: what is asked beyond it goes over another one, what runs on the first goes on."""
+    go = tmp_path / "go"
+    line = f"while ! [ -e {go} ]; do sleep 0.05; done; echo $SSH_CONNECTION"
+    wire.run(host(fleet), Command("true"))
+    with ThreadPoolExecutor(10) as pool:
+        busy = [pool.submit(wire.run, host(fleet), Command(line, b"", 100.0)) for _ in range(10)]
+        eventually(lambda: len(transport_of(wire)._channels) == 10, 60.0, "ten sessions are open")
+        assert wire.run(host(fleet), Command("echo another", b"", 60.0)).stdout == b"another\n"
+        go.touch()
+        assert len({future.result().stdout.split()[1] for future in busy}) == 1
 
 
 def test_it_answers_without_reading(fleet: Sandbox, wire: SshTransport) -> None:
