@@ -47,6 +47,8 @@ class Examiner:
             clock=round(float(found["clock"][0]) + 0.5 - middle, 1),  # it tells whole seconds
             free_kb=int(found["free"][0]),
             real=not host.prefix,
+            shell=found.get("shell", [""])[0],
+            noise=answer.one_line(done.noise.decode("utf-8", "replace")),
         )
         return self._surveyed(host, layout, self._rooted(host, looked, uid == "0"))
 

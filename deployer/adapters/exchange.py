@@ -11,22 +11,26 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deployer.model.errors import Unreachable
+from deployer.remote.answer import one_line
 from deployer.remote.verbs import Command
+from deployer.remote.words import answer_in, for_login_shell, without_login
 
 if TYPE_CHECKING:
     import paramiko
 
 CHUNK = 65536  # bytes
 COMPLAINT = 64 * 1024  # bytes of stderr that are kept; what is more is read and dropped
+LOGIN = 64 * 1024  # bytes that login files may print
 
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """exit: None when the channel died without a status."""
+    """exit: None when the channel died without a status. noise: what login files printed before the answer."""
 
     exit: int | None
     stdout: bytes
     stderr: bytes
+    noise: bytes = b""
 
 
 def left(end: float) -> float:
@@ -55,11 +59,32 @@ def receive(channel: paramiko.Channel, end: float) -> bytes:
     return chunk
 
 
-def exchange(channel: paramiko.Channel, command: Command, end: float) -> Completed:
-    """Send the line and stdin, read both streams to the end, wait for the status; all before `end`. Raises
-    TimeoutError, OSError, EOFError; Unreachable for more than `command.most` bytes."""
+def begin(channel: paramiko.Channel, line: str, end: float) -> tuple[bytes, bytes]:
+    """Starts `line` under a POSIX sh, whatever the login shell; (what login files printed, what came after the mark).
+    Nothing is sent before the mark is there: a login file that reads, or that goes on as another shell, gets neither
+    a password nor a script. Raises TimeoutError, OSError, EOFError; Unreachable where no sh was started."""
     channel.settimeout(left(end))
-    channel.exec_command(command.line)
+    channel.exec_command(for_login_shell(line))
+    out, err = bytearray(), bytearray()
+    while chunk := receive(channel, end):
+        out += chunk
+        complaints(channel, err)
+        if found := answer_in(bytes(out)):
+            return found
+        if len(out) > LOGIN:
+            raise Unreachable(f"its login files print more than {LOGIN >> 10} KiB before a command is run", sent=False)
+    status = ended(channel, end)
+    complaints(channel, err)
+    if status is None:
+        raise EOFError("it closed before the command began")
+    said = one_line((bytes(err) or bytes(out)).decode("utf-8", "replace")) or "nothing"
+    raise Unreachable(f"its login shell does not run sh (exit {status}); it said: {said}", sent=False)
+
+
+def exchange(channel: paramiko.Channel, command: Command, end: float) -> Completed:
+    """Run the line, send stdin, read both streams to the end, wait for the status; all before `end`. Raises
+    TimeoutError, OSError, EOFError; Unreachable for more than `command.most` bytes."""
+    noise, first = begin(channel, command.line, end)
     try:
         send(channel, command.stdin, end)
         channel.shutdown_write()
@@ -67,17 +92,23 @@ def exchange(channel: paramiko.Channel, command: Command, end: float) -> Complet
         raise
     except OSError:
         pass  # it answered without reading: what it said counts
-    out, err = bytearray(), bytearray()
+    out, err = bytearray(first), bytearray()
     while chunk := receive(channel, end):
         out += chunk
         complaints(channel, err)
         if len(out) > command.most:
             raise Unreachable(f"it said more than {command.most >> 10} KiB, which no answer to this has")
+    status = ended(channel, end)
+    complaints(channel, err)
+    return Completed(status, bytes(out), without_login(bytes(err)), noise)
+
+
+def ended(channel: paramiko.Channel, end: float) -> int | None:
+    """The exit status, None where the channel died without one. Raises TimeoutError."""
     if not channel.status_event.wait(left(end)):
         raise TimeoutError
-    complaints(channel, err)
-    status = channel.exit_status
-    return Completed(None if status == -1 else status, bytes(out), bytes(err))
+    status: int = channel.exit_status
+    return None if status == -1 else status
 
 
 def complaints(channel: paramiko.Channel, err: bytearray) -> None:

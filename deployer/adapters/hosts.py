@@ -19,7 +19,7 @@ LEAST = 1.0  # seconds that are worth another connection
 
 
 class Completed(Protocol):
-    """What came back: exit None when the channel died."""
+    """What came back: exit None when the channel died. noise: what login files printed before it."""
 
     @property
     def exit(self) -> int | None: ...
@@ -29,6 +29,9 @@ class Completed(Protocol):
 
     @property
     def stderr(self) -> bytes: ...
+
+    @property
+    def noise(self) -> bytes: ...
 
 
 class Transport(Protocol):

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deployer.adapters.deadline import Errands
-from deployer.adapters.exchange import Completed, exchange, left
+from deployer.adapters.exchange import Completed, begin, exchange, left
 from deployer.adapters.held import Held
 from deployer.adapters.ssh_connect import Connector, shut
 from deployer.adapters.talk import MOMENT, ChannelTalk
@@ -59,7 +59,7 @@ class SshTransport:
         self._guard = threading.Lock()
 
     def run(self, host: Host, command: Command, fresh: bool = False) -> Completed:
-        """Run `command.line` in the host's shell. Raises Unreachable; `sent` says whether anything may have run."""
+        """Run `command.line` in the host's sh. Raises Unreachable; `sent` says whether anything may have run."""
         attempt = Attempt(host, time.monotonic() + command.deadline, fresh)
         if host.become and host.user != "root":
             command = as_root(command, self._become_password)
@@ -84,28 +84,26 @@ class SshTransport:
             raise Unreachable(why, sent=attempt.sent, cut=True) from None
 
     def talk(self, host: Host, command: Command) -> ChannelTalk:
-        """Start `command` in the host's shell and keep it. Raises Unreachable."""
+        """Start `command` in the host's sh and keep it. Raises Unreachable."""
         attempt = Attempt(host, time.monotonic() + command.deadline)
 
-        def start() -> tuple[Held, paramiko.Channel]:
+        def start() -> tuple[Held, paramiko.Channel, bytes]:
             held, channel = self._channel(attempt)
             try:
-                channel.settimeout(left(attempt.end))
-                channel.exec_command(command.line)
+                return held, channel, begin(channel, command.line, attempt.end)[1]
             except BaseException:
                 held.leave()
                 raise
-            return held, channel
 
         try:
-            held, channel = self._errands.within(command.deadline + MOMENT, start, attempt.sever)
+            held, channel, first = self._errands.within(command.deadline + MOMENT, start, attempt.sever)
         except Unreachable:
             raise
         except TimeoutError:
             raise _silent(command, attempt) from None
         except Exception as error:
             raise Unreachable(f"cannot start a command: {error or type(error).__name__}") from None
-        return ChannelTalk(channel, self._errands, attempt.sever, held.leave, command.most)
+        return ChannelTalk(channel, self._errands, attempt.sever, held.leave, command.most, first)
 
     def close(self) -> None:
         """Close everything, end every wait; never waits for a peer."""

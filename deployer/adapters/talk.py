@@ -15,7 +15,7 @@ from deployer.model.errors import Unreachable
 if TYPE_CHECKING:
     import paramiko
 
-ANSWER = b"{"  # what begins otherwise was printed by a login script
+ANSWER = b"{"  # what begins otherwise is a process's that a login file left running
 MOMENT = 0.5  # seconds after which a question that does not end at its deadline is ended
 
 
@@ -29,7 +29,8 @@ class Talk(Protocol):
 
 class ChannelTalk:
     """Over one SSH channel, whose command is running. One thread at a time. most: bytes of all that comes for one
-    question. sever: ends the connection, and so whatever waits for it. leave: it is closed."""
+    question. sever: ends the connection, and so whatever waits for it. leave: it is closed. first: what it has said
+    so far."""
 
     def __init__(
         self,
@@ -38,9 +39,10 @@ class ChannelTalk:
         sever: Callable[[], None],
         leave: Callable[[], None],
         most: int,
+        first: bytes,
     ) -> None:
         self._channel, self._errands, self._sever, self._leave, self._most = channel, errands, sever, leave, most
-        self._rest = b""
+        self._rest = first
 
     def ask(self, line: bytes, answers: int, deadline: float) -> bytes:
         """See Talk. deadline: seconds."""

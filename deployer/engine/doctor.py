@@ -29,6 +29,7 @@ def judge(found: Examination | HostError) -> tuple[Point, ...]:
         return (Point("connection", False, str(found), "ssh to it by hand, as the same user"),)
     return (
         Point("connection", True, f"as {found.user}"),
+        shell(found),
         root(found),
         Point(
             "tools",
@@ -52,6 +53,15 @@ def judge(found: Examination | HostError) -> tuple[Point, ...]:
             "make room" if found.free_kb < SPACE_KB else "",
         ),
     )
+
+
+def shell(found: Examination) -> Point:
+    """Everything runs in sh whatever it is, and what login files print is set aside: told, not wrong."""
+    name = found.shell.rpartition("/")[2] or "unknown"
+    if not found.noise:
+        return Point("shell", True, name)
+    said = f"{name}; its login files print {found.noise[:40]!r} before every command; that is set aside"
+    return Point("shell", True, said, "scp, rsync and git do not: print only where there is a terminal ([ -t 1 ])")
 
 
 def root(found: Examination) -> Point:

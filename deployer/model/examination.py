@@ -12,7 +12,7 @@ class Examination:
     with a password`, or `an ordinary user` below a deploy_prefix). missing: tools that hostctl needs and lacks.
     versions: binary -> the first line it says of itself; "" where it is not there. clock: seconds it is ahead of us.
     free_kb: where releases go. agent: is this version's host agent installed? adopted, alarm, layers: of the survey.
-    real: not below a deploy_prefix."""
+    real: not below a deploy_prefix. shell: the login shell. noise: what its login files print."""
 
     user: str
     root: str = ""
@@ -26,11 +26,13 @@ class Examination:
     alarm: str = ""
     layers: tuple[str, ...] = ()
     real: bool = True
+    shell: str = ""
+    noise: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One line of the report. what: connection, root, tools, binaries, clock, agent, layers, space."""
+    """One line of the report. what: connection, shell, root, tools, binaries, clock, agent, layers, space."""
 
     what: str
     fine: bool

@@ -27,6 +27,7 @@ BINARIES: Mapping[str, tuple[tuple[str, str, str], ...]] = {
 SCRIPT = r"""
 PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 echo "user $(id -un) $(id -u)"
+echo "shell ${SHELL:-}"
 for tool in TOOLS mv; do command -v "$tool" >/dev/null 2>&1 || echo "missing $tool"; done
 echo "clock $(date +%s)"
 place=BASE; while [ ! -d "$place" ]; do place=$(dirname "$place"); done
@@ -43,7 +44,7 @@ def look(layout: Layout, service: str, names: Mapping[str, object], tools: Itera
     script = SCRIPT.replace("TOOLS", " ".join(tools)).replace("BASE", shlex.quote(layout.base))
     for variable, default, option in BINARIES.get(service, ()):
         script += f"say {shlex.quote(str(names.get(variable, default)))} {option}\n"
-    return Command(f"sh -c {shlex.quote(script)}")
+    return Command(script)
 
 
 def agent_tools(source: bytes) -> tuple[str, ...]:
@@ -62,7 +63,7 @@ def seen(stdout: bytes, exit_status: int | None, stderr: bytes) -> dict[str, lis
     found: dict[str, list[str]] = {}
     for line in stdout.decode("utf-8", "replace").splitlines():
         word, _, value = "".join(c if c.isprintable() else " " for c in line).partition(" ")
-        if word in ("user", "missing", "clock", "free", "binary"):
+        if word in ("user", "shell", "missing", "clock", "free", "binary"):
             found.setdefault(word, []).append(value.strip())
     if not {"user", "clock", "free"} <= set(found):
         said = " ".join(stderr.decode("utf-8", "replace").split())[:300] or "nothing"

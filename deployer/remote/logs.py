@@ -92,7 +92,7 @@ def read_logs(layout: Layout, logs: Sequence[Sequence[AccessLog]]) -> Command:
             calls.append(f'follow "$p{number}" "$i{number}" "$o{number}" {shlex.quote(awk)}')
     head = f"exec 2>/dev/null\nroot={shlex.quote(layout.root)} cap={CAP}\n{''.join(places)}"
     loop = f"while read -r {' '.join(names)}; do\n" + "\n".join(calls) + "\ndone"
-    return Command("exec sh -c " + shlex.quote(head + script() + loop), deadline=DEADLINE, most=ANSWER)
+    return Command(head + script() + loop, deadline=DEADLINE, most=ANSWER)
 
 
 def ask_logs(cursors: Sequence[Cursor]) -> bytes:

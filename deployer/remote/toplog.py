@@ -38,7 +38,7 @@ def top_urls(log: AccessLog, count: int) -> Command:
     source = log.top or f'p={log.place}; for one in "$p.1" "$p"; do tail -c {CAP} "$one" 2>/dev/null; done'
     awk = f"awk -v agent={AGENT} -v longest={LONGEST} {shlex.quote(COUNT)}"
     script = f"LC_ALL=C; export LC_ALL; {{ {source}; }} | {awk} | sort -k1,1rn -k2 | head -n {count}"
-    return Command("exec sh -c " + shlex.quote(script), deadline=DEADLINE, most=(count + 32) * (LONGEST + 24))
+    return Command(script, deadline=DEADLINE, most=(count + 32) * (LONGEST + 24))
 
 
 def parse_top(stdout: bytes, log: AccessLog) -> tuple[str, ...]:

@@ -40,9 +40,9 @@ class Elevated:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """line: for the remote shell. stdin: everything it reads. deadline: seconds for the whole exchange, connecting
-    and sending included. elevated: None where the user who logs in may do it. most: bytes of its answer; a host that
-    says more is cut off."""
+    """line: of POSIX sh, whatever the login shell (remote/words.py). stdin: everything it reads. deadline: seconds for
+    the whole exchange, connecting and sending included. elevated: None where the user who logs in may do it. most:
+    bytes of its answer; a host that says more is cut off."""
 
     line: str
     stdin: bytes = field(default=b"", repr=False)  # may begin with a password

@@ -42,6 +42,7 @@ class Ran:
     exit: int | None
     stdout: bytes
     stderr: bytes
+    noise: bytes = b""
 
 
 class LocalTransport:

@@ -11,6 +11,8 @@ from contextlib import contextmanager, suppress
 
 import paramiko
 
+from deployer.remote.words import FRAME
+
 KEY = paramiko.RSAKey.generate(2048)
 
 
@@ -95,10 +97,12 @@ def never_replies(channel: paramiko.Channel, command: bytes) -> bool:
 
 
 def ignores_the_window(channel: paramiko.Channel, command: bytes) -> bool:
-    """Data as fast as it can, whether there is room or not; it never reads."""
+    """Data as fast as it can, whether there is room or not, from the first byte that it is sent; it reads no more."""
 
     def flood() -> None:
         with suppress(OSError, EOFError, paramiko.SSHException):
+            channel.sendall(FRAME)
+            channel.recv(1)
             while channel.transport.is_active():
                 message = paramiko.Message()
                 message.add_byte(paramiko.common.cMSG_CHANNEL_DATA)

@@ -21,6 +21,10 @@ PACKAGES = {  # the servers' are in daemons/
     "visudo": ("sudo", "libaudit1", "libselinux1"),
     "busybox": ("busybox",),
     "mksh": ("mksh",),
+    "bsd-csh": ("csh",),
+    "tcsh": ("tcsh",),
+    "zsh": ("zsh", "zsh-common"),
+    "fish": ("fish", "fish-common", "libpcre2-32-0"),
     "prometheus": ("prometheus",),
 }
 FOLDERS = ("/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/sbin", "/usr/local/bin")
