@@ -100,7 +100,7 @@ def exchange(channel: paramiko.Channel, command: Command, end: float) -> Complet
             raise Unreachable(f"it said more than {command.most >> 10} KiB, which no answer to this has")
     status = ended(channel, end)
     complaints(channel, err)
-    return Completed(status, bytes(out), without_login(bytes(err)), noise)
+    return Completed(status, bytes(out), without_login(bytes(err))[:COMPLAINT], noise)
 
 
 def ended(channel: paramiko.Channel, end: float) -> int | None:
@@ -112,9 +112,9 @@ def ended(channel: paramiko.Channel, end: float) -> int | None:
 
 
 def complaints(channel: paramiko.Channel, err: bytearray) -> None:
-    """What came in on stderr so far; COMPLAINT bytes of it are kept."""
+    """What came in on stderr so far; it is kept as far as it could be asked for."""
     while channel.recv_stderr_ready():
         chunk = channel.recv_stderr(CHUNK)
-        err += chunk[: COMPLAINT - len(err)]
+        err += chunk[: LOGIN + COMPLAINT - len(err)]
         if not chunk:
             break
