@@ -75,6 +75,7 @@ def deploy(fleet: Sandbox, *words: str) -> tuple[int, dict[str, Any]]:
         capture_output=True,
         text=True,
         check=False,
+        start_new_session=True,  # Ctrl-C is for the run, which ends after this push
     )
     return done.returncode, json.loads(done.stdout.splitlines()[-1]) if done.stdout.strip() else {"err": done.stderr}
 
@@ -151,6 +152,8 @@ def harmful(service: str, options: argparse.Namespace) -> None:
     """One fleet, one effect after the other, each undone before the next."""
     with fleet_of(service, options.hosts, options.rate, options.bake) as fleet:
         for effect in staged(service, options.effects or HARMFUL):
+            if ENDING.is_set():
+                return
             print(shown(push(fleet, effect, undo=True)), flush=True)
 
 
@@ -177,17 +180,19 @@ def only_comments(options: argparse.Namespace) -> int:
     undone = 0
     with busy(options.busy):
         for service in (options.service,) if options.service else NAMES:
+            if ENDING.is_set():
+                break
             fleet = fleet_of(service, options.hosts, options.rate, options.bake)
-            tally = comments(service, options.harmless, fleet, deploy, ENDING.is_set)
-            print(tally, flush=True)
+            tally = comments(service, options.harmless, options.probes, fleet, deploy, ENDING.is_set)
             undone += tally.undone
     return int(undone > 0)
 
 
 def end(number: int, frame: FrameType | None) -> None:
-    """Every fleet ends after the push that is under way, and nothing of it is left behind."""
+    """Every fleet ends after the push that is under way, and nothing of it is left behind. Asked again: at once."""
+    if ENDING.is_set():
+        sys.exit(128 + number)
     ENDING.set()
-    sys.exit(128 + number)
 
 
 def shown(row: Row) -> str:
@@ -207,12 +212,14 @@ def main() -> int:
     parser.add_argument("--benign", type=int, default=0)
     parser.add_argument("--harmless", type=int, default=0, metavar="N", help="so many activations of a comment")
     parser.add_argument("--busy", type=int, default=0, metavar="N", help="with --harmless: beside so many busy loops")
+    parser.add_argument("--probes", type=float, default=10.0, metavar="N", help="with --harmless: so many a second")
     parser.add_argument("--fleets", type=int, default=2)
     parser.add_argument("--hosts", type=int, default=4)
     parser.add_argument("--rate", type=float, default=20.0)
     parser.add_argument("--bake", default="20s")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, end)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
     if options.harmless:
         return only_comments(options)
     if options.benign:

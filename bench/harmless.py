@@ -7,6 +7,7 @@ script/bench fleet --harmless 100 --busy 2                     every server, bes
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -58,6 +59,13 @@ def warm_from_a_list(fleet: Sandbox) -> None:
     repository.commit(fleet, "a list to warm from")
 
 
+def probe_slowly(fleet: Sandbox, rate: float) -> None:
+    """So many probes a second: the visitors are what is judged, and probes of ten hosts keep a core busy."""
+    check = fleet.config / "health_checks/storefront.yml"
+    check.write_text(re.sub(r"rate: [0-9.]+/s", f"rate: {rate:g}/s", check.read_text()))
+    repository.commit(fleet, f"{rate:g} probes a second")
+
+
 def comment(fleet: Sandbox, number: int) -> None:
     """One line that begins with #, which every server takes for a comment."""
     path = fleet.config / "playbooks" / fleet.service / "files" / daemon(fleet.service).EDITS["good"].path
@@ -66,12 +74,18 @@ def comment(fleet: Sandbox, number: int) -> None:
 
 
 def harmless(
-    service: str, wanted: int, fleet_of: AbstractContextManager[Sandbox], deploy: Deploy, ended: Callable[[], bool]
+    service: str,
+    wanted: int,
+    probes: float,
+    fleet_of: AbstractContextManager[Sandbox],
+    deploy: Deploy,
+    ended: Callable[[], bool],
 ) -> Tally:
-    """Push comments until `wanted` activations are done."""
+    """Push comments until `wanted` activations are done. One line a push: an ended run has told what it saw."""
     tally = Tally(service)
     with fleet_of as fleet:
         warm_from_a_list(fleet)
+        probe_slowly(fleet, probes)
         while tally.activations < wanted and not ended():
             comment(fleet, tally.pushes)
             visits, unanswered = visitors(fleet)
@@ -82,6 +96,7 @@ def harmless(
             tally.visits, tally.unanswered = tally.visits + now[0] - visits, tally.unanswered + now[1] - unanswered
             tally.pushes += 1
             tally.activations += sum(h["state"] != "untouched" for h in body.get("hosts", {}).values())
+            print(tally, flush=True)
             if code:
                 tally.undone += 1
                 why = (body.get("verdict") or {}).get("because") or body.get("error") or body
