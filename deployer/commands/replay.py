@@ -39,8 +39,9 @@ def replay(runs: Runs, deploy: str) -> list[Replayed]:
         raise InputError(f"the samples of deploy {deploy} do not say how they were judged")
     waves = [wave for wave in sorted(recording.gates) if recording.post.get(wave)]
     if not waves:
-        why = taught(recording, min(recording.gates)).suspicion()
-        raise InputError(f"no wave of deploy {deploy} was judged" + (f": ill before any change: {why}" if why else ""))
+        gate = taught(recording, min(recording.gates))
+        why, ill = gate.suspicion(), "" if gate.busy() else "ill before any change: "
+        raise InputError(f"no wave of deploy {deploy} was judged" + (f": {ill}{why}" if why else ""))
     return [judged(recording, wave) for wave in waves]
 
 

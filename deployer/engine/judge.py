@@ -34,8 +34,7 @@ def make_judge(plan: Plan, ports: Ports, policy: Policy, spare: Sequence[Host] =
         gates, spare = taught(plan, policy, (), before), ()
     if said := policy.judged_by():
         ports.emit(Notice("info", said))
-    if reason := suspicion(gates):
-        raise DeployError(f"ill before any change: {reason}", hint="mend that first; deploy check asks each probe once")
+    refuse_ill(plan, gates)
 
     watched: set[str] = set()
 
@@ -71,6 +70,17 @@ def taught(plan: Plan, policy: Policy, spare: Sequence[str], before: Sequence[Sa
         for gate in gates.values():
             gate.pre(sample)
     return gates
+
+
+def refuse_ill(plan: Plan, gates: Gates) -> None:
+    """Raises DeployError where the hosts are ill already, or this machine could not measure any."""
+    reason, busy = suspicion(gates), next((why for gate in gates.values() if (why := gate.busy())), "")
+    if busy:
+        text = f"cannot push {plan.release}: {busy}: nothing is known of any host"
+        raise DeployError(text, hint="push again when this machine has less to do, or from another one")
+    if reason:
+        text = f"cannot push {plan.release}: ill before any change: {reason}"
+        raise DeployError(text, hint="mend that first; deploy check asks each probe once")
 
 
 def suspicion(gates: Gates) -> str:

@@ -25,3 +25,7 @@ class Gate(Protocol):
     def suspicion(self) -> str:
         """Why the fleet looks ill before any change ("" when it does not), from the `pre` samples alone."""
         ...
+
+    def busy(self) -> str:
+        """Why the machine that measures could not: then nothing was learned of any host, and this is the suspicion."""
+        ...

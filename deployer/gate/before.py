@@ -20,14 +20,18 @@ LOOKS = (0, 60)  # ticks, 0 is all of them: an illness that came late; a hiccup 
 def suspicion(config: GateConfig, roll: Roll, ticks: Sequence[Tick], tracks: Sequence[Track]) -> str:
     """This machine too busy, over a limit, a required probe failing, silent, not to be judged at all, or different
     already; "" else."""
-    unheard = any(not host.n["error_rate"] for host in roll.hosts.values())
     return (
-        (roll.busy if unheard else "")
+        busy(roll)
         or failing_probe(roll)
         or next((found for track in tracks for name in roll.hosts if (found := over_limit(track, name, ticks))), "")
         or unmeasured(config, roll, tracks)
         or differs(tracks, ticks)
     )
+
+
+def busy(roll: Roll) -> str:
+    """This machine had so much else to do that a host was not heard at all: nothing is known of any."""
+    return roll.busy if any(not host.n["error_rate"] for host in roll.hosts.values()) else ""
 
 
 def failing_probe(roll: Roll) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from deployer.gate import evidence, harm, health
-from deployer.gate.before import suspicion
+from deployer.gate.before import busy, suspicion
 from deployer.gate.case import Case, Finding, Suspect
 from deployer.gate.config import GateConfig, make_gate_config
 from deployer.gate.learn import prepare
@@ -39,7 +39,7 @@ class Gate:
         self._case = Case(config, [], Roll(config))
         self._clock = Clock()
         self._ready = False
-        self._suspicion = ""
+        self._suspicion = self._busy = ""
         self._final: Finding | None = None
         self._reading = Reading("continue")
 
@@ -53,6 +53,11 @@ class Gate:
         """From the ticks before any change; "" when there is nothing to say."""
         self._prepare()
         return self._suspicion
+
+    def busy(self) -> str:
+        """See gate.Gate."""
+        self._prepare()
+        return self._busy
 
     def _prepare(self) -> None:
         """Learn from the ticks before the change, once."""
@@ -73,6 +78,7 @@ class Gate:
                 self._case.roll.expect(roll)
         if ticks:
             unmeasured = any(not sample.hosts for sample in self._early)
+            self._busy = busy(roll)
             self._suspicion = NO_DATA if unmeasured else suspicion(config, roll, ticks, found)
 
     def observe(self, sample: Sample) -> Reading:

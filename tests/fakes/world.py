@@ -114,6 +114,9 @@ class ThreeTicks:
     def suspicion(self) -> str:
         return ""
 
+    def busy(self) -> str:
+        return ""
+
     def observe(self, sample: Sample) -> Reading:
         self.ticks += 1
         if self.ticks < 3:

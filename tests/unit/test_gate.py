@@ -238,6 +238,11 @@ def test_a_machine_that_cannot_measure_is_known_before_the_change() -> None:
     for t in range(-20, 0):
         gate.pre(Sample(float(t), fleet(NOTHING_KNOWN, NOTHING_KNOWN), starved=BUSY if t % 3 else ""))
     assert gate.suspicion().startswith("this machine was too busy to measure in 14 of 20 s")
+    assert gate.busy() == gate.suspicion()
+    ill = gate_for()
+    for t in range(-20, 0):
+        ill.pre(Sample(float(t), fleet(DOWN, DOWN)))
+    assert (ill.busy(), ill.suspicion() != "") == ("", True)
 
 
 def test_no_answer_is_slow_by_what_this_machine_added() -> None:

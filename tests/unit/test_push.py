@@ -425,6 +425,32 @@ def test_hosts_outside_the_limit_are_compared_with() -> None:
     assert any(isinstance(e, Notice) and "not compared with web3" in e.text for e in world.events)
 
 
+@pytest.mark.parametrize(
+    ("busy", "says"),
+    [
+        ("", "ill before any change: web1 is down"),
+        ("this machine was too busy to measure in 9 of 10 s", "this machine was too busy to measure in 9 of 10 s: nothing"),
+    ],
+)
+def test_a_refusal_before_any_change_says_whose_fault_it_is(busy: str, says: str) -> None:
+    """Hosts that are ill, or the machine that should have measured them: of those nothing is known then."""
+    world = World()
+
+    class Doubtful(ThreeTicks):
+        def suspicion(self) -> str:
+            return busy or "web1 is down"
+
+        def busy(self) -> str:
+            return busy
+
+    world.policy = replace(world.policy, gate=Doubtful)
+    with pytest.raises(DeployError) as caught:
+        go(world)
+    assert caught.value.message.startswith(f"cannot push {NEW}: {says}")
+    assert ("deploy check" in caught.value.hint) == (not busy)
+    assert set(world.running().values()) == {ADOPTED}
+
+
 def test_a_plan_without_a_control_says_so() -> None:
     """One wave of everything; and a limit whose other hosts have the release already."""
     world = World()
