@@ -39,6 +39,7 @@ COMMANDS = {
     "confirm": "Keep what is pending.",
     "abort": "Revert what is pending.",
     "doctor": "Look at every host: connection, sudo, tools, binaries, clock; change nothing.",
+    "demo": "Stage the founding incident on this machine, with real servers on loopback.",
     "completion": "Print shell completion for bash, zsh or fish.",
 }
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.needs import by_reason, need
+
 MEASURED = "measured"  # user property: (table row, column, value)
 
 
@@ -18,7 +20,21 @@ def state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     return folder
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Before its fixtures, which may need the same."""
+    need(*(name for mark in item.iter_markers("needs") for name in mark.args))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was not run, by reason; what was measured."""
+    if skipped := by_reason(terminalreporter.stats.get("skipped", [])):
+        terminalreporter.section("not run here, by reason")
+        for line in skipped:
+            terminalreporter.line(line)
+    show_measured(terminalreporter)
+
+
+def show_measured(terminalreporter: pytest.TerminalReporter) -> None:
     """Rows and columns in the order in which they came; also with xdist, whose workers send their properties."""
     reports: Iterable[pytest.TestReport] = terminalreporter.stats.get("passed", []) + terminalreporter.stats.get(
         "failed", []

@@ -89,10 +89,22 @@ def answer(question: dict[str, list[list[object]]]) -> dict[str, object]:
     return {"hosts": found}
 
 
+def bound(kind: int, most: int) -> None:
+    """At most so much from here on, and never more than was allowed before. macOS knows limits of memory and takes
+    none: there the size of what is rendered and the time it takes are bounded, and memory is not."""
+    before = resource.getrlimit(kind)[1]
+    limit = most if before == resource.RLIM_INFINITY else min(most, before)
+    try:
+        resource.setrlimit(kind, (limit, limit))
+    except (ValueError, OSError):
+        if sys.platform != "darwin":
+            raise
+
+
 def main() -> None:
     """Entry point of the child."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    bound(resource.RLIMIT_AS, MEMORY)
+    bound(resource.RLIMIT_CORE, 0)
     question = json.loads(sys.stdin.buffer.read())
     try:
         said = answer(question)

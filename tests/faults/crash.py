@@ -62,7 +62,7 @@ def build_tracer(folder: Path) -> Path:
 def cannot_trace() -> str:
     """Why kills cannot be tried here; "" where they can: no compiler, or a kernel that lets nobody be traced."""
     if not (shutil.which("cc") or shutil.which("gcc")):
-        return "the crash harness needs a C compiler (cc): install gcc and libc6-dev"
+        return "needs cc: apt-get install gcc libc6-dev"
     with tempfile.TemporaryDirectory() as folder:
         words = [str(build_tracer(Path(folder))), "--", "touch", f"{folder}/file"]
         done = subprocess.run(words, capture_output=True, text=True, timeout=SECONDS, check=False)

@@ -21,6 +21,7 @@ from deployer.adapters.sandbox.processes import processes, reap
 from tests.faults.crash import wait
 from tests.faults.oracle import look, text, unsound
 from tests.faults.relay import Relay
+from tests.faults.unpack import unpack
 from tests.fleet.conftest import DEPLOY, Fleet
 
 LEASE = int(os.environ.get("FAULTS_LEASE", "12"))  # seconds: confirm_timeout; more where the machine is busy
@@ -240,7 +241,7 @@ class FaultFleet:
                     member.name = member.name.removeprefix("state/")
                     if member.islnk():
                         member.linkname = member.linkname.removeprefix("state/")
-                    tar.extract(member, base, filter="fully_trusted")
+                    unpack(tar, member, base)
         if (host.prefix / "run/note.txt").exists():  # the "process" of notes
             (host.prefix / "run/note.txt").write_text(text(host.prefix / "etc/notes/note.txt"))
         send(signal.SIGCONT, *self.masters(host.name))

@@ -47,10 +47,10 @@ CONTROLS = (Cut(HARSH, 2.0, synced=False), *(Cut(synced=False, filesystem=name) 
 def why_not(filesystem: str = "ext4") -> str:
     """What is missing for power cuts on this machine; "" when they can be made."""
     if os.geteuid() != 0:
-        return "mounting an image needs root"
+        return "needs root: run the tests as root"
     tools = [MAKE[filesystem].split()[0], *["xfs_io"] * (filesystem == "xfs")]
     if missing := [tool for tool in tools if shutil.which(tool) is None]:
-        return f"{', '.join(missing)} is missing"
+        return f"needs {', '.join(missing)}: apt-get install {'xfsprogs' if filesystem == 'xfs' else 'e2fsprogs btrfs-progs'}"
     with tempfile.TemporaryDirectory(prefix="cut-") as name:
         image, there = Path(name, "image"), Path(name, "there")
         there.mkdir()

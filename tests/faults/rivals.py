@@ -22,6 +22,7 @@ from tests.faults import injections as inject
 from tests.faults.crash import wait
 from tests.faults.fleet import FaultFleet, end
 from tests.faults.matrix import Cell
+from tests.faults.unpack import unpack
 
 HERE = Path(__file__).parent
 PATIENCE = 30.0  # seconds after which a command that says nothing counts as hanging
@@ -58,7 +59,7 @@ def material(fleet: FaultFleet, release: str) -> Path:
             for member in tar.getmembers():
                 if member.isfile() and member.name.startswith(start) and not member.name.endswith(".manifest"):
                     member.name = member.name.removeprefix(start)
-                    tar.extract(member, folder / name, filter="data")
+                    unpack(tar, member, folder / name)
     return folder
 
 

@@ -135,7 +135,7 @@ def unpacked(server: str, prefix: Path, folder: Path) -> Path:
     find(BINARIES[server])
     debs = cache_folder() / "packages/debs"
     package = {"nginx": "nginx-common"}.get(server, server)
-    download(package, debs)
+    download((package,), cache_folder() / "packages")
     subprocess.run(["dpkg-deb", "-x", str(next(debs.glob(f"{package}_*.deb"))), str(folder)], check=True)
     tree = prefix / "etc" / server
     shutil.move(folder / "etc" / server, tree)
@@ -307,7 +307,7 @@ exec "$@"
 """
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root has a cron line")
+@pytest.mark.needs("root")
 def test_the_cron_line_comes_and_goes(tmp_path: Path) -> None:
     """On a real root: /var/lib/deployer in a mount namespace of the test's own."""
     agent, site, service = tmp_path / "agent", tmp_path / "etc/app", tmp_path / "service"

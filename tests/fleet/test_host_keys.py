@@ -212,7 +212,7 @@ def test_no_agent_is_forwarded(servers: Servers) -> None:
     (servers.folder / "ssh_config").write_text(
         f"Host *\n  HostName 127.0.0.1\n  ForwardAgent yes\n  UserKnownHostsFile {servers.folder}/known_hosts\n"
     )
-    agent = subprocess.run(["ssh-agent", "-s"], capture_output=True, text=True, check=True).stdout
+    agent = subprocess.run([binaries.find("ssh-agent"), "-s"], capture_output=True, text=True, check=True).stdout
     words = dict(line.split(";")[0].split("=") for line in agent.splitlines() if "=" in line)
     transport = SshTransport(str(servers.folder / "ssh_config"))
     try:

@@ -20,10 +20,7 @@ from deployer.model.release import Package
 from tests.contract.real import LocalTransport, RealRig, toy_service
 from tests.contract.rig import order, package
 
-pytestmark = [
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs root: a second user"),
-    pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv"),
-]
+pytestmark = pytest.mark.needs("root", "setpriv")
 THEM = "61234"  # a uid and gid that nobody has
 ONE, TWO = package(b"one\n"), package(b"two\n")
 

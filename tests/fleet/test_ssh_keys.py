@@ -22,11 +22,11 @@ pytestmark = pytest.mark.xdist_group("ssh")
 def agent(servers: Servers) -> Iterator[None]:
     """It holds the key that the servers let in."""
     socket = servers.folder / "agent"
-    child = subprocess.Popen(["ssh-agent", "-D", "-a", str(socket)], stdout=subprocess.DEVNULL)
+    child = subprocess.Popen([binaries.find("ssh-agent"), "-D", "-a", str(socket)], stdout=subprocess.DEVNULL)
     try:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("SSH_AUTH_SOCK", str(socket))
-            add = ["ssh-add", "-q", str(servers.folder / "user")]
+            add = [binaries.find("ssh-add"), "-q", str(servers.folder / "user")]
             wait_for(lambda: subprocess.run(add, capture_output=True, check=False).returncode == 0, "ssh-agent")
             yield
     finally:

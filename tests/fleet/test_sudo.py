@@ -29,7 +29,7 @@ from tests.contract.rig import order, package
 
 pytestmark = [
     pytest.mark.xdist_group("sudo"),
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs root: a mount namespace with one more user"),
+    pytest.mark.needs("root"),
 ]
 USER, PASSWORD = "rdep", "correct horse"
 HASHED = (  # crypt(3), SHA-512

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
 
@@ -18,7 +17,7 @@ from tests.fleet.load import Load
 pytestmark = [
     pytest.mark.xdist_group("varnish"),
     pytest.mark.timeout(600),
-    pytest.mark.skipif(shutil.which("cc") is None, reason="varnishd compiles VCL: install gcc"),
+    pytest.mark.needs("cc"),
 ]
 
 

@@ -166,7 +166,7 @@ def arguments(chance: random.Random, place: Place) -> list[str]:
 
 
 @pytest.mark.timeout(0)
-@pytest.mark.skipif(os.geteuid() == 0 and shutil.which("setpriv") is None, reason="needs setpriv")
+@pytest.mark.needs("root's setpriv")
 def test_arguments(place: Place) -> None:
     """Whatever is asked: one answer, and nothing outside ROOT."""
     chance = random.Random(20)
@@ -233,7 +233,7 @@ def stream(chance: random.Random, place: Place) -> bytes:
 
 
 @pytest.mark.timeout(0)
-@pytest.mark.skipif(os.geteuid() == 0 and shutil.which("setpriv") is None, reason="needs setpriv")
+@pytest.mark.needs("root's setpriv")
 def test_streams(place: Place) -> None:
     """Whatever is unpacked: nothing outside ROOT, and a staged release is regular files that its manifest names."""
     chance = random.Random(21)

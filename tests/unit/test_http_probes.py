@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import shutil
 import signal
 import subprocess
 import threading
@@ -466,10 +465,9 @@ def shell(host: Host, text: str, deadline: float) -> Ran:
     return Ran(done.returncode, done.stdout, done.stderr)
 
 
+@pytest.mark.needs("curl")
 def test_ssh_probes_send_what_http_probes_send(server: Server) -> None:
     """curl on the host: status, hit, text, quoting; failures in words."""
-    if not shutil.which("curl"):
-        pytest.skip("curl is not on this machine")
     server.respond = lambda handler, number: answer(
         handler, 404 if handler.path == "/gone" else 200, X_Cache="MISS" if number == 1 else "HIT"
     )
@@ -486,11 +484,9 @@ def test_ssh_probes_send_what_http_probes_send(server: Server) -> None:
     assert refused.error
 
 
+@pytest.mark.needs("wget")
 def test_ssh_probes_fall_back_to_wget(server: Server) -> None:
     """On a host without curl."""
-    wget = shutil.which("wget")
-    if not wget:
-        pytest.skip("wget is not on this machine")
     server.respond = lambda handler, number: answer(handler, 503 if handler.path == "/ill" else 200, X_Cache="HIT")
 
     def without_curl(host: Host, text: str, deadline: float) -> Ran:

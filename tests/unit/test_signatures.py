@@ -11,6 +11,7 @@ from deployer.adapters.git import Repository
 from deployer.adapters.signatures import Rule, Signer, read_allowed, split, verify
 from deployer.cli import run
 from deployer.model.errors import InputError
+from tests.needs import need
 from tests.unit.test_git import commit, git
 
 FILES = {"inventory.yml": "all: {children: {edge: {hosts: {web1: {}}}}}\n",
@@ -32,6 +33,7 @@ class Desk:
     def key(self, name: str) -> str:
         path = self.folder / name
         if not path.exists():
+            need("ssh-keygen")
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "x", "-f", str(path)], check=True)
         return " ".join(path.with_suffix(".pub").read_text().split()[:2])
 

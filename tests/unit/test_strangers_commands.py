@@ -32,6 +32,7 @@ WORDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "confirm": (("nginx", "--yes"),),
     "abort": (("nginx", "--yes"),),
     "doctor": (("nginx",), ("nginx", "--sudoers")),
+    "demo": (("--help",),),  # it reads nothing of the checkout; tests/fleet/test_installed.py runs it
     "completion": (("bash",),),
 }
 LINES = [(command, *words) for command, lines in WORDS.items() for words in lines]
@@ -121,7 +122,7 @@ def test_other_commits(stranger: Stranger, shape: str) -> None:
 STRACE = shutil.which("strace")
 
 
-@pytest.mark.skipif(STRACE is None, reason="strace is missing: apt-get install strace")
+@pytest.mark.needs("strace")
 def test_only_these_programs_are_run(stranger: Stranger, tmp_path: Path) -> None:
     """Every execve of commands that read everything, seen by the kernel: by absolute paths, and of a stated list."""
     for line in (("plan", "nginx"), ("history", "nginx"), ("rollback", "nginx", "--yes")):
@@ -146,11 +147,12 @@ def test_only_these_programs_are_run(stranger: Stranger, tmp_path: Path) -> None
         assert "hunter4-of-the-operator" not in told  # no argument carries it
 
 
+@pytest.mark.needs("ssh")
 def test_no_child_is_given_the_password(stranger: Stranger, tmp_path: Path) -> None:
-    """git, ssh and ssh-keygen of a path of the test's own write down their environment."""
+    """git and ssh of a path of the test's own write down their environment."""
     spies = tmp_path / "spies"
     spies.mkdir()
-    for name in ("git", "ssh", "ssh-keygen"):
+    for name in ("git", "ssh"):
         real = shutil.which(name)
         (spies / name).write_text(f'#!/bin/sh\nenv >> {tmp_path}/{name}.env\nexec {real} "$@"\n')
         (spies / name).chmod(0o755)

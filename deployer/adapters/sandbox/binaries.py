@@ -15,6 +15,8 @@ from deployer.model.errors import DeployError
 
 PACKAGES = {  # the servers' are in daemons/
     "ssh": ("openssh-client",),
+    "ssh-add": ("openssh-client",),
+    "ssh-agent": ("openssh-client",),
     "ssh-keygen": ("openssh-client",),
     "sshd": ("openssh-server", "openssh-sftp-server", "libwrap0"),
     "sudo": ("sudo", "libaudit1", "libselinux1"),
@@ -71,13 +73,8 @@ def _unpack(name: str, packages: Path, wrapper: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if wrapper.is_file():
             return
-        debs, root = packages / "debs", packages / "root"
-        debs.mkdir(exist_ok=True)
-        wanted = packages_of(name)
-        for package in wanted:
-            download(package, debs)
-            deb = next(debs.glob(f"{package}_*.deb"))
-            subprocess.run(["dpkg-deb", "-x", str(deb), str(root)], check=True, capture_output=True)
+        root, wanted = packages / "root", packages_of(name)
+        download(wanted, packages)
         binary = next((p for f in FOLDERS if (p := root / f[1:] / name).is_file()), None)
         if binary is None:
             raise DeployError(f"cannot find {name} in the packages {', '.join(wanted)}")
@@ -92,24 +89,17 @@ def _unpack(name: str, packages: Path, wrapper: Path) -> None:
         draft.rename(wrapper)
 
 
-def download(package: str, debs: Path) -> None:
-    if any(debs.glob(f"{package}_*.deb")):
-        return
-    tries = [["apt-get", "download", "-q", package]]
-    if os.geteuid() == 0:
-        tries += [["apt-get", "update", "-q"], ["apt-get", "download", "-q", package]]
-    said = "apt-get is not here"
-    for words in tries:
-        if shutil.which("apt-get") is None:
-            break
-        done = subprocess.run(words, cwd=debs, capture_output=True, text=True, check=False, timeout=300)
-        said = done.stderr.strip()[-300:]
-        if any(debs.glob(f"{package}_*.deb")):
-            return
-    raise DeployError(
-        f"cannot get the package {package}: {said}",
-        hint="install it with your package manager",
+def download(wanted: tuple[str, ...], folder: Path) -> None:
+    """Unpack the packages into folder/root. Raises DeployError naming them all, as what can be installed instead."""
+    script = Path(__file__).with_name("download.sh")
+    done = subprocess.run(
+        ["sh", str(script), str(folder), *wanted], capture_output=True, text=True, check=False, timeout=600
     )
+    if done.returncode != 0:
+        raise DeployError(
+            f"cannot get the packages {', '.join(wanted)}: {done.stderr.strip()[-300:]}",
+            hint="install them with your package manager",
+        )
 
 
 def vmod_path() -> str:

@@ -32,6 +32,15 @@ def wait_for(holds: Callable[[], bool], what: str, seconds: float = 15.0) -> Non
         time.sleep(0.02)
 
 
+def needs_linux() -> None:
+    """Processes are found in /proc, packages are Debian's, mounts are in namespaces."""
+    if not sys.platform.startswith("linux"):
+        raise DeployError(
+            f"cannot build a sandbox: it needs Linux, and this is {sys.platform}",
+            hint="run it in a virtual machine or a container with Debian",
+        )
+
+
 @dataclass
 class SandboxHost:
     """prefix: the host's whole world. ssh_port, http_port: on 127.0.0.1."""
@@ -78,6 +87,7 @@ class Sandbox:
 
     def start(self) -> None:
         """Keys, sshd, origin, servers; returns when all of them answer."""
+        needs_linux()
         self.folder = self.folder.resolve()
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o755)
@@ -99,7 +109,7 @@ class Sandbox:
     def _start_origin(self) -> None:
         """Returns when it has its port: that something listens there could be another's doing."""
         ready, module = self.folder / "origin.ready", "deployer.adapters.sandbox.origin"
-        words = [sys.executable, "-m", module, "--port", str(self.origin_port), "--ready", str(ready)]
+        words = [sys.executable, "-P", "-m", module, "--port", str(self.origin_port), "--ready", str(ready)]
         child = self.spawn(words)
         wait_for(lambda: ready.is_file() or child.poll() is not None, "the origin")
         if child.poll() is not None:
@@ -194,7 +204,7 @@ class Sandbox:
         """Visitors on every host, some of whom look at their cart; returns the file that holds their counts."""
         out = self.folder / "traffic.json"
         ports = ",".join(str(host.http_port) for host in self.hosts)
-        words = [sys.executable, "-m", "deployer.adapters.sandbox.traffic", "--ports", ports, "--rate", str(rate)]
+        words = [sys.executable, "-P", "-m", "deployer.adapters.sandbox.traffic", "--ports", ports, "--rate", str(rate)]
         self.spawn([*words, "--seconds", str(seconds), "--carts", str(carts), "--out", str(out)])
         wait_for(out.is_file, "the traffic")
         return out

@@ -16,7 +16,9 @@ from deployer.model.release import SourceFile
 from deployer.model.render import render
 from deployer.model.render import variables as template_variables
 
-EXAMPLES = Path(deployer.__file__).parents[1]  # the checkout: inventory.yml, playbooks/, health_checks/
+HOME = Path(deployer.__file__).parent
+# inventory.yml, playbooks/, health_checks/: in the checkout, or in the wheel, which carries them
+EXAMPLES = HOME / "examples" if (HOME / "examples").is_dir() else HOME.parent
 
 
 def privilege_separation(home: Path) -> list[str]:
@@ -36,10 +38,10 @@ def privilege_separation(home: Path) -> list[str]:
 
 
 def read_files(service: str) -> tuple[SourceFile, ...]:
-    """The example configuration of `service`, from the checkout."""
+    """The example configuration of `service`."""
     root = EXAMPLES / "playbooks" / service / "files"
     if not root.is_dir():
-        raise DeployError(f"cannot build a sandbox: {root} is missing", hint="run it from a checkout of the project")
+        raise DeployError(f"cannot build a sandbox: {root} is missing", hint="install the project again")
     return tuple(
         SourceFile(str(p.relative_to(root)).removesuffix(".j2"), p.read_bytes(), template=p.suffix == ".j2")
         for p in sorted(root.rglob("*"))
