@@ -7,12 +7,13 @@ certificate itself is to be believed is decided here (OpenSSH, PROTOCOL.certkeys
 from __future__ import annotations
 
 import base64
-from collections.abc import Set
+from collections.abc import Collection, Set
 
 
-def objection(blob: bytes, authorities: Set[str], principal: str, now: float) -> str:
-    """Why the certificate `blob` is not believed; "" when it is. authorities: public keys (base64). Stricter than ssh
-    in one point: a certificate that names no host at all is good for none."""
+def objection(blob: bytes, authorities: Set[str], principal: str, now: float, algorithms: Collection[str] = ()) -> str:
+    """Why the certificate `blob` is not believed; "" when it is. authorities: public keys (base64). algorithms: of
+    their signatures, as CASignatureAlgorithms has them; () for all but SHA-1. Stricter than ssh in one point: a
+    certificate that names no host at all is good for none."""
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, SSHCertificate, SSHCertificateType
     from cryptography.hazmat.primitives.serialization.ssh import load_ssh_public_identity
@@ -31,9 +32,12 @@ def objection(blob: bytes, authorities: Set[str], principal: str, now: float) ->
     except (ValueError, UnsupportedAlgorithm, AssertionError) as error:
         return f"it cannot be read: {error or type(error).__name__}"
     names = [name.decode("utf-8", "replace").lower() for name in found.valid_principals]
+    made = _algorithm(blob, found.signature_key())
     reasons = {
         "it is a user's certificate": found.type is not SSHCertificateType.HOST,
-        "its signature is made with SHA-1": _is_sha1(blob, found.signature_key()),
+        "its signature is made with SHA-1": made == "ssh-rsa",
+        f"its signature is made with {made}, which CASignatureAlgorithms leaves out": bool(algorithms)
+        and made not in algorithms,
         "it is not valid yet": now < found.valid_after,
         "it has expired": now >= found.valid_before,
         f"it is for {', '.join(names) or 'no host by name'}, not for {principal}": principal.lower() not in names,
@@ -42,11 +46,13 @@ def objection(blob: bytes, authorities: Set[str], principal: str, now: float) ->
     return next((why for why, holds in reasons.items() if holds), "")
 
 
-def _is_sha1(blob: bytes, authority: object) -> bool:
+def _algorithm(blob: bytes, authority: object) -> str:
     """A certificate ends with string(string(algorithm) string(signature)); only RSA has a choice of hash."""
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
     if not isinstance(authority, RSAPublicKey):
-        return False
-    size = authority.key_size // 8
-    return blob[: -size - 4].endswith(b"\0\0\0\x07ssh-rsa")
+        text: bytes = authority.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)  # type: ignore[attr-defined]
+        return text.split()[0].decode()
+    before = blob[: -authority.key_size // 8 - 4]
+    return next((name for name in ("rsa-sha2-512", "rsa-sha2-256") if before.endswith(name.encode())), "ssh-rsa")

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from deployer.adapters.known_hosts import Line, fingerprint, lookup_name, matches
+from deployer.adapters.ssh_algorithms import ANY, Algorithms, restrict
 from deployer.adapters.ssh_config import Target
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def strict_client(hop: Target, known: tuple[Line, ...]) -> paramiko.SSHClient:
         """Asked about every key: the client holds none."""
 
         def missing_host_key(self, client: object, hostname: str, key: paramiko.PKey) -> None:
-            if complaint := judge(key, lines, filed, principal, time.time()):
+            if complaint := judge(key, lines, filed, principal, time.time(), hop.algorithms):
                 raise paramiko.SSHException(complaint)
 
     client = paramiko.SSHClient()
@@ -51,6 +52,7 @@ def asking_for(hop: Target, known: tuple[Line, ...]) -> Callable[..., paramiko.T
     kinds = sorted(KINDS, key=lambda kind: kind not in listed)
     if any(line.marker == "@cert-authority" for line in lines):
         kinds = [f"{kind}{CERTIFICATE}" for kind in kinds] + kinds
+    allowed = [kind for kind in kinds if not hop.algorithms.host_keys or kind in hop.algorithms.host_keys]
 
     def make(sock: Any, **options: Any) -> paramiko.Transport:
         import paramiko
@@ -58,17 +60,31 @@ def asking_for(hop: Target, known: tuple[Line, ...]) -> Callable[..., paramiko.T
         from deployer.adapters.bounds import BoundedPackets
 
         transport = paramiko.Transport(sock, packetizer_class=BoundedPackets, **options)
-        transport.get_security_options().key_types = tuple(kinds)
+        if not allowed:
+            raise paramiko.SSHException("HostKeyAlgorithms of the ssh configuration allows none that is read here")
+        transport.get_security_options().key_types = tuple(allowed)
+        restrict(transport, hop.algorithms)
+        if names := hop.algorithms.public_keys:
+            transport.disabled_algorithms = {"pubkeys": [name for name in RSA if name not in names]}
         return transport
 
     return make
 
 
-def judge(key: paramiko.PKey, lines: tuple[Line, ...], filed: str, principal: str, now: float) -> str:
+def judge(
+    key: paramiko.PKey,
+    lines: tuple[Line, ...],
+    filed: str,
+    principal: str,
+    now: float,
+    rules: Algorithms = ANY,
+) -> str:
     """Why the offered `key` (a certificate is in its `public_blob`) is refused; "" when known_hosts vouches for it.
 
-    principal: the name a certificate must list. now: seconds since the epoch."""
+    principal: the name a certificate must list. now: seconds since the epoch. rules: of the ssh configuration."""
     offered = f"{key.get_name()} {fingerprint(key.asbytes())}"
+    if key.get_name() == "ssh-rsa" and key.get_bits() < rules.rsa_bits:
+        return f"host key {offered} has {key.get_bits()} bits, RequiredRSASize asks for {rules.rsa_bits}"
     revoked = {line.blob: line.place for line in lines if line.marker == "@revoked"}
     if key.get_base64() in revoked:
         return f"host key {offered} is revoked ({revoked[key.get_base64()]})"
@@ -79,7 +95,9 @@ def judge(key: paramiko.PKey, lines: tuple[Line, ...], filed: str, principal: st
     if key.public_blob is not None and authorities:
         from deployer.adapters.host_certificate import objection
 
-        why = objection(key.public_blob.key_blob, {line.blob for line in authorities}, principal, now)
+        why = objection(
+            key.public_blob.key_blob, {line.blob for line in authorities}, principal, now, rules.authorities
+        )
         return f"the host certificate of {offered} is refused: {why}" if why else ""
     if plain:
         same = [line for line in plain if line.kind == key.get_name()] or plain

@@ -1,28 +1,31 @@
-"""Where and as whom to connect: the inventory first, then what `ssh -G` says (so Include, Match and ProxyJump mean
-what they mean to ssh); without an ssh client, paramiko's reader in a strict mode.
-"""
+"""Where and as whom to connect: the inventory first, then what `ssh -G` says. Every keyword that it sets is honoured,
+or has no effect here, or is refused by its name (ssh_keywords)."""
 
 from __future__ import annotations
 
 import getpass
-import os
 import re
-import subprocess
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from deployer.adapters.children import ELSEWHERE, SSH, environment, program
+from deployer.adapters import ssh_tokens
+from deployer.adapters.ssh_algorithms import ANY, Algorithms, algorithms
+from deployer.adapters.ssh_ask import ask_ssh, refuse_unsupported, tokens
 from deployer.model.errors import InputError
 from deployer.model.fleet import Host
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:%-]*")
+USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@+\\-]*\$?")  # what may be in the command line of a ProxyCommand
 DEFAULT_KEYS = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
+RAW = ("identityfile", "certificatefile", "proxyjump", "proxycommand")  # `ssh -G` leaves their tokens
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One hop. known_as: the name its key is filed under. identities_only: what else an agent holds is not offered.
-    jumps: the hops before it, nearest to us first."""
+    """One hop. known_as: the name its key is filed under. identities: key files that are there; certificates: of
+    CertificateFile. agent: its socket, "" for none. identities_only: what else it holds is not offered. command: the
+    ProxyCommand, expanded. family, bind: AddressFamily, BindAddress. jumps: the hops before it, nearest first."""
 
     hostname: str
     port: int
@@ -32,6 +35,13 @@ class Target:
     known_as: str = ""
     connect_timeout: float = 10.0
     identities_only: bool = False
+    certificates: tuple[str, ...] = ()
+    agent: str = ""
+    command: str = ""
+    family: str = "any"
+    bind: str = ""
+    compress: bool = False
+    algorithms: Algorithms = ANY
     jumps: tuple[Target, ...] = ()
 
 
@@ -47,26 +57,59 @@ def _target(address: str, user: str, port: int, key: str, config_file: str, dept
     if depth > 8:
         raise InputError(f"cannot connect to {address}: ProxyJump goes in a circle")
     said = ask_ssh(address, user, port, config_file)
-    if said.get("proxycommand", "none") != "none" and "proxyjump" not in said:
-        raise InputError(f"cannot connect to {address}: ProxyCommand is not supported", hint="use ProxyJump")
-    if said.get("revokedhostkeys", "none") != "none":
-        raise InputError(
-            f"cannot connect to {address}: RevokedHostKeys is not supported", hint="write @revoked lines in known_hosts"
-        )
-    jump = said.get("proxyjump", "none")
-    hops = [] if jump == "none" else [_hop(text, config_file, depth + 1) for text in jump.split(",")]
+    sets = refuse_unsupported(said, address, config_file)
+    known = _tokens(said, address, user, port, config_file)
+    hops = [_hop(text, config_file, depth + 1) for text in _listed(said, "proxyjump", known)]
+    if hops:  # as `ssh -J a,b`: b is reached through a, whatever else is configured for it
+        hops = [*hops[0].jumps, replace(hops[0], jumps=()), *(replace(hop, jumps=(), command="") for hop in hops[1:])]
     keys = [key] if key else said.get("identityfile", "\n".join(DEFAULT_KEYS)).split("\n")
-    return Target(
+    target = Target(
         hostname=said.get("hostname", address),
         port=port or _port(said.get("port", "22"), address),
         user=user or said.get("user") or getpass.getuser(),
-        identities=tuple(p for k in keys if (p := os.path.expanduser(k)) and Path(p).is_file()),
+        identities=_there(keys, known, "IdentityFile"),
         known_hosts=tuple(f"{said.get('userknownhostsfile', '')} {said.get('globalknownhostsfile', '')}".split()),
         known_as=said.get("hostkeyalias", ""),
         connect_timeout=_seconds(said.get("connecttimeout", "none")),
         identities_only=said.get("identitiesonly", "no") == "yes",
-        jumps=tuple(hop for one in hops for hop in (*one.jumps, one)),
+        certificates=_there(said.get("certificatefile", "").split("\n"), known, "CertificateFile"),
+        agent=ssh_tokens.socket_of(said.get("identityagent", "")),
+        command="" if hops else _command(said, known, address),
+        family=said.get("addressfamily", "any"),
+        bind=said.get("bindaddress", ""),
+        compress=said.get("compression", "no") == "yes",
+        algorithms=algorithms(sets),
+        jumps=tuple(hops),
     )
+    if target.command and not (USER.fullmatch(target.user) and NAME.fullmatch(target.hostname)):
+        raise InputError(f"cannot connect to {address}: {target.user}@{target.hostname} cannot be in a ProxyCommand")
+    return target
+
+
+def _tokens(said: Mapping[str, str], address: str, user: str, port: int, config_file: str) -> dict[str, str]:
+    """What tokens mean for this host; ssh is asked for them only where there are some."""
+    if not any("%" in said.get(keyword, "") for keyword in RAW):
+        return {}
+    hostname = said.get("hostname", address)
+    return {"h": hostname, "j": said.get("proxyjump", ""), **tokens(address, user, port, config_file)}
+
+
+def _listed(said: Mapping[str, str], keyword: str, known: Mapping[str, str]) -> list[str]:
+    text = said.get(keyword, "none")
+    return [] if text == "none" else ssh_tokens.expand(text, known, "ProxyJump").split(",")
+
+
+def _command(said: Mapping[str, str], known: Mapping[str, str], address: str) -> str:
+    text = said.get("proxycommand", "none")
+    if text == "-":
+        raise InputError(f"cannot connect to {address}: ProxyCommand - is for the standard input of ssh itself")
+    return "" if text == "none" else ssh_tokens.expand(text, known, "ProxyCommand")
+
+
+def _there(files: list[str], known: Mapping[str, str], keyword: str) -> tuple[str, ...]:
+    """Those that are files; ssh goes on without the others, too."""
+    paths = [ssh_tokens.path(text, known, keyword) for text in files if text not in ("", "none")]
+    return tuple(path for path in paths if Path(path).is_file() or Path(f"{path}.pub").is_file())
 
 
 def _port(text: str, address: str) -> int:
@@ -81,72 +124,7 @@ def _seconds(text: str) -> float:
 
 def _hop(text: str, config_file: str, depth: int) -> Target:
     """`[user@]host[:port]` of a ProxyJump."""
-    match = re.fullmatch(r"(?:ssh://)?(?:([^@\s]+)@)?([^:\s]+|\[[^\]]+\])(?::([0-9]{1,5}))?", text)
+    match = re.fullmatch(r"(?:ssh://)?(?:(\S+)@)?([^:@\s]+|\[[^\]]+\])(?::([0-9]{1,5}))?", text)
     if match is None:
         raise InputError(f"cannot read ProxyJump {text!r}", hint="write [user@]host[:port]")
     return _target(match[2].strip("[]"), match[1] or "", int(match[3] or 0), "", config_file, depth)
-
-
-def ask_ssh(address: str, user: str, port: int, config_file: str) -> dict[str, str]:
-    """What ssh itself would do, as lower-case keyword -> value (identityfile: lines)."""
-    client = program("ssh")
-    if client is None:
-        return read_strictly(address, config_file)
-    words = [client, "-G"]
-    words += ["-F", os.path.abspath(config_file)] if config_file else []
-    words += ["-l", user] if user else []
-    words += ["-p", str(port)] if port else []
-    try:
-        done = subprocess.run(
-            [*words, "--", address], capture_output=True, text=True, timeout=10, check=False,
-            stdin=subprocess.DEVNULL, env=environment(SSH), cwd=ELSEWHERE,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:  # `Match exec` runs programs
-        raise InputError(f"cannot read the ssh configuration for {address}: ssh -G does not end") from None
-    if done.returncode != 0:
-        raise InputError(f"cannot read the ssh configuration for {address}: {done.stderr.strip()}")
-    return _collect(done.stdout.splitlines())
-
-
-def _collect(lines: list[str]) -> dict[str, str]:
-    said: dict[str, str] = {}
-    for line in lines:
-        keyword, _, value = line.partition(" ")
-        if keyword == "identityfile" and keyword in said:
-            said[keyword] += "\n" + value
-        else:
-            said.setdefault(keyword, value)
-    return said
-
-
-def refuse_unreadable_config(config_file: str = "") -> None:
-    """Without an ssh client, what paramiko's reader would silently skip or always take. Nothing is contacted yet."""
-    path = Path(config_file or os.environ.get("DEPLOY_SSH_CONFIG") or "~/.ssh/config").expanduser()
-    if program("ssh") is not None or not path.is_file():
-        return
-    for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
-        word = re.split(r"[\s=]", line.strip())[0].lower()
-        if word in ("include", "match", "revokedhostkeys"):
-            raise InputError(
-                f"{path}:{number}: {word} cannot be honoured without an ssh client",
-                hint="install the distribution's openssh-client",
-            )
-
-
-def read_strictly(address: str, config_file: str) -> dict[str, str]:
-    """Without an ssh client: paramiko's reader, refusing what it would silently get wrong."""
-    known = {"userknownhostsfile": "~/.ssh/known_hosts", "globalknownhostsfile": "/etc/ssh/ssh_known_hosts"}
-    path = Path(config_file or "~/.ssh/config").expanduser()
-    if not path.is_file():
-        return known
-    refuse_unreadable_config(config_file)
-    from paramiko import SSHException
-    from paramiko.config import SSHConfig
-
-    try:
-        found = SSHConfig.from_text(path.read_text(errors="replace")).lookup(address)
-    except (SSHException, ValueError, KeyError, OSError) as error:
-        raise InputError(f"cannot read {path}: {error}", hint="install the distribution's openssh-client") from None
-    lists: dict[str, object] = dict(found)
-    flat = {k: "\n".join(v) if isinstance(v, list) else str(v) for k, v in lists.items()}
-    return {**known, **flat}

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from deployer.adapters.host_keys import asking_for, reason, strict_client
 from deployer.adapters.known_hosts import Line, read_known_hosts
+from deployer.adapters.ssh_auth import LogIn
 from deployer.adapters.ssh_config import Target, resolve
-from deployer.adapters.ssh_keys import offered
+from deployer.adapters.ssh_dial import Proxied, dial
 from deployer.model.errors import DeployError, Unreachable
 from deployer.model.fleet import Host
 
@@ -64,6 +65,8 @@ class Connector:
         for hop in (*target.jumps, target):
             connection = self._prepare(hop, hops[-1] if hops else None, end)
             opened.append(connection)
+            if not hops:
+                connection.connect_kwargs.update(_wire(hop, end))
             began, patience = time.monotonic(), connection.connect_timeout
             try:
                 connection.open()
@@ -73,9 +76,13 @@ class Connector:
                 mute = isinstance(error, SSHException) and any(
                     word in str(error) for word in ("banner", "No existing session")
                 )
-                if mute and waited < patience - MOMENT:
+                wire = connection.connect_kwargs.get("sock")
+                if isinstance(wire, Proxied):
+                    why = f"{reason(error)} (ProxyCommand: {wire.said() or 'it complains of nothing'})"
+                elif mute and waited < patience - MOMENT:
                     raise Busy("it does not greet as an SSH server, or has no free slot (MaxStartups)") from None
-                why = f"it takes the connection and says nothing for {patience:.0f} s" if mute else reason(error)
+                else:
+                    why = f"it takes the connection and says nothing for {patience:.0f} s" if mute else reason(error)
                 raise Unreachable(f"cannot connect to {hop.hostname}:{hop.port}: {why}", sent=False) from None
             hops.append(connection)
             _tune(connection)
@@ -99,7 +106,9 @@ class Connector:
             connect_timeout=left,
             config=Config(ssh_config=SSHConfig()),
             connect_kwargs={
-                **offered(hop),
+                "auth_strategy": LogIn(hop),
+                "key_filename": [],  # never None: Fabric extends it
+                "compress": hop.compress,
                 "banner_timeout": left,
                 "auth_timeout": left,
                 "channel_timeout": left,
@@ -110,12 +119,22 @@ class Connector:
         return connection
 
 
+def _wire(hop: Target, end: float) -> dict[str, socket.socket]:
+    """Raises Unreachable."""
+    try:
+        wire = dial(hop, min(end, time.monotonic() + hop.connect_timeout))
+    except OSError as error:
+        why = reason(error)
+        raise Unreachable(f"cannot connect to {hop.hostname}:{hop.port}: {why}", sent=False) from None
+    return {} if wire is None else {"sock": wire}
+
+
 def _tune(connection: Connection) -> None:
     """Small packets at once; a silent peer is noticed by the kernel (keepalive alone does not: FAULTS.md 4.2)."""
     transport = connection.transport
     transport.set_keepalive(10)
     sock = transport.sock
-    if isinstance(sock, socket.socket):
+    if isinstance(sock, socket.socket) and sock.family != socket.AF_UNIX:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if hasattr(socket, "TCP_USER_TIMEOUT"):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 15000)

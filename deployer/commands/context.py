@@ -21,7 +21,7 @@ from deployer.adapters.memory import Memory
 from deployer.adapters.runs import Runs
 from deployer.adapters.signals import SIGNALS
 from deployer.adapters.ssh import SshTransport
-from deployer.adapters.ssh_config import refuse_unreadable_config
+from deployer.adapters.ssh_ask import refuse_unreadable_config
 from deployer.commands.options import Options
 from deployer.console.choose import Renderer, choose
 from deployer.engine.ports import Ports, Probes

@@ -75,7 +75,7 @@ class Servers:
             f"  GlobalKnownHostsFile /dev/null\n  StrictHostKeyChecking no\n"
         )
         transport = SshTransport(str(self.folder / "ssh_config"))
-        host = Host(name, port=port, user=getpass.getuser(), key_file=str(self.folder / key))
+        host = Host(name, port=port, user=getpass.getuser(), key_file=str(self.folder / key) if key else "")
         try:
             return transport.run(host, Command("echo in")).stdout.strip()
         finally:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from deployer.adapters import ssh_keys
+from deployer.adapters import ssh_agent
 from deployer.adapters.sandbox import binaries
 from deployer.adapters.sandbox.fleet import wait_for
 from deployer.model.errors import Unreachable
@@ -72,7 +72,7 @@ def test_what_else_the_agent_holds(servers: Servers, agent: None) -> None:
 
 def test_an_agent_that_hangs_is_left_out(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
     """It takes connections and never says a word; the key file serves, and nobody waits for ever."""
-    monkeypatch.setattr(ssh_keys, "AGENT_SECONDS", 0.2)
+    monkeypatch.setattr(ssh_agent, "AGENT_SECONDS", 0.2)
     path = servers.folder / "hung-agent"
     good, port = servers.key("host"), servers.start("host")
     with socket.socket(socket.AF_UNIX) as hung:

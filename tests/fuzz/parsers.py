@@ -30,7 +30,8 @@ from deployer.adapters.prometheus import value as prometheus_value
 from deployer.adapters.recorder import read_recording
 from deployer.adapters.runs import entry_from_json
 from deployer.adapters.signatures import read_allowed, signing_key, split
-from deployer.adapters.ssh_config import _collect, _hop, read_strictly
+from deployer.adapters.ssh_ask import _collect, read_strictly
+from deployer.adapters.ssh_config import _hop
 from deployer.adapters.yaml_source import parse_yaml
 from deployer.commands.planfile import read_plan
 from deployer.model.errors import DeployError, HostError
