@@ -87,10 +87,11 @@ def fleet_of(service: str, hosts: int, rate: float, bake: str) -> Iterator[Sandb
     try:
         with Sandbox(folder, hosts, service) as fleet:
             repository.make_repository(fleet, bake=bake, confirm_timeout="30s", serial="[1, 100%]")
-            watch_database(fleet)
             may_restart(fleet)
             fill(fleet)
-            fleet.start_traffic(rate=rate, seconds=3600, carts=CARTS)
+            if rate:
+                watch_database(fleet)
+                fleet.start_traffic(rate=rate, seconds=3600, carts=CARTS)
             code, body = deploy(fleet, "adopt")
             if code:
                 raise SystemExit(f"cannot adopt: {body}")
@@ -215,7 +216,7 @@ def main() -> int:
     parser.add_argument("--probes", type=float, default=10.0, metavar="N", help="with --harmless: so many a second")
     parser.add_argument("--fleets", type=int, default=2)
     parser.add_argument("--hosts", type=int, default=4)
-    parser.add_argument("--rate", type=float, default=20.0)
+    parser.add_argument("--rate", type=float, default=20.0, help="visitors a second and host; 0: none at all")
     parser.add_argument("--bake", default="20s")
     options = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -2,6 +2,7 @@
 
 script/bench fleet --service haproxy --harmless 200            200 activations, on fleets of --hosts hosts
 script/bench fleet --harmless 100 --busy 2                     every server, beside two busy loops
+script/bench fleet --service nginx --harmless 200 --rate 0 --probes 2.5 --busy 2   a fleet without visitors
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import re
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
 from deployer.adapters.sandbox import repository, traffic
@@ -31,18 +33,20 @@ class Tally:
     undone: int = 0
     visits: int = 0
     unanswered: int = 0
-    seconds: float = 0.0
+    seconds: list[float] = field(default_factory=list)
 
     def __str__(self) -> str:
         return (
             f"{self.service:<14}{self.activations:>5} activations in {self.pushes} pushes, {self.undone} not deployed; "
             f"{self.unanswered} of {self.visits} requests not answered; "
-            f"{self.seconds / max(1, self.pushes):.0f} s a push"
+            f"median {median(self.seconds or [0.0]):.0f} s a push, longest {max(self.seconds, default=0.0):.0f} s"
         )
 
 
 def visitors(fleet: Sandbox) -> tuple[int, int]:
-    """Requests so far, and those without a 200."""
+    """Requests so far, and those without a 200; none of either where there are no visitors."""
+    if not (fleet.folder / "traffic.json").exists():
+        return 0, 0
     counts = json.loads((fleet.folder / "traffic.json").read_text()).values()
     return sum(c.get("requests", 0) for c in counts), sum(c.get("errors", 0) for c in counts)
 
@@ -91,7 +95,7 @@ def harmless(
             visits, unanswered = visitors(fleet)
             began = time.monotonic()
             code, body = deploy(fleet, "push", "--allow-quarantined")
-            tally.seconds += time.monotonic() - began
+            tally.seconds.append(time.monotonic() - began)
             now = visitors(fleet)
             tally.visits, tally.unanswered = tally.visits + now[0] - visits, tally.unanswered + now[1] - unanswered
             tally.pushes += 1

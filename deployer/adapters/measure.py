@@ -32,6 +32,7 @@ from deployer.adapters.probes import HttpProbes
 from deployer.adapters.sources import Traffic
 from deployer.model.errors import DeployError
 from deployer.model.fleet import Host
+from deployer.model.forecast import Forecast, raised, refuse_unprovable
 from deployer.model.sample import HostSample, Sample
 from deployer.remote.logs import Counts
 
@@ -77,6 +78,12 @@ class Measure:
         self._before: list[Both] = []
         self._by: Callable[[Both], Sample] = by_probes
         self.judged_by = ""
+        self._forecast = Forecast()
+
+    def expect(self, forecast: Forecast) -> None:
+        """See engine.ports.Probes."""
+        self._forecast = forecast
+        self._probes.faster(forecast.factor)
 
     def sample(self, hosts: Sequence[Host], t: float) -> Sample:
         """One tick; never raises. A new watch (time began again) forgets what lies between."""
@@ -180,6 +187,11 @@ class Measure:
         kept, self._before = self._before[-len(before) :] if before else [], []
         self._refuse_broken(kept, deciding)
         self._by, self.judged_by = self._decide(kept, deciding)
+        if self._by is by_traffic:
+            self._probes.faster(1.0)
+        else:
+            refuse_unprovable(self._forecast, self.judged_by)
+            self.judged_by += raised(self._forecast)
         if len(kept) != len(before):
             return self._probes.settle(before, deciding)
         return self._probes.settle([self._by(both) for both in kept], deciding)

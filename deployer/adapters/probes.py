@@ -17,6 +17,7 @@ from deployer.adapters.lateness import Late, Watch
 from deployer.adapters.probe_ssh import SshProber
 from deployer.adapters.tally import Asked, CheckResult, add_up, own
 from deployer.model.fleet import Host
+from deployer.model.forecast import Forecast
 from deployer.model.health import HealthCheck, Probe, merge
 from deployer.model.sample import Sample
 from deployer.remote.logs import Counts
@@ -48,7 +49,7 @@ class HttpProbes:
         self._credit: dict[tuple[str, str], float] = {}
         self._addresses: dict[str, str] = {}
         self._line: Line | None = None
-        self._turn = 0
+        self._turn, self._factor = 0, 1.0
         self._fresh = Fresh(self._probes)
         self.own: dict[str, Counts] = {}
 
@@ -75,6 +76,14 @@ class HttpProbes:
         for text in said:
             self._say(text)
         return settled
+
+    def expect(self, forecast: Forecast) -> None:
+        """See engine.ports.Probes."""
+        self.faster(forecast.factor)
+
+    def faster(self, factor: float) -> None:
+        """From now on every probe is asked so many times as often as its rate says."""
+        self._factor = factor
 
     def once(self, hosts: Sequence[Host]) -> tuple[CheckResult, ...]:
         """Every probe once on every host, now."""
@@ -112,7 +121,7 @@ class HttpProbes:
 
     def _due(self, host: str, probe: Probe, phase: float) -> list[float]:
         """When in this tick a probe is asked. A slow one is asked in its first tick, so that the baseline has it."""
-        share = probe.rate * self._tick
+        share = self._factor * probe.rate * self._tick
         credit = self._credit.get((host, probe.name), max(0.0, 1.0 - share)) + share
         times = int(credit + 1e-9)
         self._credit[host, probe.name] = credit - times

@@ -29,6 +29,7 @@ from deployer.engine.request import Request
 from deployer.model.errors import InputError
 from deployer.model.events import Event, Notice
 from deployer.model.fleet import Fleet, Host
+from deployer.model.forecast import Forecast
 from deployer.model.pattern import select
 from deployer.model.playbook import Playbook
 from deployer.model.sample import Sample
@@ -53,6 +54,9 @@ class NoProbes:
     def settle(self, before: Sequence[Sample], deciding: Sequence[str]) -> Sequence[Sample]:
         """Nothing."""
         return before
+
+    def expect(self, forecast: Forecast) -> None:
+        """Nothing is asked."""
 
 
 @dataclass

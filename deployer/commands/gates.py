@@ -43,6 +43,7 @@ def policy_for(
     context: Context, ports: Ports, expected: Plan | None, recorder: Recorder, judged_by: Callable[[], str]
 ) -> Policy:
     """One gate per wave; a person is asked where one is there."""
+    from deployer.commands.forecast import forecast_of
     from deployer.commands.warming import loses_cache, warm_wave
 
     check, playbook = context.check, context.playbook
@@ -66,6 +67,7 @@ def policy_for(
         loses_cache=lambda host: loses_cache(context, host),
         expected=expected,
         judged_by=judged_by,
+        forecast=lambda plan: forecast_of(context, plan),
     )
 
 

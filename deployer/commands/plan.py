@@ -34,6 +34,7 @@ def plan(options: Options, revision: str, out: str | None, detailed_exitcode: bo
       deploy plan nginx -e production --detailed-exitcode
     """
     from deployer.commands.context import build
+    from deployer.commands.forecast import evidence, foreseen
     from deployer.commands.planfile import plan_to_json
     from deployer.commands.revision import release_of
     from deployer.commands.warming import unwarmed
@@ -45,15 +46,16 @@ def plan(options: Options, revision: str, out: str | None, detailed_exitcode: bo
         found = plan_push(context.request(), release, ports)
     if lost := unwarmed(context, found.hosts.values()):
         found = replace(found, warnings=(*found.warnings, lost))
+    forecast = foreseen(context, release, found)
     if out:
         try:
             Path(out).write_text(json.dumps(plan_to_json(found), indent=2) + "\n")
         except OSError as error:
             raise InputError(f"cannot write {out}: {error.strerror}") from None
     if options.json:
-        say_json(plan_to_json(found))
+        say_json(plan_to_json(found) | {"evidence": forecast.to_json()})
     else:
-        say(text(context, found, release.subject, next_step(options, revision)))
+        say(text(context, found, release.subject, evidence(forecast), next_step(options, revision)))
     return EXIT_CHANGES if detailed_exitcode and found.hosts else 0
 
 
@@ -62,8 +64,9 @@ def next_step(options: Options, revision: str) -> str:
     return options.repeating("deploy push") + ("" if revision == "HEAD" else f" -r {shlex.quote(revision)}")
 
 
-def text(context: Context, found: Plan, subject: str, step: str) -> str:
-    """What a person reads: the change, the hosts, the waves, about how long. step: what to type next."""
+def text(context: Context, found: Plan, subject: str, proof: str, step: str) -> str:
+    """What a person reads: the change, the hosts, the waves, about how long. proof: what the bake can show without
+    visitors. step: what to type next."""
     if not found.hosts:
         return (
             f"nothing to do: {found.environment} has {found.playbook} {found.release} on {len(found.unchanged)} hosts"
@@ -80,6 +83,7 @@ def text(context: Context, found: Plan, subject: str, step: str) -> str:
     lines += [f"! {warning}" for warning in found.warnings]
     waves = " | ".join(", ".join(wave) for wave in found.waves)
     lines += ["", f"Plan: {len(found.hosts)} to change, in waves: {waves}; about {minutes(context, found):.1f} min"]
+    lines += [proof] if proof else []
     lines.append(f"Nothing was changed. To go on: {step}")
     return "\n".join(lines)
 

@@ -26,6 +26,7 @@ def make_judge(plan: Plan, ports: Ports, policy: Policy, spare: Sequence[Host] =
     release for good; they are compared with, too, unless that would make the fleet look ill: they may have been left
     out for a reason."""
     everyone = {name: p.host for name, p in plan.hosts.items()}
+    ports.probes.expect(policy.forecast(plan))
     before = baseline(ports, list(everyone.values()), plan.bake, spare)
     gates = taught(plan, policy, [host.name for host in spare], before)
     if spare and (reason := suspicion(gates)):

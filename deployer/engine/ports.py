@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from deployer.model.events import Event
 from deployer.model.fleet import Host
+from deployer.model.forecast import Forecast
 from deployer.model.ledger import Entry, Sign
 from deployer.model.release import Package
 from deployer.model.sample import Sample
@@ -105,6 +106,11 @@ class Probes(Protocol):
         """Called once, at the end of the baseline: decides what is judged from now on (real traffic, or probes) by the
         hosts in `deciding`, and gives the baseline's ticks as they are to be judged. Raises DeployError where what the
         user asked for cannot be read."""
+        ...
+
+    def expect(self, forecast: Forecast) -> None:
+        """Called once, before the baseline: what the probes alone can prove. They are asked as often as it says until
+        visitors are found to judge by; where there are none and it proves nothing, `settle` raises DeployError."""
         ...
 
 

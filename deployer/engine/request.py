@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from deployer.gate import Gate
 from deployer.model.fleet import Host
+from deployer.model.forecast import Forecast
 from deployer.model.plan import HostPlan, Plan
 from deployer.model.playbook import Playbook
 from deployer.model.verdict import Verdict
@@ -34,6 +35,10 @@ def _cold(hosts: object, lost: object) -> None:
     return None
 
 
+def _nothing(_: object) -> Forecast:
+    return Forecast()
+
+
 def _never(_: object) -> bool:
     return False
 
@@ -57,7 +62,8 @@ class Policy:
     """gate: makes the gate of one wave. approve: may this plan start?
     warm: after hosts were activated, before they are watched (what a cache lost is asked for first).
     go_on: is an inconclusive verdict to be overlooked (`inconclusive: pause` asks; default no)?
-    expected: a saved plan that must be what would be done now. judged_by: what is measured, in a sentence."""
+    expected: a saved plan that must be what would be done now. judged_by: what is measured, in a sentence.
+    forecast: what the probes alone can prove of it."""
 
     gate: Callable[[Turn], Gate]
     approve: Callable[[Plan], bool] = _always
@@ -66,3 +72,4 @@ class Policy:
     loses_cache: Callable[[HostPlan], bool] = _never
     expected: Plan | None = None
     judged_by: Callable[[], str] = str
+    forecast: Callable[[Plan], Forecast] = _nothing

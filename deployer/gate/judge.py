@@ -108,6 +108,10 @@ class Gate:
         ended = harm.harm(case, found) or probe or harm.guard(case) or health.blind(case) or health.mute(case)
         return ended or health.health(case, t, found)
 
+    def proven(self) -> dict[str, bool]:
+        """Of every metric that health needs: whether it is proven by now."""
+        return {t.metric.name: t.arms[0].proven for t in self._case.tracks if health.needed(self._case, t)}
+
     def verdict(self) -> Verdict:
         """The ruling so far with a row of evidence for every metric and arm."""
         self._prepare()

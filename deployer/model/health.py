@@ -126,10 +126,12 @@ class Limit(Schema):
 
 
 class HealthCheck(Schema):
-    """inconclusive: what a verdict without enough evidence leads to."""
+    """max_rate: probes a second and host up to which they are asked more often where no visitors are there to judge by,
+    until they suffice for a verdict. inconclusive: what a verdict without enough evidence leads to."""
 
     name: str = ""
     probes: tuple[Probe, ...] = ()
+    max_rate: Annotated[Rate, Field(le=20)] = 20.0
     compare: Compare = Compare()
     limit: Limit = Limit()
     sources: Sources = Sources()
@@ -162,6 +164,7 @@ def merge(checks: Sequence[HealthCheck]) -> HealthCheck:
     return HealthCheck(
         name="+".join(check.name for check in checks),
         probes=probes,
+        max_rate=min((check.max_rate for check in checks), default=20.0),
         compare=compare,
         limit=Limit().model_copy(update=limits),
         sources=merge_sources([check.sources for check in checks]),

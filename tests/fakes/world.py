@@ -11,6 +11,7 @@ from deployer.engine.request import Policy, Request, Turn
 from deployer.model.errors import LedgerMoved
 from deployer.model.events import Event
 from deployer.model.fleet import Host
+from deployer.model.forecast import Forecast
 from deployer.model.ledger import Entry, Sign
 from deployer.model.playbook import Playbook
 from deployer.model.release import Package, Release
@@ -92,6 +93,9 @@ class FakeProbes:
 
     def settle(self, before: Sequence[Sample], deciding: Sequence[str]) -> Sequence[Sample]:
         return before
+
+    def expect(self, forecast: Forecast) -> None:
+        return None
 
     def _one(self, machine: Machine) -> HostSample | None:
         if self.silent:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +26,7 @@ from deployer.adapters.prometheus import QueryReader, value
 from deployer.adapters.sources import CounterReader, LogReader, Traffic
 from deployer.model.errors import DeployError, HostError, InputError, Unreachable
 from deployer.model.fleet import Host
+from deployer.model.forecast import Forecast
 from deployer.model.sample import HostSample, Sample
 from deployer.model.sources import Sources
 from deployer.remote.layout import Layout
@@ -66,6 +68,10 @@ class FakeProbes:
     def __init__(self, given: HostSample | None = PROBED) -> None:
         self.given, self.starved = given, ""
         self.own: dict[str, Counts] = {}
+        self.factor = 1.0
+
+    def faster(self, factor: float) -> None:
+        self.factor = factor
 
     def sample(self, hosts: Sequence[Host], t: float) -> Sample:
         found = {host.name: self.given for host in hosts} if self.given else {}
@@ -119,6 +125,34 @@ def test_enough_traffic_is_judged() -> None:
             n=20, err=1, lat=(4.0,) * 20, rehit_n=2, rehit_bad=1, look=18, miss=2, orig=3, orig_s=20.0,
             required_ok=frozenset(("home",)),
         )  # fmt: skip
+
+
+RAISED = Forecast(5.0, 20.0, {"error_rate": 31.0}, {"error_rate": 8.0})
+
+
+def test_probes_are_asked_more_often_until_there_are_visitors() -> None:
+    """From the first tick of the baseline on, so that one measurement is like the other; it is said."""
+    for reader, factor, said in (([SEEN], 1.0, "judged by real traffic"), ([Traffic(Counts(0, lat=()), ALL)], 4.0, "")):
+        probes = FakeProbes()
+        with measuring({"web1": Scripted([SEEN]), "web2": Scripted(list(reader))}, probes=probes) as measure:
+            measure.expect(RAISED)
+            assert probes.factor == 4.0
+            baseline(measure)
+            assert probes.factor == factor
+            assert measure.judged_by.startswith(said)
+            assert measure.judged_by.endswith("; asked 20 times a second on each host, not 5 (max_rate)") == (not said)
+
+
+def test_what_the_probes_cannot_prove_is_refused_where_they_are_all_there_is() -> None:
+    """Before any change; with visitors it is no matter."""
+    never = Forecast(0.1, 0.1, {"error_rate": math.inf}, {"error_rate": math.inf})
+    with measuring({"web1": Scripted([SEEN]), "web2": Scripted([SEEN])}) as measure:
+        measure.expect(never)
+        baseline(measure)
+    with measuring({}) as measure:
+        measure.expect(never)
+        with pytest.raises(DeployError, match="error_rate cannot be proven in its bake"):
+            baseline(measure)
 
 
 def test_too_little_traffic_on_one_host_and_the_probes_are_judged() -> None:
