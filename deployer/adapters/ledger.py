@@ -32,13 +32,13 @@ ENVIRONMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 
 
 class GitLedger:
-    """Satisfies engine.ports.Ledger for one environment."""
+    """Satisfies engine.ports.Ledger for one environment. seconds: for one exchange with the remote."""
 
-    def __init__(self, root: Path, environment: str, memory: Memory) -> None:
+    def __init__(self, root: Path, environment: str, memory: Memory, seconds: float = SECONDS) -> None:
         if not ENVIRONMENT.fullmatch(environment) or ".." in environment or environment.endswith(".lock"):
             raise InputError(f"{environment!r} cannot be the name of a branch")
         self.environment, self.memory = environment, memory
-        self._root = root
+        self._root, self._seconds = root, seconds
         self._open: Repo | None = None
         self.branch = f"refs/heads/deployments/{environment}"
         self.mirror = f"refs/deployer/ledger/{environment}"  # private: the remote's branch as last fetched
@@ -63,7 +63,7 @@ class GitLedger:
 
     def _git(self, *words: str, **options: Any) -> str:
         """One git call, bounded; GitCommandError goes to the caller."""
-        return say_git(self.repo, *words, seconds=SECONDS, **options)
+        return say_git(self.repo, *words, seconds=self._seconds, **options)
 
     def _value(self, ref: str) -> str:
         import git
@@ -158,7 +158,7 @@ class GitLedger:
 
     def _write(self, kind: str, text: str) -> str:
         words = ("hash-object", "-w", "--stdin") if kind == "blob" else ("mktree",)
-        return with_input(self.repo, text.encode(), *words, seconds=SECONDS).decode().strip()
+        return with_input(self.repo, text.encode(), *words, seconds=self._seconds).decode().strip()
 
     def _swap(self, sha: str) -> None:
         """Move the branch from the head we read to `sha`, or raise LedgerMoved. A reply that was lost is looked up."""

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from deployer.model.plan import Plan
     from deployer.model.release import Package
 
+GLANCE = 4.0  # seconds that git may take to say who did it, where nothing is to be done
+
 
 @click.command()
 @shared()
@@ -68,6 +70,7 @@ def ask(options: Options, plan: Plan) -> bool:
 
 def one_further(context: Context, ports: Ports, aim: Aim) -> bool:
     """Every host is back already, so git may be asked who did it; one step more is a person's word, never --yes."""
+    from deployer.adapters.ledger import GitLedger
     from deployer.commands.question import yes_to
     from deployer.model.errors import DeployError
     from deployer.model.events import Notice
@@ -75,8 +78,9 @@ def one_further(context: Context, ports: Ports, aim: Aim) -> bool:
     from deployer.model.release import shown
 
     try:
-        chain = context.ledger.read()
-    except DeployError:
+        chain = GitLedger(context.root, context.environment, context.memory, GLANCE).read()
+    except DeployError as error:
+        ports.emit(Notice("warning", f"who left the hosts where they are is not known: {error.message}"))
         chain = ()
     name = context.playbook.name
     by = next((e for e in reversed(chain) if e.playbook == name and number_of(e.deploy) == aim.number), None)

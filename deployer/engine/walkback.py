@@ -6,14 +6,15 @@ One wave; a host that fails is reported and the others go on.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from deployer.engine.fanout import each_at_once, each_decided, failures, successes
 from deployer.engine.ports import TURN_BACK, Ports
 from deployer.engine.rollout import Ending, rollout
 from deployer.engine.survey import read_back
 from deployer.engine.undo import GRACE, RETRY
-from deployer.model.errors import DeployError, HostError, LockedError
+from deployer.model.errors import DeployError, HostError, LockedError, Refused, Unreachable
+from deployer.model.events import Notice
 from deployer.model.fleet import Host
 from deployer.model.outcome import HostOutcome
 from deployer.model.plan import Plan
@@ -24,26 +25,67 @@ from deployer.model.verdict import Verdict
 Packages = Callable[[Mapping[str, str]], Mapping[str, Package]]  # host -> release it lacks; gives what can be had
 
 
+@dataclass(frozen=True)
+class Way:
+    """states: the hosts as they were found."""
+
+    ports: Ports
+    order: Order
+    states: Mapping[str, HostState]
+    packages: Packages
+
+
 def walk_back(ports: Ports, plan: Plan, order: Order, states: dict[str, HostState], packages: Packages) -> Ending:
     """What is pending on its target is kept, what else is pending goes back first, what is missing is staged, and every
     host that can be walked is."""
     ready = join(ports, plan, states)
     aborted = abort_pending(ports, without(plan, ready), states, order)
     ready |= {n: state for n, state in successes(aborted).items() if state.verified_on(plan.hosts[n].target)}
-    rest = without(plan, ready)
-    missing = stage_missing(ports, rest, states, packages)
-    refuse_nowhere(plan, states, missing)
-    walkable = without(rest, {**failures(aborted), **missing})
-    ending = Ending("deployed" if ready else "unchanged")
-    if walkable.hosts:
-        ending = rollout(walkable, order, ports, alive, lambda: None)
-    ending.hosts |= {name: HostOutcome("confirmed", state.current, verified=True) for name, state in ready.items()}
-    ending.hosts |= {
-        n: HostOutcome("failed", states[n].current, error=str(e)) for n, e in {**missing, **failures(aborted)}.items()
-    }
+    way = Way(ports, order, states, packages)
+    ending = walk(way, plan, ready, failures(aborted))
     if ending.result in ("deployed", "unchanged", "stranded"):
+        walk_late(way, plan, failures(aborted), ending)
         look_again(ports, plan, order, states, ending)
     return ending
+
+
+def walk(way: Way, plan: Plan, ready: Mapping[str, HostState], failed: Mapping[str, HostError]) -> Ending:
+    """Every host but those that are there (ready) and those that could not be freed of what is in flight (failed)."""
+    ports, states = way.ports, way.states
+    rest = without(plan, ready)
+    missing = stage_missing(ports, rest, states, way.packages)
+    refuse_nowhere(plan, states, missing)
+    walkable = without(rest, {**failed, **missing})
+    ending = Ending("deployed" if ready else "unchanged")
+    if walkable.hosts:
+        ending = rollout(walkable, way.order, ports, alive, lambda: None)
+    ending.hosts |= {name: HostOutcome("confirmed", state.current, verified=True) for name, state in ready.items()}
+    ending.hosts |= {
+        n: HostOutcome("failed", states[n].current, error=str(e)) for n, e in {**missing, **failed}.items()
+    }
+    return ending
+
+
+def walk_late(way: Way, plan: Plan, failed: Mapping[str, HostError], ending: Ending) -> None:
+    """What is in flight on hosts that were silent, busy or going down is taken back as soon as they answer, at the
+    latest when their own watchdogs must have acted; then they are walked like the others, which are back by now."""
+    waiting = {n for n, e in failed.items() if isinstance(e, Unreachable) or (isinstance(e, Refused) and e.passing)}
+    ports, order = way.ports, way.order
+    until = ports.clock.monotonic() + order.lease + GRACE
+    if names := ", ".join(sorted(waiting)):
+        ports.emit(Notice("warning", f"{names}: what is in flight there is not taken back yet; still asking"))
+    free: dict[str, HostState] = {}
+    while waiting and ports.clock.monotonic() < until and not ports.stop.asked():
+        ports.clock.sleep(RETRY)
+        free |= successes(abort_pending(ports, without(plan, set(plan.hosts) - waiting), way.states, order))
+        waiting -= set(free)
+    if not free or ports.stop.asked():
+        return
+    part = without(plan, set(plan.hosts) - set(free))
+    ready = {n: state for n, state in free.items() if state.verified_on(plan.hosts[n].target)}
+    late = walk(way, part, ready, {})
+    ending.hosts |= late.hosts
+    ending.result = late.result if ending.result == "unchanged" else ending.result
 
 
 def join(ports: Ports, plan: Plan, states: Mapping[str, HostState]) -> dict[str, HostState]:
@@ -65,7 +107,7 @@ def join(ports: Ports, plan: Plan, states: Mapping[str, HostState]) -> dict[str,
 
 
 def abort_pending(
-    ports: Ports, plan: Plan, states: dict[str, HostState], order: Order
+    ports: Ports, plan: Plan, states: Mapping[str, HostState], order: Order
 ) -> dict[str, HostState | HostError]:
     """Hosts with a deploy in flight first go back to what they had confirmed: two deploys never leave two pending
     changes on a host."""
@@ -90,7 +132,9 @@ def tell_bystanders(ports: Ports, hosts: Collection[Host], states: Mapping[str, 
         each_at_once(ports, idle, lambda host: ports.hosts.revert(host, order))
 
 
-def stage_missing(ports: Ports, plan: Plan, states: dict[str, HostState], packages: Packages) -> dict[str, HostError]:
+def stage_missing(
+    ports: Ports, plan: Plan, states: Mapping[str, HostState], packages: Packages
+) -> dict[str, HostError]:
     """A host that lacks the release gets it pushed. What is the fleet's is done once, here: a worker touches nothing
     but its own host."""
     lacking = [p.host for n, p in plan.hosts.items() if p.target not in states[n].releases]
@@ -104,7 +148,7 @@ def stage_missing(ports: Ports, plan: Plan, states: dict[str, HostState], packag
     return failures(each_decided(ports, lacking, one))
 
 
-def refuse_nowhere(plan: Plan, states: dict[str, HostState], missing: dict[str, HostError]) -> None:
+def refuse_nowhere(plan: Plan, states: Mapping[str, HostState], missing: dict[str, HostError]) -> None:
     """Raises DeployError where no host can take the release (a slip of the pen, say) and none was in flight: all of
     them are what they were."""
     if len(missing) == len(states) and not any(state.in_flight for state in states.values()):

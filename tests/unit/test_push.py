@@ -429,7 +429,10 @@ def test_hosts_outside_the_limit_are_compared_with() -> None:
     ("busy", "says"),
     [
         ("", "ill before any change: web1 is down"),
-        ("this machine was too busy to measure in 9 of 10 s", "this machine was too busy to measure in 9 of 10 s: nothing"),
+        (
+            "this machine was too busy to measure in 9 of 10 s",
+            "this machine was too busy to measure in 9 of 10 s: nothing",
+        ),
     ],
 )
 def test_a_refusal_before_any_change_says_whose_fault_it_is(busy: str, says: str) -> None:

@@ -7,11 +7,13 @@ from dataclasses import replace
 import pytest
 
 from deployer.engine.push import push
+from deployer.engine.rollback import Consent, rollback
 from deployer.engine.settle import abort
 from deployer.model.events import Judged, Notice
 from deployer.model.outcome import Outcome
+from deployer.model.state import number_of
 from tests.fakes.hosts import ADOPTED
-from tests.fakes.world import NEW, World
+from tests.fakes.world import NEW, SIZES, World
 
 
 def shut_down_at_the_verdict(world: World, name: str, takes: float, away: float) -> None:
@@ -89,9 +91,41 @@ def test_abort_waits_for_a_host_that_reboots() -> None:
     assert world.running() == dict.fromkeys(world.names, ADOPTED)
 
 
-def activate(world: World, name: str) -> None:
+@pytest.mark.parametrize(("takes", "away"), [(6.0, 8.0), (20.0, 5.0)])
+@pytest.mark.parametrize("hosts", SIZES)
+def test_a_rollback_waits_for_a_host_that_reboots(hosts: int, takes: float, away: float) -> None:
+    """A dead deployer's push is pending, and a person who rolls back meets a host that is restarted meanwhile: the
+    others are back first, then it is, too; a second rollback changes nothing."""
+    world = World.of(hosts)
+    for name in world.names:
+        activate(world, name)
+    world.machines["web1"].shut_down(world.clock.monotonic(), takes, away)
+    outcome = back(world)
+    assert (outcome.result, outcome.exit_code) == ("deployed", 0), outcome
+    assert world.running() == dict.fromkeys(world.names, ADOPTED)
+    assert back(world).result == "unchanged"
+
+
+def test_nor_does_it_forget_where_that_host_was_to_go() -> None:
+    """It boots into what it had confirmed, which is not where the rollback goes: it is walked like the others."""
+    world = World()
+    assert pushed(world).result == "deployed"
+    newer = "bbbbbbbbbb-22222222"
+    activate(world, "web1", newer, "9-aaaa")
+    world.machines["web1"].shut_down(world.clock.monotonic(), 6.0, 8.0)
+    outcome = back(world, ADOPTED)
+    assert (outcome.result, outcome.exit_code) == ("deployed", 0), outcome
+    assert world.running() == dict.fromkeys(world.names, ADOPTED)
+
+
+def back(world: World, target: str | None = None) -> Outcome:
+    return rollback(world.request, world.ports, target, Consent(lambda plan: True), lambda lacking: {})[0]
+
+
+def activate(world: World, name: str, release: str = NEW, deploy: str = "2-aaaa") -> None:
     """As a deployer that died right afterwards left it."""
     machine = world.machines[name]
-    machine.releases[NEW] = {"nginx.conf": "1" * 64}
-    machine.deploy, machine.fence, machine.target, machine.current, machine.loaded = "2-aaaa", 2, NEW, NEW, NEW
+    machine.releases[release] = {"nginx.conf": "1" * 64}
+    machine.deploy, machine.fence = deploy, number_of(deploy)
+    machine.target = machine.current = machine.loaded = release
     machine.phase, machine.deadline, machine.hard = "pending", world.clock.monotonic() + 30, 10**6
