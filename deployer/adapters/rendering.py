@@ -7,6 +7,7 @@ The child runs `main`: one JSON object on stdin, one on stdout.
 from __future__ import annotations
 
 import base64
+import datetime
 import json
 import resource
 import subprocess
@@ -20,6 +21,7 @@ from deployer.model.release import MAX_BYTES, SourceFile
 from deployer.model.render import Rendered, render, variables
 
 SECONDS, EACH = 10.0, 0.05  # for all, and more for every rendering
+DATE = "\0date"
 MEMORY = 1024 * 1024 * 1024  # bytes of address space
 
 
@@ -38,7 +40,7 @@ def _ask(templates: Sequence[SourceFile], hosts: Sequence[Host]) -> dict[str, Re
     question = json.dumps({
         "templates": [[s.path, base64.b64encode(s.content).decode(), s.executable] for s in templates],
         "hosts": [[host.name, variables(host)] for host in hosts],
-    })  # fmt: skip
+    }, default=dated)  # fmt: skip
     deadline = SECONDS + EACH * len(templates) * len(hosts)
     try:
         done = subprocess.run(
@@ -63,6 +65,21 @@ def _ask(templates: Sequence[SourceFile], hosts: Sequence[Host]) -> dict[str, Re
         name: {path: (base64.b64decode(content), executable) for path, content, executable in files}
         for name, files in answer["hosts"].items()
     }
+
+
+def dated(value: object) -> dict[str, str]:
+    """YAML has dates, JSON has not. The key is one that no variable can have: YAML has no NUL."""
+    if isinstance(value, datetime.date):
+        return {DATE: value.isoformat()}
+    raise TypeError(f"{type(value).__name__} is no value of a variable")
+
+
+def undated(found: dict[str, object]) -> object:
+    """The same, read back."""
+    if found.keys() != {DATE}:
+        return found
+    text = str(found[DATE])
+    return datetime.datetime.fromisoformat(text) if "T" in text else datetime.date.fromisoformat(text)
 
 
 def _last(said: bytes | None) -> str:
@@ -105,7 +122,7 @@ def main() -> None:
     """Entry point of the child."""
     bound(resource.RLIMIT_AS, MEMORY)
     bound(resource.RLIMIT_CORE, 0)
-    question = json.loads(sys.stdin.buffer.read())
+    question = json.loads(sys.stdin.buffer.read(), object_hook=undated)
     try:
         said = answer(question)
     except DeployError as error:

@@ -22,10 +22,11 @@ READS = re.compile(r"^debug\d: Reading configuration data (.+)$", re.MULTILINE)
 
 
 def ask_ssh(address: str, user: str, port: int, config_file: str, *more: str) -> dict[str, str]:
-    """Lower-case keyword -> value (of LISTS: lines). more: further words."""
+    """Lower-case keyword -> value (of LISTS: lines). more: further words, such as `-o Keyword=value`."""
     client = program("ssh")
     if client is None:
-        return read_strictly(address, config_file)
+        options = _collect([word.replace("=", " ", 1) for word in more if word != "-o"])
+        return {**read_strictly(address, config_file), **options}
     words = ["-F", os.path.abspath(config_file)] if config_file else []
     words += ["-l", user] if user else []
     words += ["-p", str(port)] if port else []

@@ -47,16 +47,17 @@ class Target:
 
 def resolve(host: Host, config_file: str = "") -> Target:
     """Everything that is needed to connect to `host`. Raises InputError for what cannot be honoured."""
-    address = host.address or host.name
-    return _target(address, host.user, host.port, host.key_file, config_file, depth=0)
+    return _target(host, config_file, depth=0)
 
 
-def _target(address: str, user: str, port: int, key: str, config_file: str, depth: int) -> Target:
+def _target(host: Host, config_file: str, depth: int) -> Target:
+    address, user, port, key = host.address or host.name, host.user, host.port, host.key_file
     if not NAME.fullmatch(address):
         raise InputError(f"cannot connect to {address!r}: not a host name or address")
     if depth > 8:
         raise InputError(f"cannot connect to {address}: ProxyJump goes in a circle")
-    said = ask_ssh(address, user, port, config_file)
+    given = [word for option in host.ssh_options for word in ("-o", option)]
+    said = ask_ssh(address, user, port, config_file, *given)
     sets = refuse_unsupported(said, address, config_file)
     known = _tokens(said, address, user, port, config_file)
     hops = [_hop(text, config_file, depth + 1) for text in _listed(said, "proxyjump", known)]
@@ -90,7 +91,8 @@ def _tokens(said: Mapping[str, str], address: str, user: str, port: int, config_
     """What tokens mean for this host; ssh is asked for them only where there are some."""
     if not any("%" in said.get(keyword, "") for keyword in RAW):
         return {}
-    hostname = said.get("hostname", address)
+    hostname, user = said.get("hostname", address), user or said.get("user", "")
+    port = port or _port(said.get("port", "22"), address)
     return {"h": hostname, "j": said.get("proxyjump", ""), **tokens(address, user, port, config_file)}
 
 
@@ -127,4 +129,5 @@ def _hop(text: str, config_file: str, depth: int) -> Target:
     match = re.fullmatch(r"(?:ssh://)?(?:(\S+)@)?([^:@\s]+|\[[^\]]+\])(?::([0-9]{1,5}))?", text)
     if match is None:
         raise InputError(f"cannot read ProxyJump {text!r}", hint="write [user@]host[:port]")
-    return _target(match[2].strip("[]"), match[1] or "", int(match[3] or 0), "", config_file, depth)
+    hop = Host(match[2].strip("[]"), user=match[1] or "", port=int(match[3] or 0))
+    return _target(hop, config_file, depth)

@@ -26,12 +26,14 @@ Path_ = tuple[str | int, ...]
 
 @dataclass
 class Document:
-    """value: maps, lists and text. marks: path of keys -> (line, column) of its key, or of a list item, from 1."""
+    """value: maps, lists and text (or typed scalars). marks: path of keys -> (line, column) of its key, or of a list
+    item, from 1. written: path of a typed number -> how it is written."""
 
     file: str
     text: str
     value: object = None
     marks: dict[Path_, tuple[int, int]] = field(default_factory=dict)
+    written: dict[Path_, str] = field(default_factory=dict)
 
     def fail(self, path: Path_, message: str, hint: str = "") -> InputError:
         """An error at `path` (or at its nearest parent that has a place) with the line and a caret under it."""
@@ -66,8 +68,9 @@ def read_yaml(file: Path, shown: str = "", top: Path | None = None) -> Document:
     return parse_yaml(read_input(file, shown, MAX_BYTES, top), shown)
 
 
-def parse_yaml(text: str, shown: str) -> Document:
-    """The same for text."""
+def parse_yaml(text: str, shown: str, typed: bool = False) -> Document:
+    """The same for text. typed: plain scalars are what YAML 1.1 takes them for (`no` is false, 0x1F is 31); keys are
+    text all the same, or refused."""
     document = Document(shown, text)
     _bound(document)
     try:
@@ -82,7 +85,7 @@ def parse_yaml(text: str, shown: str) -> Document:
         second = nodes[1].start_mark
         raise document.fail_at(second.line + 1, 1, "a second document begins here; one is expected")
     if nodes and nodes[0] is not None:
-        document.value = _Builder(document).build(nodes[0], (), 0)
+        document.value = _Builder(document, typed).build(nodes[0], (), 0)
     return document
 
 
@@ -115,19 +118,35 @@ def place_of(mark: Any) -> tuple[int, int]:
 
 
 class _Builder:
-    def __init__(self, document: Document) -> None:
-        self.document = document
+    def __init__(self, document: Document, typed: bool) -> None:
+        self.document, self.typed = document, typed
 
     def build(self, node: yaml.Node, path: Path_, depth: int) -> object:
         line, column = node.start_mark.line + 1, node.start_mark.column + 1
         self.document.marks.setdefault(path, (line, column))
         if node.tag not in KNOWN_TAGS:
-            raise self.document.fail_at(line, column, f"the tag {node.tag} is not allowed here")
+            hint = "secrets are not read from files of the checkout" if "vault" in node.tag else ""
+            raise self.document.fail_at(line, column, f"the tag {node.tag} is not allowed here", hint)
         if isinstance(node, yaml.MappingNode):
             return self._map(node, path, depth)
         if isinstance(node, yaml.SequenceNode):
             return [self.build(item, (*path, number), depth + 1) for number, item in enumerate(node.value)]
+        if self.typed:
+            return self._scalar(node, path)
         return None if node.tag == NULL else str(node.value)
+
+    def _scalar(self, node: yaml.Node, path: Path_) -> object:
+        """As PyYAML's safe loader, which Ansible's is built on, understands it."""
+        try:
+            value: object = yaml.constructor.SafeConstructor().construct_object(node)
+        except (yaml.YAMLError, ValueError, LookupError, ArithmeticError):
+            place = place_of(node.start_mark)
+            raise self.document.fail_at(
+                *place, f"{node.value!r:.80} cannot be read as {node.tag.rpartition(':')[2]}", "put it in quotes"
+            ) from None
+        if isinstance(value, int) and not isinstance(value, bool):
+            self.document.written[path] = str(node.value)
+        return value
 
     def _map(self, node: yaml.MappingNode, path: Path_, depth: int) -> dict[str, object]:
         found: dict[str, object] = {}
@@ -138,6 +157,11 @@ class _Builder:
             key = str(key_node.value)
             if key == "<<":
                 raise self.document.fail_at(line, column, "merge keys are not allowed here")
+            if self.typed and key_node.tag != TEXT:
+                kind = key_node.tag.rpartition(":")[2]
+                raise self.document.fail_at(
+                    line, column, f"`{key}` is no text but of type {kind} in YAML", "put it in quotes"
+                )
             if key in found:
                 first = self.document.marks[(*path, key)][0]
                 raise self.document.fail_at(line, column, f"`{key}` is defined twice (lines {first} and {line})")
@@ -146,7 +170,7 @@ class _Builder:
         return found
 
 
-NULL = "tag:yaml.org,2002:null"
+NULL, TEXT = "tag:yaml.org,2002:null", "tag:yaml.org,2002:str"
 KNOWN_TAGS = {
     f"tag:yaml.org,2002:{kind}" for kind in ("map", "seq", "str", "int", "float", "bool", "null", "timestamp")
 }

@@ -15,8 +15,8 @@ from deployer.adapters.clock import SystemClock
 from deployer.adapters.executor import make_executor, pulse
 from deployer.adapters.files import choose_playbook, find_root, load_playbook
 from deployer.adapters.hosts import SshHosts
-from deployer.adapters.inventory import environment_hosts, load_inventory
-from deployer.adapters.inventory_checks import check_hosts
+from deployer.adapters.inventory import environment_hosts, inventories, load_inventory
+from deployer.adapters.inventory.checks import check_hosts, refuse_unread_vars
 from deployer.adapters.memory import Memory
 from deployer.adapters.runs import Runs
 from deployer.adapters.signals import SIGNALS
@@ -180,8 +180,8 @@ def build(options: Options) -> Context:
     playbook = load_playbook(root, name)
     service_for(playbook)
     declare(playbook.no_log)  # an error in the inventory shows a line of it
-    inventory = Path(options.inventory) if options.inventory else root / "inventory.yml"
-    fleet = load_inventory(inventory)
+    refuse_unread_vars(root, name)
+    fleet = load_inventory(*inventories(options.inventory, root), beside=root)
     environment, names = environment_hosts(fleet, playbook.hosts, options.environment)
     limit = frozenset(names) & frozenset(select(fleet, options.limit) if options.limit else names)
     if not limit:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import difflib
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import click
 from click.core import ParameterSource
@@ -51,10 +51,12 @@ def refuse_empty(context: click.Context, environ: Mapping[str, str]) -> None:
     for parameter in context.command.params:
         name = parameter.name or ""
         source = context.get_parameter_source(name)
-        if source is ParameterSource.COMMANDLINE and context.params.get(name) == "":
+        given = context.params.get(name)
+        if source is ParameterSource.COMMANDLINE and (given == "" or (isinstance(given, tuple) and "" in given)):
             raise empty(max(parameter.opts, key=len) if isinstance(parameter, click.Option) else name.upper())
         variable = str(parameter.envvar or "")
-        if source is not ParameterSource.COMMANDLINE and environ.get(variable) == "":
+        several = source is ParameterSource.ENVIRONMENT and isinstance(given, tuple) and "" in given
+        if source is not ParameterSource.COMMANDLINE and (environ.get(variable) == "" or several):
             raise empty(variable)
     if environ.get("DEPLOY_BECOME_PASSWORD") == "":
         raise empty("DEPLOY_BECOME_PASSWORD")
@@ -79,9 +81,11 @@ def unknown(environ: Mapping[str, str]) -> list[str]:
     return found
 
 
-def repeating(text: str, playbook: str | None, given: Mapping[str, str | None]) -> str:
+def repeating(text: str, playbook: str | None, given: Mapping[str, str | Sequence[str] | None]) -> str:
     """`text` whose `deploy VERB` are what to type next: with the playbook and the options of this call. given: option
-    -> its value, None where it was not given."""
+    -> its value or values, None where it was not given."""
     words = [playbook] if playbook else []
-    words += [word for option, value in given.items() if value is not None for word in (option, value)]
+    for option, value in given.items():
+        values = [value] if isinstance(value, str) else value or ()
+        words += [word for one in values for word in (option, one)]
     return REPEATED.sub(lambda found: shlex.join([*found[0].split(), *words]), text) if words else text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ class Options:
     """What was asked for, as it was typed."""
 
     playbook: str | None
-    inventory: str | None
+    inventory: Sequence[str]
     environment: str | None
     limit: str | None
     forks: int
@@ -69,7 +69,10 @@ class Options:
 
 
 SHARED: tuple[Callable[[Function], Function], ...] = (
-    click.option("-i", "--inventory", metavar="FILE", help="Inventory (default: inventory.yml of the checkout)."),
+    click.option(
+        "-i", "--inventory", metavar="FILE", multiple=True, type=click.Path(),
+        help="Inventory, or a folder of them (default: inventory.yml of the checkout). May be given several times.",
+    ),
     click.option("-e", "--environment", metavar="GROUP", help="Environment: a group of the inventory."),
     click.option("-l", "--limit", metavar="PATTERN", help="Only these hosts (an Ansible pattern)."),
     click.option("-f", "--forks", type=click.IntRange(1, 512), default=16, show_default=True, help="Hosts at a time."),

@@ -36,7 +36,7 @@ def show(options: Options, deploy: str, replay: bool) -> int:
     from pathlib import Path
 
     from deployer.adapters.files import find_root
-    from deployer.adapters.inventory import load_inventory
+    from deployer.adapters.inventory import inventories, load_inventory
     from deployer.adapters.ledger import GitLedger
     from deployer.adapters.memory import Memory
     from deployer.adapters.runs import Runs, entry_to_json
@@ -50,7 +50,7 @@ def show(options: Options, deploy: str, replay: bool) -> int:
         return show_replay(options, runs, deploy)
     names = [options.environment] if options.environment else [str(run["environment"])] if run else []
     if not names:
-        fleet = load_inventory(Path(options.inventory) if options.inventory else root / "inventory.yml")
+        fleet = load_inventory(*inventories(options.inventory, root), beside=root)
         names = list(fleet.environments) or ["all"]
     entries = [e for name in names for e in GitLedger(root, name, Memory(root)).read() if e.deploy == deploy]
     if not entries and run is None:

@@ -35,7 +35,13 @@ def compiled(text: str) -> Template:
     from jinja2 import StrictUndefined
     from jinja2.sandbox import SandboxedEnvironment
 
-    return SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True).from_string(text)
+    rules = {"undefined": StrictUndefined, "keep_trailing_newline": True, "finalize": shown}
+    return SandboxedEnvironment(**rules).from_string(text)
+
+
+def shown(value: object) -> object:
+    """As Ansible, which writes nothing for a null."""
+    return "" if value is None else value
 
 
 def render(source: SourceFile, names: Mapping[str, object]) -> bytes:

@@ -147,11 +147,12 @@ ROWS = [
     inv(6, "nested deeper than 50", "{a: " * 20_000 + "1" + "}" * 20_000),
     inv(7, "python/object.* is not allowed here", "all: {hosts: {a: !!python/object:os.system {}}}\n"),
     inv(7, "!vault is not allowed here", "all: {hosts: {a: {p: !vault x}}}\n"),
-    inv(8, "did you mean no\\?", hosts("no: {}, on: {}, 1e3: {}, 0777: {}"), words=("plan", "-l", "noo"), code=64, place=False),
+    inv(8, "did you mean no\\?", hosts("'no': {}, 'on': {}, 1e3: {}, '0777': {}"), words=("plan", "-l", "noo"), code=64, place=False),
     *(
         inv(9, "`ansible_port` is .*; a whole number 1 to 65535 is allowed", hosts(f"web1: {{ansible_port: {bad}}}"))
         for bad in ("22:22", "0022", "22.0", "-1", "70000", "no")
     ),
+    inv(8, "`no` is no text but of type bool in YAML.*put it in quotes", hosts("no: {}")),
     inv(10, r"unknown key `hots`.*did you mean `hosts`\?", "all: {hots: {a: {}}}\n"),
     *(
         inv(11, "is not a host name or address", hosts(f"{bad}: {{}}"))
@@ -166,7 +167,8 @@ ROWS = [
     inv(17, "secrets are not read from the inventory.*NOPASSWD rule", hosts("web1: {ansible_become_password: hunter2}")),
     inv(18, "templates in the inventory are not supported", hosts("web1: {origin: '{{ x }}'}")),
     inv(18, "dynamic inventory scripts are not run", "#!/bin/sh\necho {}\n", place=False),
-    Row(18, "is a folder; one inventory file is read", words=("plan", "-i", "playbooks"), place=False),
+    Row(18, "nginx.conf:1:1: .* is not key=value", words=("plan", "-i", "playbooks/nginx/files")),
+    Row(18, "no inventory lies in this folder", {"empty/notes.txt": "x\n"}, words=("plan", "-i", "empty"), place=False),
     Row(19, "include cannot be honoured without an ssh client.*install", {".git/ssh": "Include other\n"}, place=False, before=no_path,
         environ={"PATH": "{root}/../empty", "DEPLOY_SSH_CONFIG": "{root}/.git/ssh"}, committed=False),
     book(21, "this is an Ansible playbook", "- hosts: edge\n  tasks: []\n"),
@@ -374,6 +376,6 @@ def test_row_20_is_read(tmp_path: Path) -> None:
 
 
 def test_row_8_names_are_text(tmp_path: Path) -> None:
-    """`no` is a host."""
-    (tmp_path / "i.yml").write_text(hosts("no: {}, 1e3: {}"))
+    """`no` is a host where it is text."""
+    (tmp_path / "i.yml").write_text(hosts("'no': {}, 1e3: {}"))
     assert list(load_inventory(tmp_path / "i.yml").hosts)[:2] == ["no", "1e3"]

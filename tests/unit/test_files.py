@@ -109,8 +109,8 @@ BAD_INVENTORIES = {
     "all: {hosts: {a: !!python/object:os.system {}}}\n": "is not allowed here",
     "all: {hosts: {a: !vault x}}\n": "!vault is not allowed",
     "all: {hots: {a: {}}}\n": "unknown key `hots`",
-    "all: {hosts: {a: {ansible_port: 22:22}}}\n": "`ansible_port` is '22:22'",
-    "all: {hosts: {a: {ansible_port: 0022}}}\n": "`ansible_port` is '0022'",
+    "all: {hosts: {a: {ansible_port: 22:22}}}\n": "`ansible_port` is 1342 (written 22:22)",
+    "all: {hosts: {a: {ansible_port: 0022}}}\n": "`ansible_port` is 18 (written 0022)",
     "all: {hosts: {a: {ansible_port: -1}}}\n": "`ansible_port` is -1",
     "all: {hosts: {a: {ansible_port: 70000}}}\n": "70000",
     "all: {hosts: {-oProxyCommand=x: {}}}\n": "is not a host name",
@@ -139,9 +139,12 @@ def test_bad_inventories(tmp_path: Path, text: str) -> None:
 
 
 def test_host_names_are_text(tmp_path: Path) -> None:
-    """`no`, `1e3` and `0777` are hosts, not a boolean and two numbers."""
-    fleet = load_inventory(inventory(tmp_path, "all: {hosts: {no: {}, 1e3: {}, 0777: {}}}\n"))
+    """`no` and `0777` are a boolean and a number, which Ansible refuses, too; in quotes they are hosts."""
+    fleet = load_inventory(inventory(tmp_path, "all: {hosts: {'no': {}, 1e3: {}, '0777': {}}}\n"))
     assert list(fleet.hosts) == ["no", "1e3", "0777"]
+    for name in ("no", "0777", "2024-01-01", "~"):
+        with pytest.raises(InputError, match="no text but of type"):
+            load_inventory(inventory(tmp_path, f"all: {{hosts: {{{name}: {{}}}}}}\n"))
 
 
 def test_too_large_and_too_deep(tmp_path: Path) -> None:
