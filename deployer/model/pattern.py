@@ -6,10 +6,12 @@ import difflib
 import fnmatch
 import re
 import warnings
+from collections.abc import Callable
 
 from deployer.model.errors import UsageError
 from deployer.model.fleet import Fleet
 
+POSITION = re.compile(r"(.+)\[(?:(-?[0-9]{1,6})|(-?[0-9]{0,6})[:-](-?[0-9]{0,6}))\]")
 NESTED = re.compile(r"[+*}]\??\)[+*{]")  # (a+)+ and its like take for ever on a name that does not match
 
 
@@ -33,47 +35,73 @@ def select(fleet: Fleet, pattern: str) -> tuple[str, ...]:
 
 
 def _split(pattern: str) -> list[str]:
-    """At commas, and at colons that are not part of an index, a regex or an IPv6 address."""
-    if "," in pattern or pattern.startswith("~"):
-        return [part for piece in pattern.split(",") for part in ([piece] if "~" in piece else _split(piece))]
+    """At commas; where there is none, at colons that are not part of an index, a regex or an IPv6 address."""
+    if "," in pattern:
+        return pattern.split(",")
+    if pattern.startswith("~") or "::" in pattern:
+        return [pattern]
     return re.split(r":(?![^\[]*\])", pattern)
 
 
 def _term(fleet: Fleet, term: str) -> tuple[str, ...]:
-    index = re.fullmatch(r"([^~].*)\[(-?\d*)(?:(:)(-?\d*))?\]", term)
-    index = index if index and (index[1] in fleet.groups or index[1] in fleet.hosts) else None
-    if index:
-        names = _term(fleet, index[1])
-        start = int(index[2]) if index[2] else 0
-        if index[3] is None:
-            return names[start : start + 1 or None]
-        return names[start : int(index[4]) + 1 if index[4] else None]
     if term in fleet.groups:
         return fleet.groups[term]
     if term in fleet.hosts:
         return (term,)
+    position = POSITION.fullmatch(term) if term[:1] != "~" else None
+    if position:
+        return _at(fleet, term, position)
     found = tuple(dict.fromkeys(_matching(fleet, term)))
     if not found:
-        near = difflib.get_close_matches(term, [*fleet.groups, *fleet.hosts], 1)
-        hint = f"did you mean {near[0]}?" if near else f"groups: {', '.join(fleet.groups)}"
-        raise UsageError(f"no host or group is called {term!r}", hint=hint)
+        raise _unknown(fleet, term)
+    return found
+
+
+def _unknown(fleet: Fleet, term: str) -> UsageError:
+    near = difflib.get_close_matches(term, [*fleet.groups, *fleet.hosts], 1)
+    hint = f"did you mean {near[0]}?" if near else f"groups: {', '.join(fleet.groups)}"
+    return UsageError(f"no host or group is called {term!r}", hint=hint)
+
+
+def _at(fleet: Fleet, term: str, position: re.Match[str]) -> tuple[str, ...]:
+    """`group[0]`, `group[-1]`, `group[1:2]`, `group[1:]`: what Ansible knows, and nothing that it takes otherwise."""
+    name, one, first, last = position.groups()
+    if name not in fleet.groups and name not in fleet.hosts:
+        raise _unknown(fleet, term)
+    names = fleet.groups.get(name, (name,))
+    if one is not None:
+        at = int(one)
+        found = names[at:][:1] if -len(names) <= at < len(names) else ()
+    elif first is None or not first.isdecimal() or (last and not last.isdecimal()):
+        raise UsageError(
+            f"{term!r} is no range of hosts", hint="write [0:2], [1:] or [-1]; both ends are counted from 0"
+        )
+    else:
+        found = names[int(first) : int(last) + 1 if last else None]
+    if not found:
+        raise UsageError(f"{name} has no host at {term.removeprefix(name)}", hint=f"it has {len(names)}, from [0] on")
     return found
 
 
 def _matching(fleet: Fleet, term: str) -> list[str]:
+    """The hosts of groups whose names match, and hosts whose names match."""
+    match = _rule(term)
+    if match is None:
+        return []
+    groups = [host for name, hosts in fleet.groups.items() if name != "all" and match(name) for host in hosts]
+    found = groups + [name for name in fleet.hosts if match(name)]
+    if match("all") and set(found) != set(fleet.hosts):
+        raise UsageError(f"{term!r} is the group all, too, and so every host", hint="write more of the name")
+    return found
+
+
+def _rule(term: str) -> Callable[[str], object] | None:
     if term.startswith("~"):
         if NESTED.search(term):
             raise UsageError(f"{term!r} repeats a repetition, which may never end", hint="write it without (...+)+")
         try:
             with warnings.catch_warnings(action="ignore", category=FutureWarning):  # odd, but it compiles
-                rule = re.compile(term[1:])
+                return re.compile(term[1:]).match
         except re.error as error:
             raise UsageError(f"{term!r} is not a regular expression: {error}") from None
-        match = rule.match
-    elif any(c in term for c in "*?["):
-        rule = re.compile(fnmatch.translate(term))
-        match = rule.match
-    else:
-        return []
-    groups = [host for name, hosts in fleet.groups.items() if name != "all" and match(name) for host in hosts]
-    return groups + [name for name in fleet.hosts if match(name)]
+    return re.compile(fnmatch.translate(term)).match if any(c in term for c in "*?[") else None

@@ -98,7 +98,7 @@ def write(name: str, text: str | bytes) -> Path:
 
 YAML = [": ", "- ", "\n", "  ", "{", "}", "[", "]", ",", "&a ", "*a", "!!str ", "!x ", "<<: ", "'", '"', "|\n", ">\n", "#", "---\n", "...\n", "~",
         "null", "0777", "1e999", "22:22", "\t", "\0", "﻿", "? ", "%YAML 1.1\n", "\x85", "\ud800"]  # fmt: skip
-INVENTORY = ["all", "hosts", "children", "vars", "web[01:03]", "[a:z]", "[1:999999999]", "[3:1]", "ansible_port", "ansible_host", "{{ x }}",
+INVENTORY = ["all", "hosts", "children", "vars", "web[01:03]", "[a:z]", "[1:999999999]", "[3:1]", "ansible_port", "ansible_host", "{{ x }}", ":2222", "ansible_group_priority", "no", "0x1F", "2024-01-01", "plugin",
              "password: x", "10.0.0.1", "::1", "-oProxyCommand=x"]  # fmt: skip
 GOOD_INVENTORY = """\
 all:
@@ -108,7 +108,8 @@ all:
       hosts: {"web[01:03].example.com": {ansible_port: 22}, a: {http_port: 80}}
     production: {children: {edge: {}}}
 """
-GOOD_INI = "[edge]\nweb[1:2] ansible_port=2200 x='a b'\n[edge:vars]\ntier=x\n[production:children]\nedge\n"
+GOOD_INI = "[edge]\nweb[1:2]:2200 x='a b' y=[1,'b'] # c\n[edge:vars]\ntier=(None, 0x1F)\n[production:children]\nedge\n"
+GOOD_VARS = "ansible_port: 2200\nx: [no, 0x1F, 2024-01-01, 22:22, 1e3, ~]\nansible_ssh_common_args: -J a@b -o Port=22\n"
 GOOD_PLAYBOOK = """\
 service: nginx
 hosts: edge
@@ -139,6 +140,12 @@ def inventory(text: str) -> object:
 
 def ini(text: str) -> object:
     return load_inventory(write("hosts", text))
+
+
+def variable_file(text: str) -> object:
+    write("vars/hosts", "[edge]\nweb1\n")
+    write("vars/group_vars/edge/main.yml", text)
+    return load_inventory(FOLDER / "vars")
 
 
 def playbook(text: str) -> object:
@@ -286,6 +293,7 @@ JINJA = ["{{ ", " }}", "{% ", " %}", "x", "items", "for i in ", "endfor", "if ",
 PARSERS = (
     Parser("yaml", texts([GOOD_INVENTORY, GOOD_CHECK], YAML), lambda text: parse_yaml(text, "f")),
     Parser("inventory", texts([GOOD_INVENTORY], [*YAML, *INVENTORY]), inventory),
+    Parser("inventory-vars", texts([GOOD_VARS, '{"a": 1e3, "b": [null]}'], [*YAML, *INVENTORY, "-o ", "!vault", "0x", "{#"]), variable_file),
     Parser("inventory-ini", texts([GOOD_INI], ["[", "]", ":", "=", "\n", " ", "'", '"', "#", ";", "vars", "children", *INVENTORY]), ini),
     Parser("playbook", texts([GOOD_PLAYBOOK], YAML), playbook),
     Parser("health-check", texts([GOOD_CHECK], YAML), health_check),
