@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass, field
 
 GROUPS = ["edge", "web", "db", "eu", "us", "production", "staging", "a_b", "x1"]
-HOSTS = ["web1", "web[1:3]", "web[01:03]", "db-[a:c].example.com", "n[1:5:2]", "10.0.0.1", "10.0.0.[1:2]", "c1:2222", "c1",
+HOSTS = ["web1", "web[1:3]", "web[01:03]", "db-[a:c].example.com", "n[1:5:2]", "10.0.0.1", "10.0.0.[1:2]", "c2:2222", "c1",
          "h.example.com", "r[1:2]x[a:b]", "q[08:10]", "fe80::1", "localhost", "s[3:1]", "t[1:03]", "[::2]:22"]  # fmt: skip
 NAMES = ["tier", "cache_enabled", "origin", "size", "note", "http_port", "items", "x", "deploy_tag"]
 SCALARS = [
@@ -149,19 +149,9 @@ def yaml(model: Model, chance: random.Random) -> str:
 
 
 def as_json(model: Model, chance: random.Random) -> str:
-    values = [
-        True,
-        None,
-        5,
-        1.5,
-        "no",
-        "0x1F",
-        [1, "yes"],
-        {"k": False},
-        1e3,
-        "2024-01-01",
-        "\u00fc\ud83d\ude00".encode("utf-16", "surrogatepass").decode("utf-16"),
-    ]
+    values = [True, None, 5, 1.5, "no", "0x1F", [1, "yes"], {"k": False}, 1e3, "2024-01-01", "a/b", "\u00fc"]
+    if chance.random() < 0.1:
+        values.append("\U0001f600")  # JSON may write two escapes for it, which YAML does not know
     found = {}
     for name, hosts in model.hosts.items():
         found[name] = {

@@ -117,3 +117,22 @@ def test_an_error_repeats_them(config: Path, capsys: pytest.CaptureFixture[str])
     """Its hint is what is typed next."""
     assert run(["rollback", "nginx", "--yes", "-l", "web1.eu.example.com", "--to", "x"]) == 64
     assert "hint: deploy history nginx -l web1.eu.example.com lists them" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("words", [("-i", ""), ("-i", "inventory.yml", "-i", "")])
+def test_an_empty_inventory_among_several_is_refused(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One of several is no less given than a single one; DEPLOY_INVENTORY the same."""
+    monkeypatch.chdir(tmp_path)
+    assert run(["plan", *words]) == 64
+    assert "--inventory is given and empty" in capsys.readouterr().err
+    monkeypatch.setenv("DEPLOY_INVENTORY", "inventory.yml:")
+    assert run(["plan"]) == 64
+    assert "DEPLOY_INVENTORY is given and empty" in capsys.readouterr().err
+
+
+def test_a_hint_repeats_every_inventory() -> None:
+    """In their order."""
+    given = {"-i": ("a.yml", "b c.yml"), "-e": None, "-l": None}
+    assert repeating("run deploy plan", None, given) == "run deploy plan -i a.yml -i 'b c.yml'"

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from deployer.adapters.inventory import environment_hosts, load_inventory
+from deployer.adapters.inventory.checks import refuse_unread_vars
 from deployer.adapters.rendering import render_packages
 from deployer.adapters.ssh_config import resolve
 from deployer.model.errors import InputError, UsageError
@@ -134,6 +135,36 @@ def test_p06_two_files_of_one_group(tmp_path: Path) -> None:
         read(tmp_path, files)
 
 
+def test_p06_variables_at_the_top_of_the_checkout(tmp_path: Path) -> None:
+    """Where a playbook of Ansible's would lie; stronger than what lies beside the inventory."""
+    files = {
+        "inventories/prod/hosts": "[edge]\nweb1\n",
+        "inventories/prod/group_vars/edge.yml": "x: beside\ny: beside\n",
+        "group_vars/all.yml": "y: top, weak\nz: top\n",
+        "group_vars/edge.yml": "x: top\n",
+    }
+    read(tmp_path, files)
+    host = load_inventory(tmp_path / "inventories/prod/hosts", beside=tmp_path).hosts["web1"]
+    assert host.vars == {"x": "top", "y": "beside", "z": "top"}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "why"),
+    [
+        ("playbooks/group_vars/all.yml", "a: 1\n", "playbooks/group_vars: variables here are not read"),
+        ("playbooks/nginx/host_vars/a.yml", "a: 1\n", "playbooks/nginx/host_vars: variables here are not read"),
+        ("ansible.cfg", "[defaults]\nhash_behaviour = merge\n", "hash_behaviour = merge would give hosts other"),
+        ("ansible.cfg", "no section\n", "cannot read .*ansible.cfg"),
+    ],
+)
+def test_p06_what_ansible_would_read_elsewhere(tmp_path: Path, name: str, text: str, why: str) -> None:
+    """Is refused, by its name."""
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=why):
+        refuse_unread_vars(tmp_path, "nginx")
+
+
 def test_p07_connection_variables_under_their_older_names(tmp_path: Path) -> None:
     """As honoured as the newer ones."""
     fleet = read(tmp_path, {"hosts": "old1 ansible_ssh_host=10.1.1.1 ansible_ssh_user=admin ansible_ssh_port=2200\n"})
@@ -157,6 +188,7 @@ def test_p07_connection_variables_under_their_older_names(tmp_path: Path) -> Non
         ("ansible_user=a ansible_ssh_user=b", "`ansible_ssh_user` is 'b'; and `ansible_user` is 'a'"),
         ("ansible_ssh_common_args='-o StrictHostKeyChecking=no'", "StrictHostKeyChecking=no` cannot be honoured"),
         ("ansible_ssh_common_args='-o ProxyCommand=\"ssh -W %h:%p b\"'", "ProxyCommand=.* cannot be honoured"),
+        ("ansible_ssh_args='-o HostKeyAlias=a~b'", "HostKeyAlias=a~b` cannot be honoured"),
         ("ansible_ssh_extra_args='-F /tmp/x'", "`-F` cannot be honoured"),
         ("ansible_ssh_args='-o UserKnownHostsFile=k'", "UserKnownHostsFile=k` cannot be honoured"),
         ("ansible_ssh_common_args='-o ProxyJump=-oProxyCommand=x'", "cannot be honoured"),

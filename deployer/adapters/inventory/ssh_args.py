@@ -17,7 +17,7 @@ WITHOUT_EFFECT = frozenset(
      "kbdinteractiveauthentication", "pubkeyauthentication", "gssapiauthentication")
 )  # fmt: skip
 KEYS = "host keys are always checked; bring it into known_hosts: ssh-keyscan HOST >> ~/.ssh/known_hosts"
-JUMP = "write -o ProxyJump=[user@]host[:port]"
+JUMP = "write -o ProxyJump=[user@]host[:port]; a command belongs in your own ~/.ssh/config"
 HINTS = {
     "stricthostkeychecking": KEYS,
     "userknownhostsfile": KEYS,
@@ -26,6 +26,7 @@ HINTS = {
     "proxycommand": JUMP,
 }
 VALUE = re.compile(r"[A-Za-z0-9._~/@:,%+=\[\]-]+")
+NAME = re.compile(r"[A-Za-z0-9._:-]+")  # it may be a token of the user's own ProxyCommand
 NO = ("no", "none", "false")
 
 
@@ -53,7 +54,8 @@ def options_of(text: str) -> tuple[list[str], str, str]:
             continue
         if lower in ("forwardagent", "forwardx11") and value.lower() in NO:
             continue
-        if lower not in HONOURED or not VALUE.fullmatch(value) or value[0] == "-":
+        grammar = NAME if lower == "hostkeyalias" else VALUE
+        if lower not in HONOURED or not grammar.fullmatch(value) or value[0] == "-":
             return [], f"`{flag} {given}`", HINTS.get(lower, f"can be given: {', '.join(HONOURED.values())}")
         found.append(f"{HONOURED[lower]}={value}")
     return found, "", ""
