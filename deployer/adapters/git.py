@@ -1,5 +1,5 @@
 """Releases from a git revision, read from the object database with GitPython: never the work tree, no checkout, no
-hooks, no filters. User strings reach git only as full shas, after `--end-of-options`.
+hooks, no filters. User strings reach git after `--end-of-options`, as one word that `rev-parse` makes a sha of.
 """
 
 from __future__ import annotations
@@ -10,14 +10,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from deployer.adapters.git_objects import open_repository, read_blobs, reason, run_git, say_git, with_input
+from deployer.adapters.git_objects import open_repository, read_blobs, run_git, say_git, with_input
+from deployer.adapters.git_words import reason, remedy, said
 from deployer.adapters.yaml_source import did_you_mean
 from deployer.model.errors import DeployError, InputError
 from deployer.model.fleet import Host
 from deployer.model.release import FILE_PATH, MAX_BYTES, MAX_FILES, MAX_PATH, Package, Release, SourceFile, release_id
 
-HEX = re.compile(r"[0-9a-f]{4,40}")
-REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/+-]*(?:[~^]\d*)*|@(?:[~^]\d*)*")
+HEX = re.compile(r"[0-9a-f]{4,64}")
+ABSENT = "no branch, tag or commit of that name"
+SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+MISSING = re.compile(
+    r"Needed a single revision|unknown revision|bad revision|Not a valid object name|ambiguous argument"
+)
 MODES = {"100644": False, "100755": True}
 KINDS = {"120000": "a symlink", "160000": "a submodule", "40000": "a folder"}
 LFS = b"version https://git-lfs.github.com/spec/"
@@ -44,17 +49,20 @@ class Repository:
         self.below = "" if below == Path() else f"{below}/"
 
     def resolve(self, revision: str) -> Commit:
-        """A revision as a person writes it -> one commit. Raises InputError."""
+        """A revision as a person writes it, in every way that git reads -> one commit. Raises InputError."""
         import git
 
-        if not REVISION.fullmatch(revision) or ".." in revision:
+        if not revision or revision.startswith("-") or not revision.isprintable():
             raise InputError(f"{revision!r} is not a revision", hint="write a branch, a tag or a commit")
         try:
-            sha = self._git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
-        except git.GitCommandError:
-            raise InputError(
-                f"cannot find the revision {revision!r}: {self._why(revision)}", hint=self._near(revision)
-            ) from None
+            found = self._git("rev-parse", "--verify", "--end-of-options", revision)
+            if not SHA.fullmatch(found):
+                raise InputError(f"{revision!r} is not one revision", hint="write a branch, a tag or a commit")
+            sha = self._git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{found}^{{commit}}")
+        except git.GitCommandError as error:
+            why = self._why(revision, error)
+            near = self._near(revision) if why == ABSENT else ""
+            raise InputError(f"cannot find the revision {revision!r}: {why}", hint=remedy(error) or near) from None
         words = (
             "log",
             "-1",
@@ -63,23 +71,20 @@ class Repository:
             "--no-color",
             "--format=%H%x00%an%x00%ct%x00%s",
         )
-        found, author, time, subject = self._git(*words, "--end-of-options", sha, "--").split("\0", 3)
-        return Commit(found, subject, author, int(time))
+        whole, author, time, subject = self._git(*words, "--end-of-options", sha, "--").split("\0", 3)
+        return Commit(whole, subject, author, int(time))
 
     def _git(self, *words: str) -> str:
         return say_git(self.repo, *words)
 
-    def _why(self, revision: str) -> str:
-        import git
-
-        try:
-            self._git("rev-parse", "--verify", "--end-of-options", revision)
-        except git.GitCommandError as error:
-            text = str(error.stderr)
-            if "ambiguous" in text and "short" in text:
-                return f"it is ambiguous: {', '.join(self._candidates(revision))}"
-            return "no branch, tag or commit of that name"
-        return "it is not a commit"
+    def _why(self, revision: str, error: Exception) -> str:
+        """A name that is not there is said so; whatever else git says is given in its own words."""
+        text = said(error)
+        if "ambiguous" in text and "short" in text:
+            return f"it is ambiguous: {', '.join(self._candidates(revision))}"
+        if not text or "expected commit type" in text:
+            return "it is not a commit"
+        return ABSENT if MISSING.search(text) else reason(error)
 
     def _candidates(self, prefix: str) -> list[str]:
         """The objects that a short name may mean, as `kind sha`; ten at most."""
@@ -87,7 +92,7 @@ class Repository:
         return [f"{self._git('cat-file', '-t', sha)} {sha[:16]}" for sha in found]
 
     def _near(self, revision: str) -> str:
-        return did_you_mean(revision, [ref.name for ref in self.repo.refs][:200])
+        return did_you_mean(revision, self._git("for-each-ref", "--count=200", "--format=%(refname:short)").split("\n"))
 
     def _folder(self, playbook: str) -> str:
         return f"{self.below}playbooks/{playbook}/files"
@@ -165,7 +170,15 @@ class Repository:
 
     def dirty(self, playbook: str) -> list[str]:
         """Files of the playbook that differ in the work tree: they are not part of any release."""
-        said = self._git("status", "--porcelain", "-z", "--ignore-submodules=all", "--", self._folder(playbook))
+        said = self._git(
+            "status",
+            "--porcelain",
+            "-z",
+            "--untracked-files=all",
+            "--ignore-submodules=all",
+            "--",
+            self._folder(playbook),
+        )
         return [entry[3:] for entry in said.split("\0") if len(entry) > 3]
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from deployer.adapters.children import GIT, environment, program
+from deployer.adapters.git_words import reason, remedy
 from deployer.model.errors import DeployError
 
 if TYPE_CHECKING:
@@ -28,11 +29,15 @@ SECONDS = 60.0  # for one call that asks nobody else
 SAFE = {
     "core.fsmonitor": "false",
     "core.hooksPath": "/dev/null",
+    "fetch.prune": "false",
+    "fetch.pruneTags": "false",
     "fetch.recurseSubmodules": "false",
     "gc.auto": "0",
     "log.showSignature": "false",
     "maintenance.auto": "false",
     "protocol.ext.allow": "never",
+    "push.followTags": "false",
+    "push.gpgSign": "if-asked",
     "push.recurseSubmodules": "no",
     "safe.bareRepository": "explicit",
     "submodule.recurse": "false",
@@ -64,6 +69,10 @@ def open_repository(root: Path) -> Repo:
         raise DeployError("git cannot be run: there is no git on PATH", hint="install git 2.34 or newer")
     root = root.resolve()
     top = next((folder for folder in (root, *root.parents) if os.path.lexists(folder / ".git")), None)
+    if top is None and all((root / name).exists() for name in ("HEAD", "objects", "refs")):
+        raise DeployError(
+            f"{root} is a bare repository", hint="run deploy in a checkout of it: git clone, or git worktree add"
+        )
     if top is None:
         raise DeployError(f"{root} is not in a git repository", hint="run git init, or cd into the checkout")
     own, common = _own_folders(top)
@@ -94,7 +103,7 @@ def _own_folders(top: Path) -> tuple[str, str]:
     try:
         said = _run(words, top, ceiling).decode("utf-8", "surrogateescape").splitlines()
     except import_git().GitCommandError as error:
-        raise DeployError(f"git does not read the repository {top}: {reason(error)}") from None
+        raise DeployError(f"git does not read the repository {top}: {reason(error)}", hint=remedy(error)) from None
     own, common = said if len(said) == 2 else ("", "")
     dotgit = top / ".git"
     if not own or Path(own).resolve() == top or (dotgit.is_dir() and not dotgit.samefile(own)):
@@ -185,10 +194,3 @@ def read_blobs(repo: Repo, shas: Sequence[str]) -> list[bytes]:
         found.append(stream.read(int(head[2])))
         stream.read(1)
     return found
-
-
-def reason(error: Exception) -> str:
-    """The last line that git said."""
-    lines = [line.strip(" '") for line in str(getattr(error, "stderr", error)).splitlines() if line.strip(" '")]
-    fatal = [line for line in lines if "fatal" in line or "error" in line]
-    return (fatal or lines or ["git failed"])[-1].removeprefix("stderr: '")[:300]

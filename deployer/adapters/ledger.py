@@ -15,9 +15,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deployer.adapters.git_objects import open_repository, read_blobs, reason, say_git, with_input
+from deployer.adapters.git_objects import open_repository, read_blobs, say_git, with_input
+from deployer.adapters.git_words import reason, remedy, unprotect
 from deployer.adapters.heartbeat import Heartbeat, Signs
 from deployer.adapters.ledger_proof import refuse_rewritten
+from deployer.adapters.ledger_remote import ask_remote, branches
 from deployer.adapters.memory import Memory
 from deployer.adapters.records import sentence, without_secrets
 from deployer.adapters.runs import entry_from_json, entry_to_json
@@ -40,6 +42,7 @@ class GitLedger:
         self.environment, self.memory = environment, memory
         self._root, self._seconds = root, seconds
         self._open: Repo | None = None
+        self._remote: str | None = None
         self.branch = f"refs/heads/deployments/{environment}"
         self.mirror = f"refs/deployer/ledger/{environment}"  # private: the remote's branch as last fetched
         self.head = ""
@@ -56,10 +59,10 @@ class GitLedger:
 
     @property
     def remote(self) -> str:
-        """DEPLOY_LEDGER_REMOTE, else origin, else "" (the local repository serves)."""
-        names = [remote.name for remote in self.repo.remotes]
-        wanted = os.environ.get("DEPLOY_LEDGER_REMOTE", "origin")
-        return wanted if wanted in names else ""
+        """See `remote_of`; "" for the local repository. Raises LedgerUnavailable."""
+        if self._remote is None:
+            self._remote = ask_remote(self._git, os.environ.get("DEPLOY_LEDGER_REMOTE", ""))
+        return self._remote
 
     def _git(self, *words: str, **options: Any) -> str:
         """One git call, bounded; GitCommandError goes to the caller."""
@@ -97,7 +100,7 @@ class GitLedger:
         except git.GitCommandError as error:
             raise LedgerUnavailable(
                 f"the ledger cannot be reached: {reason(error)}",
-                hint="check the git remote; deploy rollback works without it",
+                hint=remedy(error) or unprotect(error, *branches(self.environment)),
             ) from None
 
     def read(self) -> tuple[Entry, ...]:
@@ -166,9 +169,11 @@ class GitLedger:
 
         if not self.remote:
             try:
-                self._git("update-ref", self.branch, sha, self.head or "0" * 40)
-            except git.GitCommandError:
-                raise LedgerMoved("somebody appended to the ledger first") from None
+                self._git("update-ref", self.branch, sha, self.head)  # "" for a branch that is not there
+            except git.GitCommandError as error:
+                if self._value(self.branch) != self.head:
+                    raise LedgerMoved("somebody appended to the ledger first") from None
+                raise LedgerUnavailable(f"cannot write the ledger: {reason(error)}") from None
             return
         lease = f"--force-with-lease={self.branch}:{self.head}"
         try:
@@ -179,7 +184,9 @@ class GitLedger:
                 return
             if now != self.head:
                 raise LedgerMoved("somebody appended to the ledger first") from None
-            raise LedgerUnavailable(f"the remote refuses the ledger: {reason(error)}") from None
+            raise LedgerUnavailable(
+                f"the remote refuses the ledger: {reason(error)}", hint=unprotect(error, *branches(self.environment))
+            ) from None
 
     def _signs(self) -> Signs:
         return Signs(self._git, self.remote, f"refs/heads/deployments-alive/{self.environment}")
@@ -209,7 +216,7 @@ class GitLedger:
         try:
             words = ("ls-remote", "--end-of-options", self.remote) if self.remote else ("for-each-ref",)
             listed = self._git(*words, f"{heads}*").splitlines()
-        except git.GitCommandError:
+        except (git.GitCommandError, DeployError):
             return ""
         for name in sorted(line.split()[-1].removeprefix(heads) for line in listed):
             if name != self.environment and self._knows(name, deploy):

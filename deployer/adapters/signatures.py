@@ -50,7 +50,9 @@ def verify(repo: Repo, sha: str, rule: Rule) -> Signer:
     keygen = program("ssh-keygen")
     if keygen is None:
         raise DeployError("cannot verify signatures: there is no ssh-keygen here", hint="install openssh-client")
-    payload, signature = split(run_git(repo, "cat-file", "commit", sha))
+    payload, signature = split(
+        run_git(repo, "cat-file", "commit", sha), b"gpgsig" if len(sha) == 40 else b"gpgsig-sha256"
+    )
     short = sha[:10]
     if not signature:
         raise InputError(f"{short} is not signed", hint="sign it: git commit --amend -S (gpg.format ssh)")
@@ -93,17 +95,17 @@ def _ask(words: list[str], payload: bytes = b"") -> subprocess.CompletedProcess[
     )
 
 
-def split(raw: bytes) -> tuple[bytes, bytes]:
-    """A commit object -> (the bytes that were signed, the armoured signature or b""): the header `gpgsig` with its
-    continuation lines (which begin with a space) is taken out."""
+def split(raw: bytes, header: bytes = b"gpgsig") -> tuple[bytes, bytes]:
+    """A commit object -> (the bytes that were signed, the armoured signature or b""): the header `gpgsig` (in SHA-256
+    repositories `gpgsig-sha256`) with its continuation lines, which begin with a space, is taken out."""
     head, _, body = raw.partition(b"\n\n")
     kept: list[bytes] = []
     signature: list[bytes] = []
     inside = False
     for line in head.split(b"\n"):
-        if line.startswith(b"gpgsig "):
+        if line.startswith(header + b" "):
             inside = True
-            signature.append(line[len(b"gpgsig ") :])
+            signature.append(line[len(header) + 1 :])
         elif inside and line.startswith(b" "):
             signature.append(line[1:])
         else:

@@ -58,8 +58,9 @@ def refuse_empty(context: click.Context, environ: Mapping[str, str]) -> None:
         several = source is ParameterSource.ENVIRONMENT and isinstance(given, tuple) and "" in given
         if source is not ParameterSource.COMMANDLINE and (environ.get(variable) == "" or several):
             raise empty(variable)
-    if environ.get("DEPLOY_BECOME_PASSWORD") == "":
-        raise empty("DEPLOY_BECOME_PASSWORD")
+    for variable in ("DEPLOY_BECOME_PASSWORD", "DEPLOY_LEDGER_REMOTE"):
+        if environ.get(variable) == "":
+            raise empty(variable)
 
 
 def empty(what: str) -> UsageError:

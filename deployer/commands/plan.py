@@ -46,6 +46,8 @@ def plan(options: Options, revision: str, out: str | None, detailed_exitcode: bo
         found = plan_push(context.request(), release, ports)
     if lost := unwarmed(context, found.hosts.values()):
         found = replace(found, warnings=(*found.warnings, lost))
+    notes = [f"uncommitted and not deployed: {path}" for path in context.repository.dirty(context.playbook.name)]
+    found = replace(found, warnings=(*found.warnings, *notes))
     forecast = foreseen(context, release, found)
     if out:
         try:
@@ -68,9 +70,8 @@ def text(context: Context, found: Plan, subject: str, proof: str, step: str) -> 
     """What a person reads: the change, the hosts, the waves, about how long. proof: what the bake can show without
     visitors. step: what to type next."""
     if not found.hosts:
-        return (
-            f"nothing to do: {found.environment} has {found.playbook} {found.release} on {len(found.unchanged)} hosts"
-        )
+        there = f"{found.environment} has {found.playbook} {found.release} on {len(found.unchanged)} hosts"
+        return "\n".join([f"nothing to do: {there}", *(f"! {warning}" for warning in found.warnings)])
     lines = [f"{found.playbook}  {found.environment}  {found.previous or '(different)'} -> {found.release}  {subject}"]
     lines += ["", *diff(context, found).splitlines(), ""]
     shapes: dict[str, list[str]] = {}

@@ -111,7 +111,7 @@ def test_a_repository_that_is_only_inside(stranger: Stranger, found: str) -> Non
     subprocess.run(["rm", "-rf", str(stranger.root / ".git")], check=True)
     if found != "nothing":
         (stranger.root / ".git").mkdir()
-    with pytest.raises(DeployError, match=r"not in a git repository|no git repository|does not read"):
+    with pytest.raises(DeployError, match=r"not in a git repository|no git repository|does not read|bare repository"):
         open_repository(stranger.root / "sub")
     done = stranger.deploy("history", below="sub")
     assert done.returncode == 1
