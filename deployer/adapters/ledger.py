@@ -7,7 +7,6 @@ Without one: `git update-ref` with the old value. Commits are made in the object
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -59,9 +58,8 @@ class GitLedger:
 
     @property
     def remote(self) -> str:
-        """See `remote_of`; "" for the local repository. Raises LedgerUnavailable."""
-        if self._remote is None:
-            self._remote = ask_remote(self._git, os.environ.get("DEPLOY_LEDGER_REMOTE", ""))
+        """See `ask_remote`; "" for the local repository."""
+        self._remote = ask_remote(self._git) if self._remote is None else self._remote
         return self._remote
 
     def _git(self, *words: str, **options: Any) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 
 from deployer.adapters.git_words import reason
 from deployer.model.errors import LedgerUnavailable
 
 
-def ask_remote(git: Callable[..., str], wanted: str) -> str:
+def ask_remote(git: Callable[..., str]) -> str:
     """`remote_of` the repository that `git` speaks of. Raises LedgerUnavailable."""
     from git import GitCommandError
 
@@ -16,7 +17,7 @@ def ask_remote(git: Callable[..., str], wanted: str) -> str:
         names = git("remote").split("\n")
     except GitCommandError as error:
         raise LedgerUnavailable(f"the ledger cannot be reached: {reason(error)}") from None
-    return remote_of(names, wanted)
+    return remote_of(names, os.environ.get("DEPLOY_LEDGER_REMOTE", ""))
 
 
 def remote_of(remotes: Sequence[str], wanted: str) -> str:

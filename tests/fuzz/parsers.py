@@ -22,6 +22,7 @@ from hypothesis.strategies import SearchStrategy
 
 from deployer.adapters.figures import number
 from deployer.adapters.files import load_health_checks, load_playbook
+from deployer.adapters.git_words import reason
 from deployer.adapters.host_certificate import objection
 from deployer.adapters.inventory import environment_hosts, load_inventory
 from deployer.adapters.known_hosts import lookup_name, matches, read_known_hosts
@@ -30,6 +31,7 @@ from deployer.adapters.prometheus import value as prometheus_value
 from deployer.adapters.recorder import read_recording
 from deployer.adapters.runs import entry_from_json
 from deployer.adapters.signatures import read_allowed, signing_key, split
+from deployer.adapters.ssh_agent import certified_key
 from deployer.adapters.ssh_ask import _collect, read_strictly
 from deployer.adapters.ssh_config import _hop
 from deployer.adapters.yaml_source import parse_yaml
@@ -49,6 +51,7 @@ from deployer.remote.answer import parse
 from deployer.remote.counters import parse_counters, unpack
 from deployer.remote.examine import seen
 from deployer.remote.logs import FROM_START, parse_logs
+from deployer.remote.words import FRAME, answer_in
 from deployer.services import SERVICES
 from deployer.services.base import AccessLog, ServiceSettings
 from deployer.services.headers import cache_hit
@@ -304,6 +307,9 @@ PARSERS = (
     Parser("saved-plan", objects(list(PLAN), PLAN) | st.text(max_size=60), saved_plan),
     Parser("ssh-G", texts([SSH], ["\n", " ", "proxyjump", "port"]), lambda text: _collect(text.splitlines()), ()),
     Parser("proxy-jump", texts(["a@b:22", "[::1]:3"], ["@", ":", "[", "]", ",", "ssh://", "9"]), lambda text: _hop(text, str(FOLDER / "none"), 9)),
+    Parser("login-files", st.binary(max_size=60) | st.binary(max_size=20).map(lambda noise: noise + FRAME + noise), answer_in, ()),
+    Parser("certificate-of-an-agent", st.binary(max_size=200), certified_key, ()),
+    Parser("git-refusal", texts(["remote: no\n ! [remote rejected] a -> b (hook)\nerror: x\n"], ["remote:", "! [rejected]", "(", ")", "\n", "fatal: "]), lambda text: reason(ValueError(text)), ()),
     Parser("ssh-config", texts(["Host a\n  Port 77\n  ProxyJump b\n"], ["Host ", "\n", '"', "=", " ", "Match", "Include", "ForwardAgent yes"]),
            lambda text: read_strictly("a", str(write("ssh_config", text)))),
     Parser("allowed-signers", texts([f'alice valid-before="20200101" {ED}\n'], ['"', ",", " ", "\n", "AAAA", "#"]), lambda text: read_allowed(write("allowed", text))),
