@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from deployer.adapters.hosts import Transport
@@ -17,6 +17,7 @@ from deployer.remote.logs import AT_END, NUMBERS, Counts, Cursor, LogRead
 from deployer.remote.verbs import Command
 from deployer.services.base import AccessLog
 
+ENOUGH, SAID = 20, 0.05  # requests from which on, and the share of them above which, unknown words are told
 ALL = frozenset(("n", "err", "lat"))
 
 
@@ -62,6 +63,7 @@ class LogReader:
     _running: Command | None = None
     _cursors: dict[str, Cursor] = field(default_factory=dict)
     _said: set[tuple[str, str]] = field(default_factory=set)
+    _seen: dict[str, Counts] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.slow = self.new.path.startswith("|")
@@ -118,10 +120,17 @@ class LogReader:
     def _tell(self, path: str, read: LogRead) -> None:
         """What is lost of a log, once for each reason."""
         bad, fit = read.counts.bad, read.counts.n + read.counts.probe
+        seen = self._seen[path] = self._seen.get(path, Counts()) + replace(read.counts, lat=())
+        odd = seen.odd
         for kind, here, text in (
             ("skipped", read.skipped, f"{read.skipped} bytes were skipped: more than can be read in a tick"),
             ("rotated", read.rotated, "it was rotated; what its old file got after the last read may be missing"),
             ("bad", bad, f"{bad} of {bad + fit} lines are in no known format and are not counted"),
+            (
+                "odd",
+                odd if seen.n >= ENOUGH and odd > SAID * seen.n else 0,
+                f"{odd} of {seen.n} requests are neither hits nor misses that are known (the log says {seen.word!r})",
+            ),
         ):
             if here and (path, kind) not in self._said:
                 self._said.add((path, kind))
@@ -168,4 +177,4 @@ class CounterReader:
             return Traffic(Counts(), frozenset(now.values))
         added = now.after(before)
         numbers: dict[str, int] = {name: added.get(name, 0) for name in NUMBERS}
-        return Traffic(Counts(**numbers, lat=()), frozenset(added))
+        return Traffic(Counts(**numbers, word="", lat=()), frozenset(added))

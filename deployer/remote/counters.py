@@ -18,6 +18,7 @@ DEADLINE, FETCH_DEADLINE = 8.0, 30.0  # seconds
 TREE_CAP = 16 * 1024 * 1024  # bytes of a release that are fetched
 LOGIN = 64 * 1024  # bytes that a login script may print before them
 KNOWN = ("n", "err", "look", "miss", "orig")
+BEGIN = "deployer-release:"  # a line of its own; what comes before it was printed by a login script
 LINE = re.compile(r"([a-z]+) ([0-9]{1,18})")
 
 
@@ -62,7 +63,7 @@ def parse_counters(stdout: bytes) -> Counters:
 def fetch(layout: Layout) -> Command:
     """The files of the release that the host has now, as a tar; at most TREE_CAP bytes."""
     return Command(
-        f"tar -cf - -C {shlex.quote(layout.root)}/current/ . 2>/dev/null | head -c {TREE_CAP}",
+        f"printf '\\n{BEGIN}\\n'; tar -cf - -C {shlex.quote(layout.root)}/current/ . 2>/dev/null | head -c {TREE_CAP}",
         deadline=FETCH_DEADLINE,
         most=TREE_CAP + LOGIN,
     )
@@ -70,6 +71,9 @@ def fetch(layout: Layout) -> Command:
 
 def unpack(stdout: bytes) -> dict[str, bytes]:
     """path -> content of its regular files. Raises HostError for what is no whole tar."""
+    _, begun, stdout = stdout.partition(f"\n{BEGIN}\n".encode())
+    if not begun:
+        raise HostError("the release on the host cannot be read (there is no answer)")
     if len(stdout) >= TREE_CAP:
         raise HostError(f"the release on the host is larger than {TREE_CAP >> 20} MiB")
     files = {}

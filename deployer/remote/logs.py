@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from deployer.services.logline import program
 CAP = 4 * 1024 * 1024  # bytes of one log in one read
 DEADLINE = 8.0  # seconds
 ANSWER = 1024 * 1024  # bytes of one answer
+WORD = re.compile(r"[A-Za-z0-9_.:; ,=>?-]{0,60}")
 MOST = 10**9  # a count above this is no count
 
 
@@ -55,14 +57,16 @@ class Counts:
     orig: int = 0
     probe: int = 0
     bad: int = 0
+    odd: int = 0
+    word: str = ""
     lat: tuple[tuple[float, int], ...] = ()
 
     def __add__(self, other: Counts) -> Counts:
         sums: dict[str, int] = {name: getattr(self, name) + getattr(other, name) for name in NUMBERS}
-        return Counts(**sums, lat=self.lat + other.lat)
+        return Counts(**sums, word=self.word or other.word, lat=self.lat + other.lat)
 
 
-NUMBERS = ("n", "err", "look", "miss", "orig", "probe", "bad")
+NUMBERS = ("n", "err", "look", "miss", "orig", "probe", "bad", "odd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +128,7 @@ def _read(body: dict[str, object], asked: Cursor) -> LogRead:
     if ended not in (0, 124, 143):  # timeout ends a command that goes on for ever
         return LogRead(release, f"failed: exit {ended}{' (not found)' if ended == 127 else ''}", asked)
     lat = tuple((milliseconds(ms), whole(many)) for ms, many in given["lat"])
-    counts = Counts(**{name: whole(given[name]) for name in NUMBERS}, lat=lat)
+    counts = Counts(**{name: whole(given[name]) for name in NUMBERS}, word=word(given["word"]), lat=lat)
     used = whole(given["used"])
     return LogRead(release, state, Cursor(inode, max(0, start + used)), counts, skipped, body["rotated"] is True)
 
@@ -133,6 +137,13 @@ def whole(value: object, least: int = 0) -> int:
     """An integer that can be a count, an inode or an offset."""
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value < MOST * 10**10:
         raise ValueError(f"{value!r:.40} is no count")
+    return value
+
+
+def word(value: object) -> str:
+    """A word of a log that a person may be shown."""
+    if not isinstance(value, str) or not WORD.fullmatch(value):
+        raise ValueError(f"{value!r:.40} is no word")
     return value
 
 

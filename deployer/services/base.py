@@ -29,9 +29,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from deployer.model.errors import InputError
+from deployer.services.logfield import Form
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +61,16 @@ class AccessLog:
     """How a server writes down its requests. path: absolute on the host, below `folder`, or Piped. Raises InputError
     for another one.
 
-    pieces: literal, field, literal, field, ..., literal: a line is split at the literals from the left; blanks before
-    `time` are skipped (Squid fills it up on the left). Fields with a meaning: `status`, `cache` (the server's word for
+    pieces: literal, field, literal, field, ..., literal; forms: what each field may hold (none given: a number for
+    `status` and `time`, any text for the others), by which a line is split (see logfield.py); blanks before `time` are
+    skipped (Squid fills it up on the left). Fields with a meaning: `status`, `cache` (the server's word for
     the cache's part), `time` (of the whole answer), `agent` (User-Agent), `upstream` ("-" or empty: the origin was not
     asked); any other name is skipped over.
     ms: milliseconds in one unit of `time`. hits: words of `cache` that were answered without the origin; misses: looked
-    up, then fetched; passes: fetched without a look-up. A word in none of them was neither. Words are compared as
-    written, after everything from the first `/` on is cut off.
+    up, then fetched; passes: fetched without a look-up; nothing: neither of these, such as answered by the server itself.
+    others: what a word in none of them was (HAProxy writes the name of the server that was asked; one that begins with
+    `<` never is), "" unknown, and counted as `odd`. Words are compared as written, after everything from the first `/`
+    on is cut off.
     note: what a person should know about it, such as requests that are logged elsewhere; may be empty.
     top: where path is a command, another one that prints the request lines of the past; may be empty.
     folder: a command of POSIX sh that prints the folder of a path that is relative, where only the host knows it.
@@ -78,6 +82,9 @@ class AccessLog:
     hits: frozenset[str] = frozenset()
     misses: frozenset[str] = frozenset()
     passes: frozenset[str] = frozenset()
+    forms: tuple[Form, ...] = ()
+    nothing: frozenset[str] = frozenset(("-", ""))
+    others: Literal["", "miss"] = ""
     note: str = ""
     top: str = ""
     folder: str = ""

@@ -6,49 +6,24 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from deployer.model.errors import InputError
 from deployer.services.base import AccessLog, Piped, ServiceSettings
+from deployer.services.haproxy_format import split
+from deployer.services.haproxy_lines import Lines, format_of, left_out, statements
+from deployer.services.logfield import INSIDE, refuse_unclear
 
-# Configuration manual 8.2.3, `option httplog`. An empty %hr or %hs takes its space with it (measured), so the captured
-# headers, of which User-Agent should be one, and the request are one field.
-HTTPLOG = "%ci:%cp [%tr] %ft %b/%s %TR/%Tw/%Tc/%Tr/%Ta %ST %B %CC %CS %tsc %ac/%fc/%bc/%sc/%rc %sq/%bq %hr"
-TOKEN = re.compile(r"%(?:\{[^}]*\})?(\[(?:[^\]\\]|\\.)*\]|%|[A-Za-z]+)")
-QUOTES = re.compile(r"%\{[^}]*\+Q")
-KEPT = frozenset(("status", "cache", "time", "agent"))
-MEANS = {"ST": "status", "s": "cache", "Ta": "time", "Tt": "time"}
-WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|\'([^\']*)\'|((?:\\.|[^\s"\'#])+)|(#.*)')
 PATH, RING = re.compile(r"(?:/[A-Za-z0-9._@+-]+)+"), re.compile(r"[A-Za-z0-9._-]{1,64}")
 FRAMED = frozenset(
     ("rfc3164", "rfc5424", "local", "iso", "timed", "short", "priority")
 )  # ring: format; they lead the line
 
 
-def statements(files: Mapping[str, bytes], names: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """(file:line, words) of every line, without quotes and comments."""
-    for name in names:
-        for number, line in enumerate(files.get(name, b"").decode("utf-8", "surrogateescape").splitlines(), 1):
-            words = list[str]()
-            end = -1
-            for match in WORD.finditer(line):
-                if match[4] is not None:
-                    break
-                text = next(re.sub(r"\\(.)", r"\1", part) for part in match.groups() if part is not None)
-                if match.start() == end:
-                    words[-1] += text  # "a"b is one word
-                else:
-                    words.append(text)
-                end = match.end()
-            if words:
-                yield f"{name}:{number}", tuple(words)
-
-
 def access_log(files: Mapping[str, bytes], settings: ServiceSettings) -> AccessLog | None:
     """None where requests go to syslog and no file is named. Raises InputError for a format without what is needed."""
     names = tuple(settings.var("haproxy_files").split() or ["haproxy.cfg"])
     lines = list(statements(files, names))
-    servers = frozenset(words[1] for _, words in lines if words[0] == "server" and len(words) > 2)
     file = settings.var("haproxy_access_log")
     rings = [w[1].removeprefix("ring@") for _, w in lines if w[0] == "log" and len(w) > 1 and w[1].startswith("ring@")]
     if file:
@@ -57,17 +32,19 @@ def access_log(files: Mapping[str, bytes], settings: ServiceSettings) -> AccessL
         path, framed = follow(lines, rings[0]), frame(lines, rings[0])
     else:
         return None
-    at, form = next(((at, w[1]) for at, w in lines if w[0] == "log-format" and len(w) > 1), ("option httplog", HTTPLOG))
-    pieces = split(form)
+    at, form, others = format_of(lines)
+    said = [*others, *left_out(lines, f"ring@{rings[0]}" if rings and not file else "")]
+    pieces, forms = split(form)
     for need, code in (("status", "%ST"), ("cache", "%s"), ("time", "%Ta")):
         if need not in pieces[1::2]:
             raise InputError(f"{at}: the log has no {need} of a request", hint=f"add {code} to log-format")
+    refuse_unclear(pieces, forms, at)
     if framed:  # <134>Nov 25 00:12:45 localhost haproxy[30735]: ...
-        pieces = ("", "frame", "]: " + pieces[0], *pieces[1:])
-    return AccessLog(path, pieces, 1.0, frozenset(("<CACHE>",)), servers)
+        pieces, forms = ("", "frame", "]: " + pieces[0], *pieces[1:]), (INSIDE, *forms)
+    return AccessLog(path, pieces, 1.0, frozenset(("<CACHE>",)), forms=forms, others="miss", note="; ".join(said))
 
 
-def follow(lines: list[tuple[str, tuple[str, ...]]], ring: str) -> Piped:
+def follow(lines: Lines, ring: str) -> Piped:
     """The command that prints what comes into the ring for a second. Raises InputError without a stats socket."""
     sockets = [(at, w[2].removeprefix("unix@")) for at, w in lines if w[:2] == ("stats", "socket") and len(w) > 2]
     at, socket = next(((at, path) for at, path in sockets if path.startswith("/")), ("", ""))
@@ -89,7 +66,7 @@ def follow(lines: list[tuple[str, tuple[str, ...]]], ring: str) -> Piped:
     )
 
 
-def frame(lines: list[tuple[str, tuple[str, ...]]], ring: str) -> bool:
+def frame(lines: Lines, ring: str) -> bool:
     """Does the ring put a head before each line?"""
     inside = False
     for _, words in lines:
@@ -98,24 +75,3 @@ def frame(lines: list[tuple[str, tuple[str, ...]]], ring: str) -> bool:
         elif inside and words[0] == "format" and len(words) > 1:
             return words[1] in FRAMED
     return False  # a ring's default format is raw
-
-
-def split(form: str) -> tuple[str, ...]:
-    """A log-format as AccessLog pieces. User-Agent: a field whose expression names it, or what `capture` put into %hr."""
-    pieces, last = [""], 0
-    for match in TOKEN.finditer(form):
-        pieces[-1] += form[last : match.start()].replace("%%", "%")
-        last = match.end()
-        if match[1] == "%":
-            pieces[-1] += "%"
-            continue
-        quote = '"' if QUOTES.match(match[0]) else ""
-        name = match[1]
-        meaning = (
-            "agent" if "user-agent" in name.lower() or name == "hr" or "capture.req" in name else MEANS.get(name, name)
-        )
-        pieces[-1] += quote
-        pieces += [meaning, quote]
-    pieces[-1] += form[last:]
-    end = max((n for n, name in enumerate(pieces) if n % 2 and name in KEPT), default=-1) + 2
-    return (*pieces[:end], "rest", "") if end < len(pieces) else tuple(pieces)

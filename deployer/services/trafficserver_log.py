@@ -13,6 +13,7 @@ from typing import Any
 
 from deployer.model.errors import InputError
 from deployer.services.base import AccessLog, ServiceSettings
+from deployer.services.logfield import NAME, NUMBER, STATUS, TEXT, TIME, WORD, Form, refuse_unclear
 
 FIELD = re.compile(r"%<(?:\{([^}]*)\})?(\w+)>")  # logging.yaml: %<field>, %<{header}container>
 MEANS = {"pssc": "status", "crc": "cache", "ttms": "time", "shn": "upstream"}
@@ -25,6 +26,17 @@ MISSES = frozenset(
         *("TCP_IMS_MISS", "TCP_SWAPFAIL_MISS"),
     }
 )
+NOTHING = frozenset(
+    ("-", "", "ERR_UNKNOWN", "NONE", "TCP_DENIED", "TCP_MEM_DENIED", "ERR_CLIENT_ABORT", "ERR_INVALID_REQ")
+)
+# What a filter may look at that is known before the answer is.
+ASKED = ("chi", "chp", "cqhm", "cqu", "cquc", "cqup", "cqus", "cquuc", "cqh", "cqtx", "caun", "pqu", "cqhv", "cqpv")
+FORMS = {
+    **dict.fromkeys(("pssc", "sssc", "cfsc"), STATUS),
+    **dict.fromkeys(("ttms", "ttmsf", "stms", "cqtq", "psql", "pscl", "cqbl", "pqbl", "sstc"), NUMBER),
+    **dict.fromkeys(("crc", "phr", "pqsn", "chi", "cqhm", "shn", "pfsc"), NAME),
+    **dict.fromkeys(("psct", "cqtn", "cqtd", "cqtt", "cqtx", "cqup"), TEXT),
+}
 RECORD = re.compile(r"^\s*CONFIG\s+(\S+)\s+(?:STRING|INT)\s+(.*?)\s*$", re.MULTILINE)
 FILE = "logging.yaml"
 
@@ -35,12 +47,14 @@ def access_log(files: Mapping[str, bytes], settings: ServiceSettings) -> AccessL
     records = dict(RECORD.findall(files.get("records.config", b"").decode("utf-8", "replace")))
     if records.get("proxy.config.log.logging_enabled", "3") not in ("2", "3") or FILE not in files:
         return None
-    formats, logs = read(files[FILE])
+    formats, logs, filters = read(files[FILE])
+    sampled = records.get("proxy.config.log.sampling_frequency", "1")
+    said = "" if sampled in ("", "0", "1") else f"records.config: only one of {sampled} requests is logged"
     folder = log_folder(records.get("proxy.config.log.logfile_dir", ""), settings)
     error: InputError | None = None
     for log in logs:
         try:
-            return described(log, formats, folder)
+            return described(log, formats, filters, folder, said)
         except InputError as problem:
             error = error or problem
     if error:
@@ -61,8 +75,8 @@ def log_folder(record: str, settings: ServiceSettings) -> str:
 Entry = dict[str, tuple[str, int]]  # key -> value, line
 
 
-def read(text: bytes) -> tuple[dict[str, tuple[str, int]], list[Entry]]:
-    """Formats by name with their line, and logs. Raises InputError for a file of another shape."""
+def read(text: bytes) -> tuple[dict[str, tuple[str, int]], list[Entry], dict[str, str]]:
+    """Formats by name with their line, logs, and the conditions of filters by name. Raises InputError for a file of another shape."""
     import yaml
 
     try:
@@ -72,7 +86,8 @@ def read(text: bytes) -> tuple[dict[str, tuple[str, int]], list[Entry]]:
         raise InputError(f"{FILE}:{mark.line + 1 if mark else 1}: {getattr(error, 'problem', error)}") from None
     top = children(root, "logging")
     formats = {f["name"][0]: f["format"] for f in entries(children(top, "formats")) if {"name", "format"} <= set(f)}
-    return formats, entries(children(top, "logs"))
+    filters = {f["name"][0]: f.get("condition", ("", 0))[0] for f in entries(children(top, "filters")) if "name" in f}
+    return formats, entries(children(top, "logs")), filters
 
 
 def children(node: Any, key: str) -> Any:
@@ -83,43 +98,63 @@ def children(node: Any, key: str) -> Any:
 
 
 def entries(node: Any) -> list[Entry]:
-    """A list of mappings of text."""
+    """A list of mappings of text; a list of text is its words, joined by blanks."""
     found: list[Entry] = []
     for item in getattr(node, "value", None) or []:
         pairs = [p for p in getattr(item, "value", []) if isinstance(p, tuple)]
-        found.append(
-            {str(k.value): (str(v.value), k.start_mark.line + 1) for k, v in pairs if isinstance(v.value, str)}
-        )
+        found.append({str(k.value): (said, k.start_mark.line + 1) for k, v in pairs if (said := plain(v)) is not None})
     return found
 
 
-def described(log: Entry, formats: Mapping[str, tuple[str, int]], folder: str) -> AccessLog:
+def plain(node: Any) -> str | None:
+    """A scalar, or a list of scalars joined by blanks; None for anything else."""
+    if isinstance(node.value, str):
+        return node.value
+    if isinstance(node.value, list) and all(isinstance(getattr(n, "value", None), str) for n in node.value):
+        return " ".join(n.value for n in node.value)
+    return None
+
+
+def described(
+    log: Entry, formats: Mapping[str, tuple[str, int]], filters: Mapping[str, str], folder: str, said: str
+) -> AccessLog:
     """One entry of `logs` as an AccessLog."""
     line = min((line for _, line in log.values()), default=1)
     if "filename" not in log or log.get("mode", ("binary", 0))[0] != "ascii":
         raise InputError(f"{FILE}:{line}: this log is not written as text", hint="add mode: ascii to it")
+    for name in log.get("filters", ("", 0))[0].split():
+        field = (filters.get(name, "").split() or [""])[0]
+        if field not in ASKED and not field.endswith("}cqh"):
+            raise InputError(
+                f"{FILE}:{line}: not every request is in the access log: filter {name} looks at {field or 'what is unknown'}",
+                hint="log all requests to another file as well, without filters",
+            )
+        said = f"{said}; " * bool(said) + f"{FILE}:{line}: requests that filter {name} leaves out are not judged"
     name = log.get("format", ("", 0))[0]
     if name not in formats:
         raise InputError(f"{FILE}:{line}: the format {name or '(none)'} is not defined in formats")
     path = log["filename"][0]
     path = path if path.endswith(".log") else f"{path}.log"
-    pieces = parsed(*formats[name])
-    return AccessLog(path, pieces, 1.0, HITS, MISSES, folder="" if path.startswith("/") else folder)
+    pieces, forms = parsed(*formats[name])
+    folder = "" if path.startswith("/") else folder
+    return AccessLog(path, pieces, 1.0, HITS, MISSES, forms=forms, nothing=NOTHING, note=said, folder=folder)
 
 
-def parsed(body: str, line: int) -> tuple[str, ...]:
-    """literal, field, ..., literal. Raises InputError for a format that says too little."""
-    found, end = [""], 0
+def parsed(body: str, line: int) -> tuple[tuple[str, ...], tuple[Form, ...]]:
+    """literal, field, ..., literal, and the form of each field. Raises InputError for a format that says too little."""
+    found, forms, end = [""], list[Form](), 0
     for match in FIELD.finditer(body):
         found[-1] += body[end : match.start()]
         end = match.end()
         agent = (match[1] or "").lower() == "user-agent" and match[2] == "cqh"
         meaning = "agent" if agent else MEANS.get(match[2], match[0]) if match[1] is None else match[0]
         found += [match[0] if meaning in found[1::2] else meaning, ""]
+        forms.append(TIME if found[-2] == "time" else TEXT if match[1] is not None else FORMS.get(match[2], WORD))
     found[-1] += body[end:]
     missing = [shown for meaning, shown in NEEDED.items() if meaning not in found[1::2]]
     if missing:
         raise InputError(
             f"{FILE}:{line}: the format says too little to judge a release by", hint=f"add {' '.join(missing)} to it"
         )
-    return tuple(found)
+    refuse_unclear(found, forms, f"{FILE}:{line}")
+    return tuple(found), tuple(forms)

@@ -10,12 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deployer.services.base import AccessLog, Facts, Piped, ServiceSettings, assignments
+from deployer.services.logfield import STATUS, TEXT, TIME, WORD
 from deployer.services.shell import PROCESSES
 
 FORMAT = "%s %{Varnish:handling}x %{Varnish:time_firstbyte}x %{User-Agent}i"
 PIECES = ("", "status", " ", "cache", " ", "time", " ", "agent", "")
 HITS, MISSES = frozenset(("hit", "streaming-hit")), frozenset(("miss", "hitmiss"))
 PASSES = frozenset(("pass", "hitpass", "pipe"))
+NOTHING = frozenset(("-", "", "synth", "error"))
+FORMS = (STATUS, WORD, TIME, TEXT)
 SCRIPT = r"""
 adm() { "$VARNISHADM" ${WORKDIR:+-n "$WORKDIR"} -t 10 "$@"; }
 label() { printf 'dep_%s' "$(printf '%s' "$1" | tr - _)"; }
@@ -170,4 +173,4 @@ class Varnish:
         ncsa = [binary, *(["-n", workdir] if workdir else [])]
         past = shlex.join(["timeout", "10", *ncsa, "-d", "-F", '"%r" "%{User-agent}i"'])
         now = shlex.join(["timeout", "1", *ncsa, "-F", FORMAT])
-        return AccessLog(Piped(f"|exec {now}"), PIECES, 1000.0, HITS, MISSES, PASSES, top=past)
+        return AccessLog(Piped(f"|exec {now}"), PIECES, 1000.0, HITS, MISSES, PASSES, FORMS, NOTHING, top=past)

@@ -236,7 +236,7 @@ def secrets(text: str) -> object:
 
 
 LOG = {"release": "r", "state": "ok", "start": 0, "skipped": 0, "inode": 3, "rotated": False,
-       "log": {"n": 1, "err": 0, "look": 1, "miss": 0, "orig": 0, "probe": 0, "bad": 0, "used": 9, "exit": 0, "lat": [[0.5, 1]]}}  # fmt: skip
+       "log": {"n": 1, "err": 0, "look": 1, "miss": 0, "orig": 0, "probe": 0, "bad": 0, "odd": 0, "word": "x", "used": 9, "exit": 0, "lat": [[0.5, 1]]}}  # fmt: skip
 SAMPLE = {"phase": "pre", "wave": 1, "sample": {"t": 1.0, "hosts": {"a": {"n": 1, "err": 0, "lat": [[1.0, 2]]}}}}
 FIGURE = {"status": "success", "data": {"resultType": "vector", "result": [{"value": [1, "2"]}]}}
 AWK = program(

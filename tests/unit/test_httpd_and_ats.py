@@ -206,7 +206,7 @@ def test_pieces_of_any_format(words: list[str]) -> None:
     """literal, field, ..., literal; what is literal is kept."""
     body = "".join(words)
     try:
-        pieces, _ = apache_log.parsed(body, "f:1")
+        pieces, _, _ = apache_log.parsed(body, "f:1")
     except InputError:
         return
     assert len(pieces) % 2 == 1

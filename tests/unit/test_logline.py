@@ -40,7 +40,7 @@ garbage
 1.2 000 - - - "" "-"
 1.2 200 HIT 0.0"""
 COUNTED = {
-    "n": 6, "err": 3, "look": 4, "miss": 2, "orig": 5, "probe": 1, "bad": 1, "used": LINES.rindex(b"\n") + 1, "exit": 0,
+    "n": 6, "err": 3, "look": 4, "miss": 2, "orig": 5, "probe": 1, "bad": 1, "odd": 0, "word": "", "used": LINES.rindex(b"\n") + 1, "exit": 0,
     "lat": [[0, 1], [7.5, 1], [125, 2], [1500, 1]],
 }  # fmt: skip
 
@@ -118,6 +118,7 @@ def expected(requests: list[tuple[str, str, str, str, str]]) -> Counter[str]:
         found["n"] += 1
         found["err"] += not re.fullmatch("[1-4][0-9][0-9]", status)
         word = cache.split("/")[0]
+        found["odd"] += word in ("hit", 'a"b')
         found["look"] += word in HITS | MISSES
         found["miss"] += word in MISSES
         found["orig"] += 0 if upstream in ("", "-") else len(re.split(", | : ", upstream))

@@ -417,12 +417,12 @@ class Wire:
 
 OLD = AccessLog("/old.log", ("", "status", " ", "cache", " ", "time", ""), 1000.0)
 NEW = AccessLog("/old.log", ("", "time", " ", "status", " ", "cache", ""), 1000.0)
-TAR = b"\0" * 10240  # an empty one
+TAR = b"\ndeployer-release:\n" + b"\0" * 10240  # an empty one
 
 
-def answer(release: str, n: int = 1, state: str = "ok", **counts: int) -> bytes:
-    names = dict.fromkeys(("n", "err", "look", "miss", "orig", "probe", "bad", "used", "exit"), 0)
-    log = {**names, "n": n, **counts, "lat": []}
+def answer(release: str, n: int = 1, state: str = "ok", word: str = "", **counts: int) -> bytes:
+    names = dict.fromkeys(("n", "err", "look", "miss", "orig", "probe", "bad", "odd", "used", "exit"), 0)
+    log = {**names, "n": n, **counts, "word": word, "lat": []}
     body = {"release": release, "state": state, "inode": 7, "start": 0, "skipped": 0, "rotated": False, "log": log}
     return json.dumps(body).encode() + b"\n"
 
@@ -472,6 +472,20 @@ def test_what_of_a_log_is_lost_is_said_once() -> None:
     ]
     with pytest.raises(HostError, match="3 of 5 lines of the access log"):
         found.read()
+
+
+def test_p19_words_that_nobody_knows_are_said_above_five_percent() -> None:
+    """Neither hit nor miss: what is judged of the cache is about the others only."""
+    said: list[str] = []
+    few, many = answer("new", n=100, odd=5, word="CLOUDY"), answer("new", n=100, odd=30, word="CLOUDY")
+    found = reader(Wire([TAR, few, many, many]), NEW, lambda files: None)
+    found.notice = said.append
+    found.read()
+    assert not said
+    assert [found.read().counts.odd, found.read().counts.odd] == [30, 30]
+    assert said == [
+        "web1: access log /old.log: 35 of 200 requests are neither hits nor misses that are known (the log says 'CLOUDY')"
+    ]
 
 
 def test_an_old_log_that_says_too_little_leaves_the_new_one() -> None:

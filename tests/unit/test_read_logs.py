@@ -308,7 +308,7 @@ def test_an_answer_of_the_right_shape_and_any_values(body: dict[str, object]) ->
 @pytest.mark.parametrize("ms", ["1" + "0" * 400, "-1", "1e999", "NaN", "true", '"5"'])
 def test_a_time_that_is_none(ms: str) -> None:
     """Refused, not raised: an integer of 400 digits is one that no float holds."""
-    log = dict.fromkeys(("n", "err", "look", "miss", "orig", "probe", "bad", "used", "exit"), 0)
+    log = dict.fromkeys(("n", "err", "look", "miss", "orig", "probe", "bad", "odd", "used", "exit"), 0) | {"word": ""}
     body = {"release": "", "state": "ok", "inode": 1, "start": 0, "skipped": 0, "rotated": False, "log": log}
     answer = json.dumps({**body, "log": {**log, "lat": [["MS", 1]]}})
     with pytest.raises(HostError, match="the answer is no answer"):
@@ -340,6 +340,18 @@ def test_counters_of_a_service(here: Here) -> None:
     own.write_text("service_counters() { return 1; }\n")
     with pytest.raises(HostError):
         parse_counters(here.run(read_counters(here.layout()).line))
+
+
+def test_p16_a_login_script_may_say_something_before_the_release(here: Here) -> None:
+    """`echo Welcome` in .bashrc: the real traffic was given up for it."""
+    (here.folder / "releases/r").mkdir(parents=True)
+    (here.folder / "releases/r/nginx.conf").write_text("events {}\n")
+    (here.folder / "current").symlink_to("releases/r")
+    answer = here.run(fetch(here.layout()).line)
+    for noise in (b"Welcome\n", b"Welcome", b"\0\xff" * 500 + b"\n"):
+        assert unpack(noise + answer) == {"nginx.conf": b"events {}\n"}
+    with pytest.raises(HostError, match="there is no answer"):
+        unpack(b"Welcome\n")
 
 
 def test_the_release_of_a_host_is_fetched(here: Here) -> None:

@@ -203,7 +203,10 @@ def test_squid_logs_of_the_real_daemon() -> None:
 def test_squid_logs_by_include_and_continuation() -> None:
     """A format that another file defines, over two lines."""
     parts = {"conf.d__a.conf": "logformat f %>Hs \\\n %Ss %tr\n"}
-    log = squid("# x\ninclude /etc/squid/conf.d/*.conf\naccess_log none other\naccess_log /l logformat=f\n", **parts)
+    log = squid(
+        "# x\ninclude /etc/squid/conf.d/*.conf\nacl other src 10.0.0.1\naccess_log none other\naccess_log /l logformat=f\n",
+        **parts,
+    )
     assert log is not None
     assert (log.path, log.pieces) == ("/l", ("", "status", "  ", "cache", " ", "time", ""))
 
@@ -233,7 +236,8 @@ def test_squid_logs_nowhere() -> None:
 def test_any_format_is_split_into_literals_and_fields(form: str) -> None:
     """Never an error, always literal, field, ..., literal; a format without fields is itself."""
     for split in (haproxy_log.split, squid_log.split):
-        pieces = split(form)
+        pieces, forms = split(form)
+        assert len(forms) == len(pieces) // 2
         assert len(pieces) % 2 == 1
         if "%" not in form:
             assert pieces == (form,)
