@@ -74,6 +74,7 @@ def split(form: str) -> tuple[tuple[str, ...], tuple[Form, ...]]:
             continue
         if name == "o":  # for all that follow
             quoted = "+Q" in options or (quoted and "-Q" not in options)
+            last += form.startswith(" ", last)  # it writes nothing, and no blank behind that
             continue
         quote = '"' if "+Q" in options or (quoted and "-Q" not in options and name not in BARE) else ""
         agent = "user-agent" in name.lower() or name in ("hr", "hrl") or "capture.req" in name
