@@ -48,7 +48,7 @@ NUMBERS = [
     "rt",
     "pid",
 ]
-BARE = frozenset((*NUMBERS, "tsc", "trg", "tr", "t", "T", "Tl", "trl"))  # +Q leaves numbers and dates as they are
+BARE = frozenset((*NUMBERS, "hrl", "hsl", "tsc", "trg", "tr", "t", "T", "Tl", "trl"))  # +Q leaves them as they are
 FORMS = {
     **dict.fromkeys(NUMBERS, NUMBER),
     **dict.fromkeys(("tr", "t", "trg", "trl", "T", "Tl"), INSIDE),
