@@ -8,9 +8,9 @@ from deployer.services.logfield import CLEAN, INSIDE, NAME, NUMBER, STATUS, TEXT
 
 # Configuration manual 8.2.3, `option httplog`. An empty %hr or %hs takes its space with it (measured), so the captured
 # headers, of which User-Agent should be one, and the request are one field.
-CLFLOG = (  # `option httplog clf`
+CLFLOG = (  # `option httplog clf`, with the same end
     '%{+Q}o %{-Q}ci - - [%trg] %r %ST %B "" "" %cp %ms %ft %b %s %TR %Tw %Tc %Tr %Ta %tsc %ac %fc %bc %sc %rc %sq %bq '
-    "%CC %CS %hrl %hsl"
+    "%CC %CS %hrl"
 )
 HTTPLOG = "%ci:%cp [%tr] %ft %b/%s %TR/%Tw/%Tc/%Tr/%Ta %ST %B %CC %CS %tsc %ac/%fc/%bc/%sc/%rc %sq/%bq %hr"
 TOKEN = re.compile(r"%(?:\{([^}]*)\})?(\[(?:[^\]\\]|\\.)*\]|%|[A-Za-z]+)")
