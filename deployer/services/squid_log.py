@@ -201,7 +201,7 @@ def split(form: str) -> tuple[tuple[str, ...], tuple[Form, ...]]:
         code, header = match["code"], (match["before"] or match["after"] or "").lower()
         meaning = "agent" if code == ">h" and header == "user-agent" else MEANS.get(code, code)
         kind = BRACKETED if code == ">h" and not header and match[0].startswith("%[") else FORMS.get(code, WORD)
-        forms.append(QUOTED if kind is TEXT and pieces[-1].count('"') % 2 else kind)
+        forms.append(QUOTED if kind is TEXT and "".join(pieces[::2]).count('"') % 2 else kind)
         pieces += [meaning, ""]
     pieces[-1] += form[last:]
     end = max((n for n, name in enumerate(pieces) if n % 2 and name in KEPT), default=-1) + 2
