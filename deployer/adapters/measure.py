@@ -41,6 +41,8 @@ COUNTED = 1.0  # requests a second on every host from which on what the servers 
 LAST = 3  # ticks of the baseline; a source that gave nothing in them is not there
 IDLE = 5  # ticks without any request after which a host that should have traffic counts as silent
 
+BY_PROBES, NO_SOURCE = "judged by the probes", "no source of real traffic"  # of what judged_by says
+
 Gathered = Mapping[str, tuple[Traffic | None, str]]
 
 
@@ -208,9 +210,9 @@ class Measure:
 
     def _decide(self, kept: Sequence[Both], deciding: Sequence[str]) -> tuple[Callable[[Both], Sample], str]:
         if not self._measured:
-            return by_probes, "judged by the probes: no source of real traffic"
+            return by_probes, f"{BY_PROBES}: {NO_SOURCE}"
         if not kept:
-            return by_probes, "judged by the probes: there was no baseline"
+            return by_probes, f"{BY_PROBES}: there was no baseline"
         seconds = sum(both.seconds for both in kept) or 1.0
         names = [name for name in kept[-1].requests if name in deciding]
         rates = {name: sum(both.requests.get(name, Requests()).n for both in kept) / seconds for name in names}
@@ -224,7 +226,7 @@ class Measure:
         else:
             why = kept[-1].requests[least].why or f"fewer than min_traffic {self._least:g}/s"
         by = by_probes if rates[least] >= COUNTED else by_probes_alone
-        return by, f"judged by the probes: {figure}: {why}"
+        return by, f"{BY_PROBES}: {figure}: {why}"
 
     def close(self) -> None:
         """Ends the threads; never waits for a silent host."""

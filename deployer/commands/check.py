@@ -14,7 +14,7 @@ from deployer.model.errors import EXIT_REFUSED
 @click.command()
 @shared()
 def check(options: Options) -> int:
-    """Run every probe once on every host; change nothing. Exit 1 when a required one fails.
+    """Run every probe once on every host, ask for every figure; change nothing. Exit 1 when evidence is missing.
 
     \b
     Examples:
@@ -22,6 +22,7 @@ def check(options: Options) -> int:
       deploy check nginx -e production
       deploy check nginx -e production -l web01 --json
     """
+    from deployer.adapters.ready import missing
     from deployer.commands.context import build
     from deployer.commands.measuring import probes_for
 
@@ -32,12 +33,14 @@ def check(options: Options) -> int:
             results = probes.once(hosts)
     finally:
         context.transport.close()
-    bad = [r for r in results if r.failure and r.level == "required"]
+    bad = missing(context.check, results)
     if options.json:
-        say_json({"healthy": not bad, "results": [asdict(r) for r in results]})
+        say_json({"healthy": not bad, "missing": bad, "results": [asdict(r) for r in results]})
         return EXIT_REFUSED if bad else 0
     for r in results:
         cached = {True: "  re-fetch from cache", False: "  re-fetch NOT from cache", None: ""}[r.hit]
         mark = "FAIL" if r.failure else "ok  "
         say(f"{mark} {r.host:<20} {r.probe:<16} {r.ms:6.0f} ms{cached}  {r.failure}".rstrip())
+    for text in bad:
+        say(f"missing: {text}")
     return EXIT_REFUSED if bad else 0

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from deployer.adapters.exchange import Completed
 from deployer.adapters.figures import Figures
-from deployer.adapters.measure import Measure
+from deployer.adapters.measure import BY_PROBES, NO_SOURCE, Measure
 from deployer.adapters.poll import Reader
 from deployer.adapters.probe_ssh import ANSWER, SshProber
 from deployer.adapters.probes import HttpProbes
@@ -31,9 +31,17 @@ class Notices:
 
     kept: list[str] = field(default_factory=list)
     told: Say | None = None
+    all: list[str] = field(default_factory=list)
 
     def __call__(self, text: str) -> None:
+        self.all.append(text)
         (self.told or self.kept.append)(text)
+
+    def again(self, measured: str) -> tuple[str, ...]:
+        """What was lost of the evidence, to be told once more at the end, where it is read. measured: by what was
+        judged, which is a loss where there is a source of real traffic that was not used."""
+        lost = [measured] if measured.startswith(BY_PROBES) and NO_SOURCE not in measured else []
+        return tuple(dict.fromkeys((*self.all, *lost)))
 
     def tell(self, told: Say) -> None:
         """From now on to `told`, what was kept first."""

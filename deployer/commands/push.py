@@ -70,9 +70,11 @@ def push(options: Options, revision: str, message: str, allow_quarantined: bool,
         dirty = [f"uncommitted and not deployed: {p}" for p in context.repository.dirty(context.playbook.name)]
         notices.tell(lambda text: ports.emit(Notice("warning", text)))
         for text in dirty:
-            notices(text)
+            ports.emit(Notice("warning", text))
         expected = saved.on(context.fleet) if saved else None
         request = context.request(message, allow_quarantined)
         policy = policy_for(context, ports, expected, recorder, lambda: measure.judged_by)
         outcome = run(request, release, ports, context.ledger, policy)
+        for text in notices.again(measure.judged_by) if outcome.deploy else ():
+            ports.emit(Notice("warning", f"evidence: {text}"))
     return report(options, context.runs, outcome)

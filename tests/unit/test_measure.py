@@ -24,6 +24,7 @@ from deployer.adapters.poll import Poll
 from deployer.adapters.probes import HttpProbes
 from deployer.adapters.prometheus import QueryReader, value
 from deployer.adapters.sources import CounterReader, LogReader, Traffic
+from deployer.commands.measuring import Notices
 from deployer.model.errors import DeployError, HostError, InputError, Unreachable
 from deployer.model.fleet import Host
 from deployer.model.forecast import Forecast
@@ -472,6 +473,19 @@ def test_what_of_a_log_is_lost_is_said_once() -> None:
     ]
     with pytest.raises(HostError, match="3 of 5 lines of the access log"):
         found.read()
+
+
+def test_p16_lost_evidence_is_told_again_at_the_end() -> None:
+    """Real traffic that was there and not used is no line in the middle; where none was asked for nothing is lost."""
+    heard: list[str] = []
+    notices = Notices()
+    notices("a log was rotated")
+    notices.tell(heard.append)
+    notices("a log was rotated")
+    few = "judged by the probes: 0.0 requests/s on web1: cannot be read"
+    assert notices.again(few) == ("a log was rotated", few)
+    assert notices.again("judged by real traffic: at least 9 requests/s on web1") == ("a log was rotated",)
+    assert Notices().again("judged by the probes: no source of real traffic") == ()
 
 
 def test_p19_words_that_nobody_knows_are_said_above_five_percent() -> None:
