@@ -6,8 +6,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.needs import by_reason, need
+
+# How fast a machine makes up inputs says nothing about what is tested: many have something else to do.
+settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("here")
 
 MEASURED = "measured"  # user property: (table row, column, value)
 

@@ -15,6 +15,7 @@ import pytest
 PACKAGES = {  # command: the Debian package that brings it
     "cc": "gcc libc6-dev",
     "curl": "curl",
+    "git": "git",
     "mkfs.ext4": "e2fsprogs",
     "setpriv": "util-linux",
     "ssh": "openssh-client",
@@ -44,9 +45,14 @@ def need(*names: str) -> None:
 
 
 def by_reason(reports: Iterable[pytest.TestReport]) -> list[str]:
-    """How many tests were skipped for which reason, most first."""
-    reasons: Counter[str] = Counter()
+    """How many tests were skipped for which reason, most first, each reason followed by the names."""
+    reasons: dict[str, Counter[str]] = {}
     for report in reports:
         if isinstance(report.longrepr, tuple):
-            reasons[report.longrepr[2].removeprefix("Skipped: ")] += 1
-    return [f"{count:>4}  {reason}" for reason, count in reasons.most_common()]
+            name = report.nodeid.partition("@")[0].partition("[")[0]
+            reasons.setdefault(report.longrepr[2].removeprefix("Skipped: "), Counter())[name] += 1
+    lines = []
+    for reason, names in sorted(reasons.items(), key=lambda item: -item[1].total()):
+        lines.append(f"{names.total():>4}  {reason}")
+        lines += [f"      {name}{f' ({count})' if count > 1 else ''}" for name, count in sorted(names.items())]
+    return lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import subprocess
@@ -101,7 +102,8 @@ def test_an_absent_agent(bench: Bench) -> None:
 
 
 def test_arguments_arrive_as_they_are(bench: Bench) -> None:
-    """An agent that prints its words: each is exactly what was meant, in both shells and through sudo's shell."""
+    """An agent that prints its words: each is exactly what was meant, in both shells and through sudo's shell. Where
+    this folder is not root's, nothing is started by sudo from it, and the refusal is in words of ours alone."""
     base = bench.folder / "base"
     (base / "bin").mkdir(parents=True)
     layout = replace(layout_for(Host("web1", vars={"deploy_root": str(base)}), "app", "/etc/app"))
@@ -114,9 +116,14 @@ def test_arguments_arrive_as_they_are(bench: Bench) -> None:
         for command in commands(replace(layout, dest=f"/{dest}"), word):
             meant = shlex.split(command.line.rpartition("exec sh ")[2].removesuffix("; fi"))[1:]
             assert word in meant or meant[0] in ("survey", "prune")
-            for line in (command.line, verbs.as_root(command).line.replace("sudo -n -- ", "")):
-                for said in bench.run(line):
-                    assert said == b"".join(one.encode() + b"\0" for one in meant)
+            words = b"".join(one.encode() + b"\0" for one in meant)
+            assert bench.run(command.line) == [words, words]
+            raised = bench.run(verbs.as_root(command).line.replace("sudo -n -- ", ""))
+            refusal = (
+                json.dumps({"ok": False, "proto": verbs.PROTOCOL, "code": verbs.UNSAFE[0], "error": verbs.UNSAFE[1]})
+                + "\n"
+            ).encode()
+            assert raised == [words if os.geteuid() == 0 else refusal] * 2
 
     check()
 
