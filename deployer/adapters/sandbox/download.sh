@@ -14,14 +14,17 @@ own() { # apt-get with lists of our own
     -o APT::Sandbox::User=root "$@"
 }
 
-get() { # PACKAGE
-  apt-get -q download "$1" 2>"$folder/said" || own download "$1" 2>>"$folder/said" ||
-    { own update 2>>"$folder/said" && own download "$1" 2>>"$folder/said"; }
+get() { # PACKAGE...: all at once, for reading the lists takes seconds
+  apt-get -q download "$@" 2>"$folder/said" || own download "$@" 2>>"$folder/said" ||
+    { own update 2>>"$folder/said" && own download "$@" 2>>"$folder/said"; }
 }
 
+missing=
 for package in "$@"; do
-  set -- "$package"_*.deb
-  [ -f "$1" ] || get "$package" >/dev/null || { tail -n 3 "$folder/said" >&2; exit 1; }
-  set -- "$package"_*.deb
-  dpkg-deb -x "$1" "$folder/root"
+  ls "$package"_*.deb >/dev/null 2>&1 || missing="$missing $package"
+done
+# shellcheck disable=SC2086
+[ -z "$missing" ] || get $missing >/dev/null || { tail -n 3 "$folder/said" >&2; exit 1; }
+for package in "$@"; do
+  dpkg-deb -x "$(ls "$package"_*.deb | head -n 1)" "$folder/root"
 done
