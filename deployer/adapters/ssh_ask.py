@@ -126,7 +126,7 @@ def refuse_unreadable_config(config_file: str = "") -> None:
             )
         if KEYWORDS.get(word, ("", "", ""))[1] == "refused":
             name, _, why = KEYWORDS[word]
-            raise InputError(f"{path}:{number}: {name} is not supported here: {why}")
+            raise InputError(f"{name} is not supported here ({path}:{number}): {why}")
 
 
 def read_strictly(address: str, config_file: str) -> dict[str, str]:

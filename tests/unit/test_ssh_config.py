@@ -17,6 +17,8 @@ from deployer.adapters.ssh_keywords import KEYWORDS, REFUSED
 from deployer.model.errors import InputError
 from deployer.model.fleet import Host
 
+pytestmark = pytest.mark.needs("ssh")  # which is asked what it makes of every line
+
 MANUAL = Path("/usr/share/man/man5/ssh_config.5.gz")
 ODD = {  # values of keywords that take neither yes nor a number nor a name
     "AddKeysToAgent": "confirm", "AddressFamily": "inet", "BindAddress": "127.0.0.1", "CanonicalDomains": "example.com",
