@@ -206,7 +206,7 @@ class GitLedger:
         """Delete what a dead owner left of its signs of life; best effort."""
         self._signs().forget(name)
 
-    def environment_of(self, deploy: str) -> str:
+    def environment_of(self, deploy: str, host: str) -> str:
         """See engine.ports.Ledger."""
         import git
 
@@ -217,16 +217,16 @@ class GitLedger:
         except (git.GitCommandError, DeployError):
             return ""
         for name in sorted(line.split()[-1].removeprefix(heads) for line in listed):
-            if name != self.environment and self._knows(name, deploy):
+            if name != self.environment and self._knows(name, deploy, host):
                 return name
         return ""
 
-    def _knows(self, environment: str, deploy: str) -> bool:
+    def _knows(self, environment: str, deploy: str, host: str) -> bool:
         try:
             chain = GitLedger(self._root, environment, self.memory).read()
         except DeployError:
             return False
-        return any(entry.deploy == deploy for entry in chain)
+        return any(entry.deploy == deploy for entry in chain) and any(host in entry.hosts for entry in chain)
 
     def put_aside(self, entry: Entry) -> None:
         """See Memory."""

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from deployer.adapters.git import Repository
     from deployer.adapters.ledger import GitLedger
     from deployer.model.health import HealthCheck
+    from deployer.model.ledger import Entry
 
 
 class NoProbes:
@@ -87,6 +88,10 @@ class Context:
         from deployer.adapters.ledger import GitLedger
 
         return GitLedger(self.root, self.environment, self.memory)
+
+    def recall(self) -> tuple[Entry, ...]:
+        """The ledger's chain; git is imported only when it is asked for."""
+        return self.ledger.read()
 
     @cached_property
     def repository(self) -> Repository:

@@ -47,7 +47,14 @@ def rollback(options: Options, to: str | None) -> int:
     context = build(options)
     with context.ports(plain=True) as ports:
         consent = Consent(lambda plan: ask(options, plan), lambda aim: one_further(context, ports, aim))
-        outcome, entries = run(context.request(), ports, to, consent, lambda wanted: packages(context, wanted))
+        outcome, entries = run(
+            context.request(),
+            ports,
+            to,
+            consent,
+            lambda wanted: packages(context, wanted),
+            context.recall,
+        )
         for entry in entries:
             record(context, ports, entry)
         if outcome.result != "unchanged":

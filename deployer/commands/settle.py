@@ -21,7 +21,7 @@ def run(options: Options, word: str) -> int:
         click.confirm(question, abort=True, err=True)
     with context.ports(plain=True) as ports:
         verb = abort if word == "abort" else confirm
-        outcome, entries = verb(context.request(), ports)
+        outcome, entries = verb(context.request(), ports, context.recall)
         for entry in entries:
             close(context.ledger, entry, ports)
     code = report(options, context.runs, outcome)

@@ -30,7 +30,7 @@ def adopt(request: Request, ports: Ports, ledger: Ledger) -> Outcome:
     hosts = [host for host in request.hosts if host.name in request.limit]
     before = survey(ports, hosts)
     states = successes(before)
-    refuse_foreign(chain, states, ledger, request.environment)
+    refuse_foreign(chain, states, ledger, request)
     todo = [host for host in hosts if host.name in states and wants_adoption(states[host.name])]
     order = numbered(Order("", 0, "adopt", ""), known_number(chain), states, ports)
     ports.emit(Phase("adopt", f"taking what {len(todo)} host(s) have as their first release"))

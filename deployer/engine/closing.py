@@ -2,43 +2,49 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
-from deployer.engine.ports import Ports
-from deployer.engine.request import Request
+from deployer.engine.witness import Witness
+from deployer.model.events import Notice
 from deployer.model.ledger import Command, Entry
 from deployer.model.outcome import Result
+from deployer.model.quorum import shared
 from deployer.model.state import HostState, number_of
 
 
 def closings(
-    request: Request,
+    witness: Witness,
     flying: Mapping[str, HostState],
     because: str,
-    ports: Ports,
     result: Result = "reverted",
     ends: Mapping[str, str] | None = None,
 ) -> tuple[Entry, ...]:
-    """One OUTCOME for each deploy of `flying` (hosts as they were found, in flight), oldest first. Without it the
-    INTENT of a dead deployer would stay the lock. ends: host -> the release it runs now (default: what was good)."""
+    """One OUTCOME for each deploy of `flying` (hosts as found, in flight), oldest first. Without it the INTENT
+    of a dead deployer would stay the lock until it is found dead. What a host alone says, or the ledger contradicts,
+    closes nothing. ends: host -> the release it runs now (default: what was good)."""
+    request, ports = witness.request, witness.ports
     entries = []
     deploys = sorted({state.deploy for state in flying.values() if state.deploy}, key=number_of)
     for deploy in deploys:
         hosts = {name: state for name, state in flying.items() if state.deploy == deploy}
-        first = next(iter(hosts.values()))
-        before = {state.good for state in hosts.values()}
+        if not witness.open(deploy):
+            text = f"{', '.join(hosts)}: deploy {deploy} is in flight there only by its own word: not recorded"
+            ports.emit(Notice("warning", text))
+            continue
         now = {name: state.good for name, state in hosts.items()} if ends is None else ends
         if len(deploys) > 1:  # each deploy its own hosts
             now = {name: release for name, release in now.items() if name in hosts}
+        intent = witness.intent(deploy)
         entries.append(
             Entry(
                 record="OUTCOME",
                 deploy=deploy,
                 environment=request.environment,
                 playbook=request.playbook.name,
-                command=command_of(first),
-                release=first.target,
-                previous=before.pop() if len(before) == 1 else "",
+                command=intent.command if intent else command_of(hosts),
+                release=intent.release if intent else target_of(hosts),
+                previous=shared(state.good for state in hosts.values()),
                 who=request.who,
                 at=ports.clock.now(),
                 result=result,
@@ -49,6 +55,12 @@ def closings(
     return tuple(entries)
 
 
-def command_of(state: HostState) -> Command:
-    """Of the deploy in flight; a host whose record was torn does not know."""
-    return "rollback" if state.command == "rollback" else "push"
+def target_of(hosts: Mapping[str, HostState]) -> str:
+    """Of one deploy in flight, as most of its hosts say."""
+    return max(sorted(state.target for state in hosts.values()), key=[s.target for s in hosts.values()].count)
+
+
+def command_of(hosts: Mapping[str, HostState]) -> Command:
+    """The same; a host whose record was torn does not know."""
+    counted = Counter(state.command == "rollback" for state in hosts.values())
+    return "rollback" if counted[True] > counted[False] else "push"

@@ -1,6 +1,7 @@
 """The lock is an open INTENT. Its owner shows signs of life; a dead one's lock is taken from it without a person, a
-live one never loses it: not by a wrong clock (what counts is whether its signs change while we look), and not while a
-host still holds its change.
+live one never loses it: not by a wrong clock (what counts is whether its signs change while we look), and not while
+hosts still hold its change. A host that alone says so is believed for one lease beyond the owner's silence: a live
+owner whose lock is taken then cannot decide, and goes back.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from deployer.engine.survey import survey
 from deployer.model.errors import LockedError
 from deployer.model.events import Notice, Phase
 from deployer.model.ledger import HEARTBEAT, Entry, lock_holder
+from deployer.model.quorum import needed
+from deployer.model.state import HostState
 
 SILENT = 30.0  # seconds beyond confirm_timeout without a sign of life after which an owner may be dead
 LOOK = 2.5 * HEARTBEAT  # seconds in which a live owner shows another one
@@ -54,10 +57,16 @@ def held(holder: Entry, request: Request, ports: Ports, ledger: Ledger) -> str:
     if ledger.sign_of(holder.alive).mark != before.mark:
         return "it is alive, though its clock and this one differ"
     states = successes(survey(ports, request.hosts))
-    pending = {name: state.left for name, state in states.items() if state.in_flight and state.deploy == holder.deploy}
-    if pending:
-        return f"{', '.join(sorted(pending))} still held by it, for at most {max(pending.values())} s"
-    return ""
+    lease = request.playbook.confirm_timeout
+    pending = {name: min(state.left, int(lease)) for name, state in states.items() if holds(holder, name, state)}
+    if not pending or (len(pending) < needed(len(states)) and age >= limit + lease):
+        return ""
+    return f"{', '.join(sorted(pending))} still held by it, for at most {max(pending.values())} s"
+
+
+def holds(holder: Entry, name: str, state: HostState) -> bool:
+    """Does this host say that it has the very change of `holder`, and was it to have it?"""
+    return state.in_flight and (state.deploy, state.target) == (holder.deploy, holder.release) and name in holder.hosts
 
 
 def locked(holder: Entry, why: str, now: float) -> LockedError:

@@ -11,6 +11,7 @@ from deployer.engine.request import Request
 from deployer.engine.survey import survey
 from deployer.model.errors import DeployError, HostError
 from deployer.model.plan import FileChange, HostPlan, Plan, split_waves, weighed
+from deployer.model.quorum import shared
 from deployer.model.release import Package, Release
 from deployer.model.state import HostState
 
@@ -98,7 +99,6 @@ def push_plan(request: Request, release: Release, surveyed: Mapping[str, HostSta
         for host in wanted
         if not states[host.name].verified_on(release.id)
     }
-    previous = {plan.current for plan in changing.values()}
     waves = split_waves(tuple(changing), request.playbook.serial)
     control = tuple(name for name, state in states.items() if name not in changing and stays(state, release.id))
     return Plan(
@@ -106,7 +106,7 @@ def push_plan(request: Request, release: Release, surveyed: Mapping[str, HostSta
         environment=request.environment,
         playbook=request.playbook.name,
         release=release.id,
-        previous=previous.pop() if len(previous) == 1 else "",
+        previous=shared(host.current for host in changing.values()),
         revision=release.revision,
         hosts=changing,
         waves=waves,

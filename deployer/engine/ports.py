@@ -84,8 +84,9 @@ class Ledger(Protocol):
         """The newest sign of life under `name`."""
         ...
 
-    def environment_of(self, deploy: str) -> str:
-        """The other environment whose ledger has this deploy; "" where none has, or that cannot be read."""
+    def environment_of(self, deploy: str, host: str) -> str:
+        """The other environment whose ledger has this deploy and knows this host; "" where none has, or that cannot be
+        read."""
         ...
 
     def forget(self, name: str) -> None:

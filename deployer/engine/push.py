@@ -76,7 +76,7 @@ def prepare(
         chain = free_lock(request, ports, ledger)
         refuse_quarantined(chain, request, release.id)
         surveyed = survey(ports, request.hosts)
-        refuse_foreign(chain, successes(surveyed), ledger, request.environment)
+        refuse_foreign(chain, successes(surveyed), ledger, request)
         if write_missing(request, chain, surveyed, ports, ledger):
             continue
         refuse_behind(chain, surveyed, ports)

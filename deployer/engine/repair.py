@@ -21,6 +21,7 @@ from deployer.engine.rollback import bystanders, settle
 from deployer.engine.survey import survey
 from deployer.engine.target import on_host
 from deployer.engine.walkback import Packages, walk_back
+from deployer.engine.witness import believed, recorded
 from deployer.model.desired import decided, desired
 from deployer.model.errors import DeployError, HostError
 from deployer.model.events import Planned
@@ -53,11 +54,11 @@ def repair(
     chain = free_lock(request, ports, ledger)
     surveyed = survey(ports, [host for host in request.hosts if host.name in request.limit])
     states = {name: state for name, state in successes(surveyed).items() if state.adopted}
-    refuse_foreign(chain, states, ledger, request.environment)
+    refuse_foreign(chain, states, ledger, request)
     if write_missing(request, chain, surveyed, ports, ledger):
         chain = ledger.read()
     goals = lagging(desired(chain, request.playbook.name), surveyed)
-    refuse_disowned(goals, states)
+    refuse_disowned(goals, believed(states, recorded(chain)))
     plan = repair_plan(request, goals, states)
     ports.emit(Planned(plan))
     approved = not goals or approve(plan)
@@ -82,7 +83,8 @@ def repair(
 
 
 def refuse_disowned(goals: Mapping[str, str], states: Mapping[str, HostState]) -> None:
-    """A rollback that began and was never recorded is known to the hosts alone: what it called bad goes nowhere."""
+    """A rollback that began and was never recorded is known to the hosts alone: what it called bad goes nowhere.
+    states: as they are believed (engine/witness.py); one host alone stops no repair."""
     bad = disowned(line for state in states.values() for line in state.history)
     names = sorted(name for name, goal in goals.items() if one_name(goal) in bad)
     if names:

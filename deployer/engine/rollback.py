@@ -17,15 +17,15 @@ from deployer.engine.record import outcome_entry
 from deployer.engine.request import Request
 from deployer.engine.rollout import Ending
 from deployer.engine.survey import survey
-from deployer.engine.target import Aim, aim_for, further, on_host
+from deployer.engine.target import Aim, further, on_host
 from deployer.engine.undo import unverified
 from deployer.engine.walkback import Packages, tell_bystanders, walk_back
+from deployer.engine.witness import Recall, Witness, unreadable
 from deployer.model.errors import DeployError, HostError
 from deployer.model.events import Planned
 from deployer.model.ledger import Entry
 from deployer.model.outcome import HostOutcome, Outcome
 from deployer.model.plan import HostPlan, Plan
-from deployer.model.quorum import credible
 from deployer.model.release import ADOPTED, RELEASE_ID, shown
 from deployer.model.state import HostState, Order
 
@@ -46,15 +46,18 @@ def rollback(
     target: str | None,
     consent: Consent,
     packages: Packages,
+    recall: Recall = unreadable,
 ) -> tuple[Outcome, tuple[Entry, ...]]:
     """Bring every host to `target` (None: where engine/target.py says). Returns the outcome and the OUTCOME records to
-    be written, the rollback's own last. `packages` is called once, where hosts lack the release. Raises
-    DeployError if nothing is done, LockedError if another deploy was faster on every host."""
+    be written, the rollback's own last. `packages` is called once, where hosts lack the release; `recall` (reads the
+    ledger) where one host alone would change where all go, and for what was in flight. Raises DeployError if nothing is
+    done, LockedError if another deploy was faster on every host."""
     began = ports.clock.monotonic()
     hosts = [host for host in request.hosts if host.name in request.limit]
     surveyed = survey(ports, hosts)
     states = adopted(surveyed)
-    aim = aim_for(credible(states).values(), target)
+    witness = Witness(request, ports, states, recall)
+    aim = witness.aim(target)
     if aim.kind == "stay" and consent.one_further(aim) and aim.further:
         aim = further(aim)
     plan = rollback_plan(request, aim, states)
@@ -66,7 +69,7 @@ def rollback(
     order = Order("", 0, "rollback", plan.release, plan.lease, leaves=plan.previous)
     order = numbered(order, 0, states, ports)
     deploy = order.deploy
-    tell_bystanders(ports, [host for host in request.hosts if host.name in plan.unchanged], states)
+    tell_bystanders(witness, [host for host in request.hosts if host.name in plan.unchanged])
     ending = walk_back(ports, plan, order, states, packages)
     ending.hosts |= bystanders(plan, surveyed)
     settle(ending, plan)
@@ -76,7 +79,7 @@ def rollback(
         return replace(outcome(plan, "", ending), hint=hint), ()
     taken = [n for n in plan.hosts if states[n].in_flight and ending.hosts[n].verified]
     taken = [name for name in taken if ending.hosts[name].release != states[name].target]
-    ended = closings(request, {name: states[name] for name in taken}, f"taken back by rollback {deploy}", ports)
+    ended = closings(witness, {name: states[name] for name in taken}, f"taken back by rollback {deploy}")
     return outcome(plan, deploy, ending), (*ended, outcome_entry(request, plan, deploy, ending, ports.clock.now()))
 
 

@@ -5,52 +5,56 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from deployer.engine.closing import closings, command_of
+from deployer.engine.closing import closings, command_of, target_of
 from deployer.engine.fanout import each_at_once, successes
 from deployer.engine.ports import TURN_BACK, Ports
 from deployer.engine.request import Request
 from deployer.engine.survey import read_back, survey
 from deployer.engine.undo import GRACE, RETRY, describe, unverified
 from deployer.engine.walkback import tell_bystanders
+from deployer.engine.witness import Recall, Witness, unreadable
 from deployer.model.errors import DeployError, HostError, Refused, Unreachable
 from deployer.model.fleet import Host
 from deployer.model.ledger import Entry
 from deployer.model.outcome import HostEnd, HostOutcome, Outcome, Result, advice
 from deployer.model.release import one_name
-from deployer.model.state import HostState, Order
+from deployer.model.state import HostState, Order, number_of
 
 Verb = Callable[[Host, Order], HostState]
 
 
-def abort(request: Request, ports: Ports) -> tuple[Outcome, tuple[Entry, ...]]:
-    """Every pending host back to its good release. Returns the OUTCOME records that close the deploys."""
-    return settle(request, ports, ports.hosts.revert, "reverted")
+def abort(request: Request, ports: Ports, recall: Recall = unreadable) -> tuple[Outcome, tuple[Entry, ...]]:
+    """Every pending host back to its good release. Returns the OUTCOME records that close the deploys. recall: reads
+    the ledger."""
+    return settle(request, ports, ports.hosts.revert, "reverted", recall)
 
 
-def confirm(request: Request, ports: Ports) -> tuple[Outcome, tuple[Entry, ...]]:
+def confirm(request: Request, ports: Ports, recall: Recall = unreadable) -> tuple[Outcome, tuple[Entry, ...]]:
     """Every pending host keeps what it runs: a person takes the verdict upon themselves."""
-    return settle(request, ports, ports.hosts.confirm, "confirmed")
+    return settle(request, ports, ports.hosts.confirm, "confirmed", recall)
 
 
-def settle(request: Request, ports: Ports, verb: Verb, end: HostEnd) -> tuple[Outcome, tuple[Entry, ...]]:
+def settle(
+    request: Request, ports: Ports, verb: Verb, end: HostEnd, recall: Recall
+) -> tuple[Outcome, tuple[Entry, ...]]:
     """Apply `verb` to every host with a deploy in flight and read all hosts back; a revert is asked for again until
     the host's own watchdog must have acted."""
     hosts = [host for host in request.hosts if host.name in request.limit]
     before = survey(ports, hosts)
     states = successes(before)
+    witness = Witness(request, ports, states, recall)
     pending = [host for host in hosts if host.name in states and states[host.name].in_flight]
     if not pending and len(states) == len(hosts):
         return Outcome("unchanged", environment=request.environment, playbook=request.playbook.name), ()
-    deploys = {states[host.name].deploy for host in pending}
-    if end == "confirmed" and len(deploys) > 1:
-        raise DeployError(f"cannot confirm: different deploys are pending: {', '.join(sorted(deploys))}")
+    if end == "confirmed":
+        pending = of_one_deploy(pending, witness)
 
     def one(host: Host) -> HostState:
         state = states[host.name]
-        return verb(host, Order(state.deploy, max(state.fence, 1), command_of(state), state.target))
+        return verb(host, Order(state.deploy, max(state.fence, 1), command_of({host.name: state}), state.target))
 
     if end == "reverted":
-        tell_bystanders(ports, [host for host in hosts if host not in pending], states)
+        tell_bystanders(witness, [host for host in hosts if host not in pending])
     longest = max((states[host.name].left for host in pending), default=0)  # by what they say: never beyond a lease
     until = ports.clock.monotonic() + min(longest, request.playbook.confirm_timeout) + GRACE
     results: dict[str, HostState | HostError] = {}
@@ -63,7 +67,21 @@ def settle(request: Request, ports: Ports, verb: Verb, end: HostEnd) -> tuple[Ou
             break
         ports.clock.sleep(RETRY)
     ends = {name: host_end(after[name], states.get(name), results.get(name), end) for name in after}
-    return closing(request, ports, ends, states, end)
+    flying = {host.name: states[host.name] for host in pending}
+    return closing(witness, ends, flying, end)
+
+
+def of_one_deploy(pending: list[Host], witness: Witness) -> list[Host]:
+    """Those that may be confirmed together. Of several deploys, what one host alone says is left alone: it is named by
+    how it ends. Raises DeployError where several are in flight by more than that."""
+    states = witness.states
+    deploys = {states[host.name].deploy for host in pending}
+    if len(deploys) < 2:
+        return pending
+    real = [deploy for deploy in deploys if witness.open(deploy)]
+    if len(real) != 1:
+        raise DeployError(f"cannot confirm: different deploys are pending: {', '.join(sorted(real or deploys))}")
+    return [host for host in pending if states[host.name].deploy == real[0]]
 
 
 def unsettled(result: HostState | HostError, after: HostState | HostError) -> bool:
@@ -97,18 +115,21 @@ def apart(ends: dict[str, HostOutcome]) -> str:
 
 
 def closing(
-    request: Request, ports: Ports, ends: dict[str, HostOutcome], states: dict[str, HostState], end: HostEnd
+    witness: Witness, ends: dict[str, HostOutcome], flying: dict[str, HostState], end: HostEnd
 ) -> tuple[Outcome, tuple[Entry, ...]]:
-    """The outcome (of the newest deploy, where several were in flight), and the records that close them in the
+    """The outcome (of the newest deploy, where several were in flight: flying), and the records that close them in the
     ledger."""
+    request = witness.request
     done: Result = "reverted" if end == "reverted" else "deployed"
     doubtful = unverified(ends) or (apart(ends) if end == "confirmed" else "")
     result: Result = "stranded" if doubtful else done
     because = doubtful or f"{'aborted' if end == 'reverted' else 'confirmed'} by {request.who}"
-    flying = {name: state for name, state in states.items() if state.in_flight}
     runs = {name: e.release for name, e in ends.items()}
-    entries = closings(request, flying, because, ports, result, runs)
-    deploy, release = (entries[-1].deploy, entries[-1].release) if entries else ("", "")
+    entries = closings(witness, flying, because, result, runs)
+    deploy = max((state.deploy for state in flying.values()), key=number_of, default="")
+    deploy = entries[-1].deploy if entries else deploy
+    about = {name: state for name, state in flying.items() if state.deploy == deploy}
+    release = entries[-1].release if entries else target_of(about) if about else ""
     outcome = Outcome(result, deploy, request.environment, request.playbook.name, release, hosts=ends, error=because)
     if doubtful:
         outcome = replace(outcome, hint=advice(ends, "run deploy status"))

@@ -25,6 +25,7 @@ from itertools import takewhile
 from typing import Literal
 
 from deployer.model.errors import DeployError
+from deployer.model.quorum import shared
 from deployer.model.release import ADOPTED, RELEASE_ID, one_name, shown
 from deployer.model.stand import standing
 from deployer.model.state import Confirmed, HostState, number_of
@@ -75,8 +76,8 @@ def further(aim: Aim) -> Aim:
 
 def left_by(states: Sequence[HostState], aim: Aim | None, to: str) -> str:
     """What going to a named release calls bad: what all hosts are on, else what a rollback would leave."""
-    common = {one_name(state.current) for state in states}
-    leaves = common.pop() if len(common) == 1 and not any(s.in_flight for s in states) else aim.leaves if aim else ""
+    common = shared(one_name(state.current) for state in states)
+    leaves = common if common and not any(s.in_flight for s in states) else aim.leaves if aim else ""
     return "" if leaves == one_name(to) else leaves
 
 
@@ -119,20 +120,26 @@ def newest(found: Sequence[Fact]) -> tuple[Fact | None, bool]:
 
 
 def facts(state: HostState) -> list[Fact]:
-    """What one host knows. A rollback that never arrived (its tombstone names the release that is good) says nothing,
-    nor does an adoption."""
+    """What one host knows. An adoption says nothing."""
     lines = [line for line in state.history if line.command != "adopt"]
     found = [Fact(line.number, WORDS.get(line.command, "push"), one_name(line.release), True) for line in lines]
+    last = latest(state)
+    return [*found, last] if last else found
+
+
+def latest(state: HostState) -> Fact | None:
+    """What it knows of its last deploy beside its history, in flight or gone back. A rollback that never arrived (its
+    tombstone names the release that is good) says nothing."""
     number = number_of(state.deploy) or state.fence
     rollback = state.command == "rollback" or Confirmed(number, "away", state.good) in state.history
     named = one_name(state.target or state.current)
     if state.in_flight:
-        found.append(Fact(number, "rollback" if rollback else "push", named))
-    elif state.outcome == "reverted" and not rollback:
-        found.append(Fact(number, "reverted", named))
-    elif state.outcome == "reverted" and named != one_name(state.good):
-        found.append(Fact(number, "rollback", named))
-    return found
+        return Fact(number, "rollback" if rollback else "push", named)
+    if state.outcome == "reverted" and not rollback:
+        return Fact(number, "reverted", named)
+    if state.outcome == "reverted" and named != one_name(state.good):
+        return Fact(number, "rollback", named)
+    return None
 
 
 def at_rest(states: Iterable[HostState], release: str) -> bool:

@@ -35,7 +35,7 @@ def unadopt(request: Request, ports: Ports, ledger: Ledger) -> Outcome:
     before = survey(ports, hosts)
     refuse_unready(before)
     states = successes(before)
-    refuse_foreign(chain, states, ledger, request.environment)
+    refuse_foreign(chain, states, ledger, request)
     order = numbered(Order("", 0, "adopt", ""), known_number(chain), states, ports)
     ports.emit(Phase("unadopt", f"giving back what {len(hosts)} host(s) have"))
     results = each(ports, hosts, lambda h: give_back(ports, h, order))

@@ -13,6 +13,7 @@ from deployer.engine.ports import TURN_BACK, Ports
 from deployer.engine.rollout import Ending, rollout
 from deployer.engine.survey import read_back
 from deployer.engine.undo import GRACE, RETRY
+from deployer.engine.witness import Witness
 from deployer.model.errors import DeployError, HostError, LockedError, Refused, Unreachable
 from deployer.model.events import Notice
 from deployer.model.fleet import Host
@@ -121,13 +122,16 @@ def abort_pending(
     return each_at_once(ports, pending, one)
 
 
-def tell_bystanders(ports: Ports, hosts: Collection[Host], states: Mapping[str, HostState]) -> None:
+def tell_bystanders(witness: Witness, hosts: Collection[Host]) -> None:
     """Hosts that the newest push in flight never touched hear that it goes back, before it does. Were the touched ones
-    alone to know it, and to be gone, a rollback would take the others a release further. Best effort."""
-    flying = [state for state in states.values() if state.in_flight and state.deploy and state.command != "rollback"]
+    alone to know it, and to be gone, a rollback would take the others a release further. Best effort; a push that one
+    host invents is told to nobody."""
+    states, ports = witness.states, witness.ports
     idle = [host for host in hosts if host.name in states and not states[host.name].in_flight]
-    if flying and idle:
-        last = max(flying, key=lambda state: number_of(state.deploy))
+    flying = [state for state in states.values() if state.in_flight and state.deploy and state.command != "rollback"]
+    real = [state for state in flying if idle and witness.open(state.deploy)]
+    if real:
+        last = max(real, key=lambda state: number_of(state.deploy))
         order = Order(last.deploy, number_of(last.deploy), "push", last.target)
         each_at_once(ports, idle, lambda host: ports.hosts.revert(host, order))
 

@@ -17,18 +17,21 @@ def desired(chain: tuple[Entry, ...], playbook: str) -> dict[str, str]:
 def decided(chain: tuple[Entry, ...], playbook: str) -> dict[str, tuple[str, Command]]:
     """Host -> the release that the newest decision about it said, and its command. A deploy counts from its DECISION on
     (an INTENT is a wish), a rollback and an adoption from their OUTCOME; with `--limit` the other hosts keep what was
-    said before. A decision whose own deploy was undone all the same (its reply was lost, it was aborted) says nothing.
+    said before. A decision whose own deploy was undone all the same (its reply was lost, it was aborted) says nothing
+    of the hosts that went back.
 
     A rollback to what was adopted names one host's release; `0000000000-` stands for each host's own."""
     wishes: dict[str, Mapping[str, str]] = {}
     said: dict[str, tuple[str, Command]] = {}
     ours = [entry for entry in chain if entry.playbook == playbook]
-    undone = {entry.deploy for entry in ours if entry.record == "OUTCOME" and entry.result in UNDONE}
+    undone = {entry.deploy: entry.hosts for entry in ours if entry.record == "OUTCOME" and entry.result in UNDONE}
     for entry in ours:
         if entry.record == "INTENT":
             wishes[entry.deploy] = entry.hosts
-        elif entry.record == "DECISION" and entry.result == "commit" and entry.deploy not in undone:
-            said |= {host: (release, entry.command) for host, release in wishes.get(entry.deploy, {}).items()}
+        elif entry.record == "DECISION" and entry.result == "commit":
+            wish, back = wishes.get(entry.deploy, {}), undone.get(entry.deploy)
+            stay = {host: release for host, release in wish.items() if back is None or back.get(host) == release}
+            said |= {host: (release, entry.command) for host, release in stay.items()}
         elif entry.record == "OUTCOME":
             said |= {host: (release, entry.command) for host, release in outcome_says(entry).items()}
             if entry.result == "unadopted":  # nobody's any more

@@ -7,8 +7,8 @@ only one that was asked, is taken for what happened.
   of those: limited rollbacks with git out of reach make small steps, and no host is left behind for one. A host that
   claims more gets a number of its own for its own verbs; the others never hear of it.
 - A line of a history counts when a second host has it, too.
-- For where a rollback goes, a host may know alone what it did (a canary, a limited push), but not against itself, nor
-  as the author of numbers that nobody else came near.
+- For where a rollback goes, what a host alone knows (a canary, a limited push) counts when the ledger knows it, too
+  (engine/witness.py).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from deployer.model.state import Confirmed, HostState
+from deployer.model.state import Confirmed
 
 T = TypeVar("T")
 REACH = 1000  # deploys
@@ -63,18 +63,10 @@ def of_the_fleet(lines: Iterable[Confirmed]) -> tuple[Confirmed, ...]:
     return tuple(replace(x, release=AS_FOUND) if x.release.startswith(AS_FOUND) else x for x in lines)
 
 
-def credible(states: Mapping[str, HostState]) -> dict[str, HostState]:
-    """The hosts whose memory may say where the fleet goes; all of them where none is left.
-
-    Left out is a host whose newest line is not what it calls good, and, of three or more, one whose number is apart."""
-    apart = number_deploy(0, {name: state.fence for name, state in states.items()}).apart if len(states) > 2 else {}
-    left = {name: state for name, state in states.items() if name not in apart and consistent(state)}
-    return left or dict(states)
-
-
-def consistent(state: HostState) -> bool:
-    """Does the history end with what is good, in the order of its numbers, none above the fence?"""
-    numbers = [line.number for line in state.history]
-    kept = [line.release for line in state.history if line.command != "away"]
-    ends = not kept or kept[-1] == state.good
-    return ends and numbers == sorted(numbers) and (not numbers or numbers[-1] <= state.fence)
+def shared(values: Iterable[str]) -> str:
+    """The one value that all hosts have, or, of three or more, all but one; "" for none. What a single host says of
+    itself does not change what is said of the others."""
+    counted = Counter(values)
+    (value, hosts), *_ = counted.most_common(1) or [("", 0)]
+    total = sum(counted.values())
+    return value if hosts == total or (total > WITNESSES and hosts == total - 1) else ""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from deployer.model.errors import HostError, Refused, Unreachable
 from deployer.model.release import MAX_FILES, RELEASE_ID
 from deployer.model.secret import hide
-from deployer.model.state import LONGEST_LEASE, TOP_NUMBER, Confirmed, HostState
+from deployer.model.state import LONGEST_LEASE, TOP_NUMBER, Confirmed, HostState, number_of
 from deployer.remote.verbs import PROTOCOL
 
 SUDO_SAID = re.compile(r"(?:^|\s)sudo: |is not (?:in the sudoers file|allowed to execute)|Sorry, (?:user|try)")
@@ -111,6 +111,13 @@ def _like(grammar: re.Pattern[str]) -> Read:
     return read
 
 
+def _deploy(value: object) -> str:
+    """The number in an id is a deploy's as any other is."""
+    text = _like(DEPLOY)(value)
+    _whole(TOP_NUMBER)(number_of(str(text)))
+    return str(text)
+
+
 def _items(value: object, most: int) -> list[object]:
     if not isinstance(value, list):
         raise ValueError(f"{value!r:.40}")
@@ -167,7 +174,7 @@ FIELDS: Mapping[str, Read] = {
     "adopted": _flag,
     "dest": _word("ours", "foreign", "absent"),
     "phase": _word("idle", "armed", "pending", "reverting", "unknown"),
-    "deploy": _like(DEPLOY),
+    "deploy": _deploy,
     "command": _word("", *COMMANDS),
     "outcome": _word("", "confirmed", "reverted"),
     "fence": _whole(TOP_NUMBER),

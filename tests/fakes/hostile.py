@@ -28,7 +28,7 @@ LIES: Mapping[str, tuple[object, ...]] = {
     "adopted": ("yes", 1, None),
     "dest": ("elsewhere", "", 0),
     "phase": ("done", "", None, "idle "),
-    "deploy": ("../../..", "7", "7-ABCD", "7-abcd/x", "7-" + "a" * 40, "9" * 13 + "-aa", 7),
+    "deploy": ("../../..", "7", "7-ABCD", "7-abcd/x", "7-" + "a" * 40, "9" * 13 + "-aa", "9" * 12 + "-aa", 7),
     "command": ("sing", None, 7, "away"),
     "outcome": ("lost", None),
     "fence": (-1, 999_999_999_999, 1e3, "7", True, None),

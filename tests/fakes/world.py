@@ -34,7 +34,7 @@ class FakeLedger:
     chain: list[Entry] = field(default_factory=list)
     aside: list[Entry] = field(default_factory=list)
     signs: dict[str, float] = field(default_factory=dict)
-    others: dict[str, str] = field(default_factory=dict)
+    others: dict[tuple[str, str], str] = field(default_factory=dict)
     shows: bool = True
     fault: Callable[[str, str], BaseException | None] = lambda verb, when: None
 
@@ -67,9 +67,9 @@ class FakeLedger:
         at = self.signs.get(name, 0.0)
         return Sign(str(at) if at else "", at)
 
-    def environment_of(self, deploy: str) -> str:
-        """others: deploy -> the environment whose ledger has it."""
-        return self.others.get(deploy, "")
+    def environment_of(self, deploy: str, host: str) -> str:
+        """others: deploy, host -> the environment whose ledger knows both."""
+        return self.others.get((deploy, host), "")
 
     def forget(self, name: str) -> None:
         self.signs.pop(name, None)
@@ -175,6 +175,16 @@ class World:
         package = Package(name, {"nginx.conf": (content, False)})
         packages = {host.name: package for host in self.fleet}
         return Release(name, "nginx", "a" * 40, "a change", "alice", packages)
+
+    def intend(self, deploy: str, release: str, *hosts: str) -> Entry:
+        """The INTENT of a push whose deployer is dead, in the ledger: what it touched is known there."""
+        entry = Entry(
+            "INTENT", deploy, "production", "nginx", "push", release, "bob@ci", self.clock.now(),
+            len(self.ledger.chain) + 1, hosts=dict.fromkeys(hosts or self.names, release),
+            expires=self.clock.now() + 3600, alive="7" * 16,
+        )  # fmt: skip
+        self.ledger.chain.append(entry)
+        return entry
 
     def settle(self) -> None:
         """Let every watchdog that must fire, fire."""

@@ -23,7 +23,7 @@ def test_hosts_of_another_environment_are_refused_by_its_name() -> None:
     assert push(world.request, world.release(), world.ports, world.ledger, world.policy).result == "deployed"
     mine = world.ledger.chain
     deploy = mine[0].deploy
-    world.ledger.others, world.ledger.chain = {deploy: "production"}, []
+    world.ledger.others, world.ledger.chain = {(deploy, name): "production" for name in world.names}, []
     request = replace(world.request, environment="staging")
     before = world.running()
     for act in (
@@ -44,9 +44,10 @@ def test_which_ledger_knows_a_deploy(checkout: Path) -> None:  # noqa: F811
     """On real git; a ledger that cannot be read is none that knows it."""
     for name, deploy in (("production", "1-abcd"), ("staging", "1-beef")):
         book = GitLedger(checkout, name, Memory(checkout))
-        book.append(replace(entry(deploy), environment=name), len(book.read()))
+        book.append(replace(entry(deploy), environment=name, hosts={"web1": "x"}), len(book.read()))
     book = GitLedger(checkout, "production", Memory(checkout))
-    assert book.environment_of("1-beef") == "staging"
-    assert book.environment_of("1-abcd") == ""
+    assert book.environment_of("1-beef", "web1") == "staging"
+    assert book.environment_of("1-abcd", "web1") == ""
+    assert book.environment_of("1-beef", "web2") == "", "an id is no secret; that ledger never heard of this host"
     Memory(checkout).set_seen("staging", "1" * 40)
-    assert book.environment_of("1-beef") == ""
+    assert book.environment_of("1-beef", "web1") == ""

@@ -16,7 +16,6 @@ from deployer.engine.push import push
 from deployer.engine.record import append
 from deployer.model.errors import DeployError, LockedError
 from deployer.model.events import Notice
-from deployer.model.ledger import Entry
 from deployer.model.outcome import Outcome
 from tests.fakes.world import MINE, NEW, World
 from tests.unit.test_git import checkout, git  # noqa: F401
@@ -27,11 +26,8 @@ THEIRS = "7" * 16
 def owned(alive: str = THEIRS) -> World:
     """bob's deploy holds the lock for another hour."""
     world = World()
-    now = world.clock.now()
-    world.ledger.chain.append(
-        Entry("INTENT", "1-beef", "production", "nginx", "push", NEW, "bob@ci", now, 1, expires=now + 3600, alive=alive)
-    )
-    world.ledger.signs[THEIRS] = now
+    world.ledger.chain[:] = [replace(world.intend("1-beef", NEW), alive=alive)]
+    world.ledger.signs[THEIRS] = world.clock.now()
     return world
 
 
@@ -86,7 +82,7 @@ def test_a_host_that_still_holds_its_change_keeps_the_lock() -> None:
     world.clock.sleep(bound(world) + 1)
     machine = world.machines["web2"]
     machine.phase, machine.deploy, machine.target, machine.deadline = "pending", "1-beef", NEW, world.clock.time + 99
-    with pytest.raises(LockedError, match="web2 still held by it, for at most 74 s"):
+    with pytest.raises(LockedError, match="web2 still held by it, for at most 30 s"):
         go(world)
     machine.phase, machine.deploy = "idle", ""
     assert go(world).result == "deployed"

@@ -83,7 +83,10 @@ def test_two_deploys_in_flight_are_both_closed() -> None:
     for number, host in enumerate(world.fleet[:2], 8):
         world.machines[host.name].releases[NEW] = {}
         world.hosts.activate(host, Order(f"{number}-dead", number, "push", NEW, 60))
-    outcome, entries = rollback(world.request, world.ports, None, Consent(lambda plan: True), lambda wanted: {})
+        world.intend(f"{number}-dead", NEW)
+    outcome, entries = rollback(
+        world.request, world.ports, None, Consent(lambda plan: True), lambda wanted: {}, world.ledger.read
+    )
     assert (outcome.result, set(world.running().values())) == ("deployed", {ADOPTED})
     assert [(e.deploy, e.command, e.result, dict(e.hosts)) for e in entries[:-1]] == [
         ("8-dead", "push", "reverted", {"web1": ADOPTED}),

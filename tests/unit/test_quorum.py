@@ -21,7 +21,7 @@ from deployer.model.errors import DeployError
 from deployer.model.events import Notice
 from deployer.model.ledger import Entry, above_chain, unrecorded
 from deployer.model.outcome import Outcome
-from deployer.model.quorum import REACH, agreed, credible, number_deploy
+from deployer.model.quorum import REACH, agreed, number_deploy
 from deployer.model.state import TOP_NUMBER, Confirmed, HostState, Order
 from tests.fakes.hostile import CONSISTENT, Liar
 from tests.fakes.hosts import ADOPTED
@@ -97,19 +97,6 @@ def test_one_host_explains_its_own_fence_only() -> None:
     own = {"web1": (Confirmed(7, "rollback", NEW),), "web2": ()}
     assert above_chain((), {"web1": 7, "web2": 7}, own) == {"web2": 7}
     assert agreed({"a": [1, 1, 2], "b": [2]}) == {2}
-
-
-def test_whose_memory_says_where_a_rollback_goes() -> None:
-    """One alone may know of a canary; nobody of what contradicts it, or of numbers out of all reach."""
-    old = HostState(adopted=True, fence=4, good=NEW, history=(FIRST, Confirmed(4, "push", NEW)))
-    canary = replace(old, fence=7, good=NEWER, history=(*old.history, Confirmed(7, "push", NEWER)))
-    twisted = replace(old, history=(*old.history, Confirmed(3, "rollback", NEWER)))
-    far = replace(canary, fence=TOP_NUMBER)
-    assert set(credible({"a": old, "b": canary, "c": old})) == {"a", "b", "c"}
-    assert set(credible({"a": old, "b": twisted, "c": old})) == {"a", "c"}
-    assert set(credible({"a": old, "b": far, "c": old})) == {"a", "c"}
-    assert set(credible({"a": old, "b": far})) == {"a", "b"}, "who of two is out of reach cannot be known"
-    assert set(credible({"b": twisted})) == {"b"}
 
 
 def test_a_liar_is_named() -> None:

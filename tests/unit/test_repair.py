@@ -216,7 +216,8 @@ def test_confirming_a_part_of_the_fleet_is_not_done() -> None:
     machine = world.machines["web1"]
     machine.releases[NEW] = {}
     world.hosts.activate(world.fleet[0], Order("2-beef", 2, "push", NEW, 60))
-    outcome, (entry,) = confirm(world.request, world.ports)
+    world.intend("2-beef", NEW)
+    outcome, (entry,) = confirm(world.request, world.ports, world.ledger.read)
     assert (outcome.result, outcome.exit_code) == ("stranded", 4)
     assert outcome.error == f"web1: runs {NEW}; web2: runs {ADOPTED}; web3: runs {ADOPTED}"
     assert entry.hosts == {"web1": NEW, "web2": ADOPTED, "web3": ADOPTED}

@@ -29,9 +29,9 @@ def pushed(*releases: str, hosts: int = 3) -> World:
 
 
 def back(world: World, target: str | None = None, further: bool = False) -> tuple[Outcome, tuple[Entry, ...]]:
-    """Roll back without git. further: a person at a terminal says yes to one step more."""
+    """Roll back with what the hosts have; the ledger is there to be asked. further: a person at a terminal says yes to one step more."""
     consent = Consent(lambda plan: True, lambda aim: further)
-    return rollback(world.request, world.ports, target, consent, lambda wanted: {})
+    return rollback(world.request, world.ports, target, consent, lambda wanted: {}, world.ledger.read)
 
 
 @pytest.mark.parametrize("hosts", SIZES)
@@ -74,6 +74,7 @@ def test_while_something_is_pending_it_is_aborted() -> None:
     host = world.fleet[0]
     world.hosts.stage(host, world.release(NEWER, b"x").packages["web1"])
     world.hosts.activate(host, Order("9-aaaa", 9, "push", NEWER))
+    world.intend("9-aaaa", NEWER)
     world.hosts.calls.clear()
     outcome, _ = back(world)
     assert outcome.release == NEW

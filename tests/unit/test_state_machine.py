@@ -142,7 +142,9 @@ class Fleet(RuleBasedStateMachine):
 
         def command() -> Outcome:
             consent = Consent(lambda plan: True, lambda aim: further)
-            outcome, entries = rollback(self.world.request, self.world.ports, to, consent, self.packages)
+            outcome, entries = rollback(
+                self.world.request, self.world.ports, to, consent, self.packages, self.world.ledger.read
+            )
             record(entries)
             return outcome
 
@@ -268,7 +270,7 @@ class Fleet(RuleBasedStateMachine):
     @rule()
     def abort(self) -> None:
         def command() -> Outcome:
-            outcome, entries = abort(self.world.request, self.world.ports)
+            outcome, entries = abort(self.world.request, self.world.ports, self.world.ledger.read)
             for entry in entries:
                 self.world.ledger.append(entry, len(self.world.ledger.chain))
             return outcome
@@ -282,7 +284,7 @@ class Fleet(RuleBasedStateMachine):
         """Nobody confirms what he knows to be bad."""
 
         def command() -> Outcome:
-            outcome, entries = confirm(self.world.request, self.world.ports)
+            outcome, entries = confirm(self.world.request, self.world.ports, self.world.ledger.read)
             for entry in entries:
                 self.world.ledger.append(entry, len(self.world.ledger.chain))
             return outcome
