@@ -56,7 +56,7 @@ def rollback(
     hosts = [host for host in request.hosts if host.name in request.limit]
     surveyed = survey(ports, hosts)
     states = adopted(surveyed)
-    witness = Witness(request, ports, states, recall)
+    witness = Witness(request, ports, successes(surveyed), recall)
     aim = witness.aim(target)
     if aim.kind == "stay" and consent.one_further(aim) and aim.further:
         aim = further(aim)

@@ -35,8 +35,8 @@ def unreadable() -> tuple[Entry, ...]:
 
 @dataclass
 class Witness:
-    """What hosts said, and the ledger as it is asked about it, once and only where it must be. recall: reads the
-    chain."""
+    """What hosts said, and the ledger as it is asked about it, once and only where it must be. states: of all that
+    answered, those that are not adopted count as well. recall: reads the chain."""
 
     request: Request
     ports: Ports
@@ -105,7 +105,7 @@ class Witness:
 def tried(states: Mapping[str, HostState], to: str | None) -> Aim | None:
     """None where there is nothing to go to."""
     try:
-        return aim_for(states.values(), to)
+        return aim_for([state for state in states.values() if state.adopted], to)
     except DeployError:
         return None
 

@@ -78,6 +78,69 @@ CONSISTENT: Mapping[str, Lie] = {
 }
 
 
+def flying(state: HostState, deploy: str, command: str, target: str) -> HostState:
+    """In flight, as if nothing else had ever been."""
+    return replace(
+        state, adopted=True, dest="ours", phase="pending", deploy=deploy, command=command, outcome="", target=target,
+        current=target, loaded=target, left=3600, watchdog="alive",
+    )  # fmt: skip
+
+
+def remembering(state: HostState, *lines: Confirmed) -> HostState:
+    """More lines than there were, in the order of their numbers."""
+    history = tuple(sorted((*state.history, *lines), key=lambda line: line.number))
+    return replace(state, adopted=True, history=history, fence=max(state.fence, *(line.number for line in lines)))
+
+
+OLD: Mapping[str, Lie] = {
+    "a rollback in flight to C": lambda s: flying(s, "60-beef", "rollback", C),
+    "a rollback in flight, B away": lambda s: remembering(
+        flying(s, "60-beef", "rollback", A), Confirmed(60, "away", B)
+    ),
+    "the last push is a rollback in flight": lambda s: flying(s, s.deploy or "4-beef", "rollback", C),
+    "the last push is in flight with another release": lambda s: flying(s, s.deploy or "4-beef", "push", A),
+    "in flight at the top": lambda s: flying(s, f"{TOP_NUMBER}-beef", "push", C),
+    "a push that went back": lambda s: replace(
+        s, adopted=True, deploy="70-beef", command="push", outcome="reverted", target=C, fence=70
+    ),
+    "a rollback that went back": lambda s: replace(
+        s, adopted=True, deploy="70-beef", command="rollback", outcome="reverted", target=C, fence=70
+    ),
+    "a push of C long ago": lambda s: remembering(s, Confirmed(3, "push", C)),
+    "A was pushed again just now": lambda s: remembering(s, Confirmed(80, "push", A)),
+    "C was confirmed just now": lambda s: remembering(
+        replace(s, current=C, good=C, loaded=C), Confirmed(80, "push", C)
+    ),
+    "B was called bad": lambda s: remembering(s, Confirmed(81, "away", B)),
+    "A was called bad": lambda s: remembering(s, Confirmed(81, "away", A)),
+    "all were called bad": lambda s: remembering(s, *(Confirmed(81, "away", r) for r in (A, B, C))),
+    "it was adopted on C": lambda s: remembering(s, Confirmed(1, "adopt", C)),
+    "adopted a moment ago": lambda s: remembering(s, Confirmed(90, "adopt", "0000000000-99999999")),
+    "another environment's": lambda s: replace(s, adopted=True, deploy="5-0dd", outcome="confirmed"),
+    "another environment's, in flight": lambda s: flying(s, "5-0dd", "push", C),
+    "C costs a lasting restart": lambda s: replace(s, change="lasting: it wants to"),
+}
+
+ENDS: Mapping[str, tuple[object, ...]] = {
+    "adopted": (True, False), "dest": ("ours", "foreign", "absent"),
+    "phase": ("idle", "armed", "pending", "reverting", "unknown"), "deploy": ("", "1-0", f"{TOP_NUMBER}-" + "f" * 19),
+    "command": ("", "push", "rollback", "adopt"), "outcome": ("", "confirmed", "reverted"), "fence": (0, TOP_NUMBER),
+    "current": ("", A, B, C), "good": ("", A, B, C), "loaded": ("", A, B, C, "x" * 500), "target": ("", A, B, C),
+    "left": (0, 3600), "watchdog": ("alive", "dead", "none"), "alarm": ("x" * 500,), "releases": ((), (A, B, C)),
+    "files": ({}, {"x": "0" * 64}), "drift": (("A x",),), "history": ((),), "free_kb": (0, 10**15), "layers": ((),),
+    "change": ("reload", "restart: x", "lasting: x", "x" * 500),
+}  # fmt: skip
+
+
+def saying(field: str, value: object) -> Lie:
+    return lambda state: replace(state, **{field: value})  # type: ignore[arg-type]
+
+
+EXTREMES: Mapping[str, Lie] = {
+    f"{field} {str(value)[:20]!r}": saying(field, value) for field, values in ENDS.items() for value in values
+}
+
+
 @dataclass
 class Liar:
     """Satisfies engine.ports.Hosts: `name` answers every verb with a lie about what it is; the others are honest."""
