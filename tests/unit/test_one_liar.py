@@ -285,7 +285,7 @@ def cells() -> Iterator[ParameterSet]:
                 yield pytest.param(scene, command, lie, id=name, marks=[] if often else [pytest.mark.long])
 
 
-@pytest.mark.parametrize(("scene", "command", "lie"), cells())
+@pytest.mark.parametrize(("scene", "command", "lie"), list(cells()))
 def test_one_of_four(scene: str, command: str, lie: str) -> None:
     """Every command on every fleet, every lie."""
     hold(scene, command, 4, lying(scene, 4, ALL[lie]), LEASES)
