@@ -6,6 +6,7 @@ fails in the middle of one. Which of these a lie comes closest to is the liar's 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -276,13 +277,14 @@ ALL = {**CONSISTENT, **OLD, **EXTREMES}
 
 
 def cells() -> Iterator[ParameterSet]:
-    """Every command on every fleet; single fields on one of them, on the others with --all."""
+    """Every command on every fleet; single fields on one of them, on the others with LIES=all."""
     for scene in SCENES:
         for command in COMMANDS:
             for lie in ALL:
                 often = lie not in EXTREMES or (scene == "in flight" and command in CHANGING)
                 name = f"{scene}, {command}, {lie}"
-                yield pytest.param(scene, command, lie, id=name, marks=[] if often else [pytest.mark.long])
+                if often or os.environ.get("LIES") == "all":
+                    yield pytest.param(scene, command, lie, id=name)
 
 
 @pytest.mark.parametrize(("scene", "command", "lie"), list(cells()))
