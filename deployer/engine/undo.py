@@ -16,6 +16,7 @@ from deployer.model.plan import Plan
 from deployer.model.state import HostState, Order
 
 GRACE = 5.0  # seconds a host's own watchdog may be late (HOST_PROTOCOL: POLL + reload + proof)
+ACTIVATING = 30.0  # seconds more where an activation may still be at work (T_ACT of the host agent)
 RETRY = 2.0
 
 
@@ -32,8 +33,9 @@ def revert_all(
     ports.emit(Phase("revert", f"putting {len(touched)} host(s) back"))
     ends: dict[str, HostOutcome] = {}
     leaving: set[str] = set()
-    last = ports.clock.monotonic() + order.lease + GRACE
-    settles = clock_time(ports.clock.now() + order.lease)
+    lease = order.lease + (ACTIVATING if unanswered else 0.0)
+    last = ports.clock.monotonic() + lease + GRACE
+    settles = clock_time(ports.clock.now() + lease)
     todo, warned, heard = [plan.hosts[name].host for name in touched], False, ports.stop.asked()
     while todo:
         results = each_then(

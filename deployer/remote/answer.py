@@ -152,7 +152,7 @@ def _edit(value: object) -> str:
 
 
 def _history(value: object) -> tuple[Confirmed, ...]:
-    """The newest lines; hosts keep all of them, for years."""
+    """The newest lines: hosts keep as many at most (LINES_KEPT of the agent), but for one without a push in years."""
     if not isinstance(value, list):
         raise ValueError(f"{value!r:.40}")
     return tuple(_line(item) for item in value[-LINES:])

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from deployer.engine.target import on_host
+from deployer.engine.undo import ACTIVATING
 from deployer.model.errors import Refused, Unreachable
 from deployer.model.fleet import Host
 from deployer.model.release import ADOPTED as ADOPTED_NAME
@@ -48,6 +49,7 @@ class Machine:
     changes: dict[str, str] = field(default_factory=dict)  # release -> what taking it costs, where it is no reload
     disk_full: bool = False
     locked: bool = False  # a verb is at work; the next one waits for it
+    activating: bool = False  # that verb is an activation, which the watchdog lets end
     late: int = 0  # how often its own watchdog took it back
     goes: float = math.inf  # since when it shuts down
     gone: float = math.inf  # from when on nothing answers
@@ -72,7 +74,8 @@ class Machine:
                 self.go_back()
         elif now >= self.goes:  # the watchdog is among the first to be ended
             return
-        if self.phase in ("armed", "pending", "reverting") and now >= self.deadline:
+        due = self.deadline + (ACTIVATING if self.activating else 0.0)
+        if self.phase in ("armed", "pending", "reverting") and now >= due:
             self.late += 1
             self.go_back()
 
@@ -131,9 +134,14 @@ class FakeHosts:
         machine.power(self.clock.monotonic(), verb)
         effect(machine)
         if seconds and verb == "activate":
+            lease = machine.deadline - self.clock.monotonic()
+            machine.activating = True
             self.clock.sleep(seconds)
+            machine.activating = False
             if machine.phase != "pending":
                 raise Refused(f"deploy {machine.deploy} went back before it was proven", "unproven")
+            if seconds >= lease / 3:
+                machine.deadline = min(self.clock.monotonic() + lease, machine.hard)
 
     @contextmanager
     def _lock(self, machine: Machine, verb: str) -> Iterator[None]:

@@ -16,9 +16,11 @@ import pytest
 
 from deployer.adapters.hosts import SshHosts
 from deployer.adapters.sandbox.processes import reap
+from deployer.engine.target import on_host
 from deployer.model.errors import Refused
 from deployer.model.fleet import Host
-from deployer.model.release import Package
+from deployer.model.release import ADOPTED, Package
+from deployer.model.stand import standing
 from deployer.remote.verbs import Command
 from tests.contract.real import LocalTransport, Ran, RealRig, shell_folder, toy_service
 from tests.contract.rig import order, package
@@ -108,6 +110,24 @@ def test_what_a_prune_that_was_cut_off_left_goes_with_the_next(rig: RealRig) -> 
     assert not list((root(rig) / "releases").glob(".t*"))
 
 
+def test_what_a_host_keeps_of_its_past_is_bounded(rig: RealRig) -> None:
+    """A push every hour for years: the rules see the same as before. What a killed watchdog left goes, too."""
+    history, events = root(rig) / "history", root(rig) / "events"
+    first = history.read_text().splitlines()[0]
+    past = [f"{number} push {(ONE, THREE)[number % 2].release}" for number in range(1, 1201)]
+    history.write_text("\n".join([first, *past, ""]))
+    events.write_text("2026-01-01T00:00:00Z staged\n" * 3000)
+    (root(rig) / "wd.1-dead").write_text("1\n")
+    before = rig.hosts.survey(rig.host)
+    after = rig.hosts.prune(rig.host, 5)
+    assert history.read_text().splitlines() == [first, *past[-500:]]
+    assert len(events.read_text().splitlines()) < 600
+    assert not list(root(rig).glob("wd.*"))
+    assert standing(after.history)[-2:] == standing(before.history)[-2:] == [THREE.release, ONE.release]
+    assert on_host(after, ADOPTED) == first.split()[2]
+    assert rig.hosts.prune(rig.host, 5).history == after.history
+
+
 def test_links_that_disagree_without_a_record_go_back(rig: RealRig) -> None:
     """A torn or missing record: the two links decide."""
     for torn in ("", "phase=pen"):
@@ -163,6 +183,37 @@ def test_the_deployers_connection_dies_in_the_activation(rig: RealRig) -> None:
     os.killpg(child.pid, signal.SIGKILL)
     child.communicate()
     assert rig.until(lambda s: s.verified_on(ONE.release), 20).verified_on(ONE.release)
+
+
+def uptime() -> float:
+    return float(Path("/proc/uptime").read_text().split()[0])
+
+
+def deadline(rig: RealRig) -> int:
+    """When the watchdog acts, on the uptime clock."""
+    record = dict(line.split("=", 1) for line in (root(rig) / "state").read_text().splitlines())
+    return int(record["deadline"])
+
+
+def test_an_activation_that_is_slower_than_its_lease_ends(rig: RealRig) -> None:
+    """It cannot be renewed while it is at work: the watchdog lets it end, and what it used up is given back then."""
+    go, slow = rig.prefix / "go", phrases(rig, TWO.release)
+    reload = f"while ! [ -e {go} ]; do sleep 0.1; done; readlink {root(rig)}/current > {rig.prefix}/process"
+    slow.write_text(slow.read_text() + f"service_reload() {{ {reload}; }}\n")
+    from deployer.remote import verbs
+    from deployer.remote.layout import layout_for
+
+    line = verbs.activate(layout_for(rig.host, "app", "/etc/app"), order(TWO, 3, lease=2)).line
+    with subprocess.Popen(["sh", "-c", line], stdout=subprocess.PIPE, text=True) as child:
+        eventually(lambda: (root(rig) / "current").readlink().name == TWO.release, 10, "switched")
+        over = deadline(rig) + 8  # the watchdog looked, and would have waited for the lock and taken it
+        eventually(lambda: uptime() > over, 30, "its lease is over")
+        go.touch()
+        assert '"ok":true' in child.communicate()[0]
+    assert deadline(rig) > over
+    state = rig.hosts.extend(rig.host, order(TWO, 3, lease=30))
+    assert (state.phase, state.loaded) == ("pending", TWO.release)
+    assert rig.hosts.confirm(rig.host, order(TWO, 3)).verified_on(TWO.release)
 
 
 def test_a_hung_holder_of_the_lock_is_not_waited_for(rig: RealRig) -> None:

@@ -12,6 +12,7 @@ from deployer.engine.lease import DUE, SILENT, Lease, Leases
 from deployer.engine.push import push
 from deployer.engine.rollback import Consent, rollback
 from deployer.engine.settle import abort
+from deployer.engine.undo import ACTIVATING
 from deployer.engine.warm import warm
 from deployer.model.errors import Refused, Unreachable
 from deployer.model.fleet import Host
@@ -51,6 +52,7 @@ LOADS = {
     "the defaults": Load(130, 16, 5.0, 60),
     "short leases": Load(24, 4, 1.25, 5),
     "an activation longer than a third": Load(12, 2, 6.0, 12),
+    "an activation longer than a lease": Load(12, 4, 20.0, 12),
     "200 hosts": Load(200, 2, 2.0, 15, ("1", "100%")),
 }
 loads = pytest.mark.parametrize("load", LOADS.values(), ids=list(LOADS))
@@ -199,6 +201,26 @@ def test_an_activation_that_is_answered_after_the_undoing_is_not_held() -> None:
         world.clock.sleep(60.0)
     assert world.hosts.calls == []
     assert leases.lost() == ""
+
+
+def test_an_activation_that_was_not_answered_may_be_at_work_for_longer_than_its_lease() -> None:
+    """Its host's watchdog lets it end, and takes no revert before: it is asked until then, and seen back."""
+    world = World()
+    lease = world.request.playbook.confirm_timeout
+    lost: list[float] = []
+
+    def fault(verb: str, host: str, when: str) -> BaseException | None:
+        if (verb, when) == ("activate", "after"):
+            lost.append(world.clock.time)
+            return Unreachable("no answer within 60 s")
+        if (verb, when) == ("revert", "before") and lost and world.clock.time < lost[0] + lease + ACTIVATING - 5:
+            return Refused("another verb is running", "busy")
+        return None
+
+    world.hosts.fault = fault
+    outcome = go(world, NEW)
+    assert outcome.result == "reverted", outcome.error
+    assert set(world.running().values()) == {ADOPTED}
 
 
 def test_a_lease_counts_from_the_question_that_was_answered() -> None:

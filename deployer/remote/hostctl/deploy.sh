@@ -29,7 +29,12 @@ do_activate() { # DEPLOY NUMBER COMMAND RELEASE LEASE HARDCAP [restart|-] [LEAVE
     { go_back "cannot switch" || refuse stuck "$alarm"; refuse disk "cannot move the link"; }
   note "switched deploy=$deploy to=$target"
   case $3/${7:-} in rollback/*|*/restart) may=1 ;; *) may=0 ;; esac
-  if apply "$target" "$good" "$may"; then note "pending deploy=$deploy"; return; fi
+  if apply "$target" "$good" "$may"; then
+    note "pending deploy=$deploy"; now
+    # what a slow activation used up is given back: nobody could renew it meanwhile
+    [ $((deadline - up)) -gt $(($5 * 2 / 3)) ] || lasts "$5" || : # no room: what was left of it stands
+    return
+  fi
   failed=$why
   go_back "not proven" || refuse stuck "$failed; and then: $alarm"
   refuse unproven "$failed"
@@ -51,12 +56,15 @@ arm() { # everything a revert or a confirm needs is written now
     { rm -f state.rvt state.cfm; refuse disk "cannot write the record"; }
   sync_it "$ROOT"; note "armed deploy=$deploy good=$good target=$target"
 }
+lasts() { # SECONDS from now, never beyond the cap
+  had=$deadline deadline=$((up + $1)); [ "$deadline" -le "$hard" ] || deadline=$hard
+  save || { deadline=$had; return 1; }
+}
 do_extend() {
   this_deploy "$1"
   [ "$phase" = pending ] && alive ||
     refuse expired "deploy $1 is ${outcome:-overdue} here: it was not renewed in time"
-  deadline=$((up + $2)); [ "$deadline" -le "$hard" ] || deadline=$hard
-  save || refuse disk "cannot write the record; the watchdog will revert this host"
+  lasts "$2" || refuse disk "cannot write the record; the watchdog will revert this host"
 }
 do_confirm() {
   this_deploy "$1"

@@ -9,7 +9,7 @@ main() {
   set -u; umask 022; LC_ALL=C; export LC_ALL
   PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH
   trap '' HUP PIPE # the channel may die at any moment; what has begun is finished or reverted
-  T_CMD=20 T_PROVE=10 POLL=1 GRACE=5 ACK_TRIES=50
+  T_CMD=20 T_PROVE=10 T_ACT=30 POLL=1 GRACE=5 ACK_TRIES=50 LINES_KEPT=500
   SELF=$0 verb=${1:-} ROOT=${2:-} PHRASES='' WAY=forward
   export WAY # back: the service functions ask for less (services/base.py)
   case $ROOT in /*/*) ;; *) refuse usage "root must be an absolute path" ;; esac

@@ -52,6 +52,6 @@ leave() { # what is live when the machine starts again; the process is left to t
   refuse stopping "this host is going down: it comes back on $good"
 }
 stuck() {
-  alarm=$1; note "REVERT-FAILED $1"; printf '%s\n' "$1" > ALARM 2>/dev/null || :
+  alarm=$1; note "REVERT-FAILED $1"; shorten events; printf '%s\n' "$1" > ALARM 2>/dev/null || :
   logger -p daemon.crit -t deployer "REVERT-FAILED $ROOT: $1" 2>/dev/null || :
 }

@@ -80,4 +80,11 @@ do_prune() { # KEEP: never current, good, the deploy's target, or the newest sta
     esac
   done
   for old in phrases/*; do [ -d "releases/${old#phrases/}" ] || rm -f "$old"; done
+  rm -f wd.* # of watchdogs that were killed: nothing is in flight
+  shorten history; shorten events
+}
+shorten() { # FILE: twice as long as is kept, it loses its older lines, and never what says how the host was found
+  lines=$(wc -l < "$1" 2>/dev/null) && [ "$lines" -gt $((LINES_KEPT * 2)) ] || return 0
+  awk -v from=$((lines - LINES_KEPT)) 'NR > from || ($2 == "adopt" && !past) { print; next } { past = 1 }' \
+    "$1" > "$1.tmp" && sync_it "$1.tmp" && mv -f "$1.tmp" "$1" || rm -f "$1.tmp"
 }

@@ -28,11 +28,23 @@ do_watch() {
     [ "$deploy" = "$1" ] && [ "$phase" != idle ] || break
     now
     # a subshell: a failed try must not end the watchdog
-    [ "$up" -lt "$deadline" ] || ( trap - EXIT; trap '' TERM; locked do_tick ) >/dev/null 2>&1
+    [ "$up" -lt "$deadline" ] || { [ "$up" -lt $((deadline + T_ACT)) ] && activating; } ||
+      ( trap - EXIT; trap '' TERM; locked do_tick ) >/dev/null 2>&1
     sleep "$POLL"
   done
   trap - EXIT
   rm -f "wd.$1"
+}
+# an activation has the lock and is at work: it ends by itself, proven or undone, and its lease begins then
+activating() {
+  { read -r holder what < lock.holder; } 2>/dev/null && [ "$what" = do_activate ] &&
+    [ "$(readlink "/proc/$holder/fd/9" 2>/dev/null)" = "$(pwd -P)/lock" ] && ! stopped "$holder"
+}
+stopped() { # PID: it, or a program that it waits for, does not go on
+  { read -r its < "/proc/$1/stat"; } 2>/dev/null || return 1
+  case $its in *") "[Tt]" "*) return 0 ;; esac
+  for child in $(cat "/proc/$1/task/$1/children" 2>/dev/null); do ! stopped "$child" || return 0; done
+  return 1
 }
 a_moment() { now; since=$up; while [ "$up" = "$since" ]; do now; done; } # without a program: none can be started
 do_tick() { # recover whatever is there: called by the watchdog, the minute tick and the boot unit
