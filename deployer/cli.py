@@ -25,6 +25,7 @@ from deployer.model.secret import hide
 
 RESULTS: dict[int, Result] = {EXIT_LOCKED: "locked", EXIT_INTERRUPTED: "interrupted"}
 COMMANDS = {
+    "init": "Write a configuration repository, from what lies on hosts today.",
     "plan": "Show who would get what, in which waves; change nothing.",
     "push": "Bring a git revision to the fleet, wave by wave.",
     "rollback": "Bring every host to the last good release; needs only SSH.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,11 +85,12 @@ SHARED: tuple[Callable[[Function], Function], ...] = (
     click.option("-K", "--ask-become-pass", is_flag=True, help="Ask for the password that sudo wants on the hosts."),
     click.option("-v", "--verbose", is_flag=True, help="Say more."),
 )  # fmt: skip
-NAMES = {"as_json": "DEPLOY_JSON"}
+NAMES = {"as_json": "DEPLOY_JSON", "source": "DEPLOY_FROM"}
 
 
-def shared(playbook: bool = True) -> Callable[[Function], Function]:
-    """Give a command the shared options, each also as DEPLOY_<OPTION>, and call it with one Options value."""
+def shared(playbook: bool = True, without: Collection[str] = ()) -> Callable[[Function], Function]:
+    """Give a command the shared options, each also as DEPLOY_<OPTION>, and call it with one Options value. without:
+    those that mean nothing to it, which it does not have."""
 
     def decorate(function: Function) -> Function:
         @functools.wraps(function)
@@ -97,12 +98,12 @@ def shared(playbook: bool = True) -> Callable[[Function], Function]:
             options = Options(
                 playbook=words.pop("playbook", None),
                 inventory=words.pop("inventory"),
-                environment=words.pop("environment"),
-                limit=words.pop("limit"),
+                environment=words.pop("environment", None),
+                limit=words.pop("limit", None),
                 forks=words.pop("forks"),
                 json=words.pop("as_json"),
-                output=words.pop("output"),
-                yes=words.pop("yes"),
+                output=words.pop("output", "auto"),
+                yes=words.pop("yes", False),
                 verbose=words.pop("verbose"),
                 ask_become_pass=words.pop("ask_become_pass"),
             )
@@ -119,6 +120,8 @@ def shared(playbook: bool = True) -> Callable[[Function], Function]:
         command: Function = called
         for option in reversed(SHARED):
             command = option(command)
+        named = [p for p in getattr(command, "__click_params__", []) if p.name not in without]
+        command.__click_params__ = named  # type: ignore[attr-defined]
         if playbook:
             command = click.argument("playbook", required=False)(command)
         for parameter in getattr(command, "__click_params__", []):

@@ -22,6 +22,7 @@ WORDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "push": (("nginx", "--yes", "--output", "github"),),
     "rollback": (("nginx", "--yes"),),
     "status": (("nginx",), ("nginx", "--json"), ("nginx", "--repair", "--yes")),
+    "init": (("--service", "varnish", "--json"),),
     "history": (("nginx",), ("nginx", "--json")),
     "show": (("1-abcd",),),
     "adopt": (("nginx", "--yes", "--json"),),

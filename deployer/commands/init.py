@@ -1,0 +1,164 @@
+"""`deploy init`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from deployer.commands.options import Options, shared
+
+if TYPE_CHECKING:
+    from deployer.commands.finding import Found
+    from deployer.engine.scaffold import File
+    from deployer.model.fleet import Fleet
+
+NAMES = (
+    "inventory.yml",
+    "inventory.yaml",
+    "inventory.ini",
+    "inventory",
+    "hosts.yml",
+    "hosts.yaml",
+    "hosts.ini",
+    "hosts",
+)
+SERVICES = ("nginx", "varnish", "haproxy", "squid", "apache", "trafficserver")
+
+
+@click.command()
+@click.argument("folder", default=".")
+@shared(playbook=False, without=("environment", "limit", "output", "yes"))
+@click.option(
+    "--from", "source", metavar="HOST", multiple=True,
+    help="Take what lies there: [user@]name[:port], or a pattern of the inventory. Files come from the first host, the "
+    "others are compared with it.",
+)  # fmt: skip
+@click.option("--service", type=click.Choice(SERVICES), help="Which server (default: the one that runs there).")
+def init(options: Options, folder: str, source: tuple[str, ...], service: str | None) -> int:
+    """Write a configuration repository into FOLDER: inventory, playbook, health check. Hosts are only read.
+
+    With --from it takes what lies on a host today: which server runs there, its configuration with links followed, and
+    a health check made from its own log. Secrets are left out, and named. An inventory that is there is used and stays
+    as it is. Nothing is overwritten, nothing is committed.
+
+    \b
+    Examples:
+      deploy init shop --from deploy@web1.example.com
+      deploy init --inventory hosts.ini --from webservers
+      deploy init --from web1 --service varnish --json
+      deploy init shop --service haproxy      # from nothing: an example
+    """
+    from deployer.adapters.signals import SIGNALS
+    from deployer.console.scaffolded import show
+    from deployer.engine.scaffold import steps
+    from deployer.model.errors import Interrupted
+
+    target = Path(folder)
+    given = known_inventory(options, target)
+    fleet = read(given, target)
+    try:
+        if source:
+            found = search(options, fleet, source, service)
+            files = files_of(found, fleet)
+        else:
+            found, files = None, example(service or "nginx", fleet)
+        SIGNALS.count_only()
+        written = write(target, files)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            "interrupted", hint="run it again when you are ready", consequence="nothing was written"
+        ) from None
+    named = [] if given == [target / "inventory.yml"] else given
+    options_ = [word for one in named for word in ("-i", os.path.relpath(one, target))]
+    name = found.service if found else service or "nginx"
+    todo = steps(folder, name, options_, (target / ".git").exists() or inside_checkout(target))
+    show(options.json, folder, written, found, todo, name)
+    return 0
+
+
+def known_inventory(options: Options, target: Path) -> list[Path]:
+    """Those that are given, or the one that lies in the folder."""
+    if options.inventory:
+        return [Path(one) for one in options.inventory]
+    return [target / name for name in NAMES if (target / name).exists()][:1]
+
+
+def read(inventories: list[Path], target: Path) -> Fleet | None:
+    """None where there is none: one is written."""
+    from deployer.adapters.inventory import load_inventory
+    from deployer.adapters.ssh_ask import refuse_unreadable_config
+
+    refuse_unreadable_config()
+    return load_inventory(*inventories, beside=target) if inventories else None
+
+
+def search(options: Options, fleet: Fleet | None, source: tuple[str, ...], service: str | None) -> Found:
+    """Over SSH; every connection is closed on the way out, and never waited for."""
+    from deployer.adapters.executor import make_executor
+    from deployer.adapters.finder import Finder
+    from deployer.adapters.ssh import SshTransport
+    from deployer.commands.finding import Search
+
+    transport, executor = SshTransport(become_password=options.become_password()), make_executor(options.forks)
+    try:
+        return Search(Finder(transport), executor, fleet, source, service or "").run()
+    finally:
+        executor.shutdown(wait=False, cancel_futures=True)
+        transport.close()
+
+
+def files_of(found: Found, fleet: Fleet | None) -> dict[str, File]:
+    """Everything that a repository needs, by path."""
+    from deployer.engine.first_check import health_check
+    from deployer.engine.scaffold import inventory, playbook
+
+    top = f"playbooks/{found.service}"
+    texts = {f"{top}/playbook.yml": playbook(found.service, found.group, found.dest)}
+    texts[f"health_checks/{found.service}.yml"] = health_check(found.watched, found.page)
+    if fleet is None:
+        texts["inventory.yml"] = inventory(found.service, found.hosts)
+    files: dict[str, File] = {path: (text.encode(), False) for path, text in texts.items()}
+    return files | {f"{top}/files/{path}": file for path, file in found.taken.files.items()}
+
+
+def example(service: str, fleet: Fleet | None) -> dict[str, File]:
+    """The project's own example of a service, for a group of the inventory."""
+    from deployer.adapters.examples import example_files
+    from deployer.engine.scaffold import group_for, inventory
+
+    hosts = {f"{service}{number}.example.com": {"origin": "shop.internal.example.com:8080"} for number in (1, 2)}
+    if fleet is None:
+        files = example_files(service, service)
+        return files | {"inventory.yml": (inventory(service, hosts).encode(), False)}
+    return example_files(service, service if service in fleet.groups else group_for(fleet, fleet.hosts, service))
+
+
+def write(target: Path, files: dict[str, File]) -> list[str]:
+    """Raises DeployError where a file is there with other content: the difference is shown, nothing is written."""
+    from deployer.adapters.new_files import already, write_new
+    from deployer.adapters.signals import SIGNALS
+    from deployer.console.say import say
+    from deployer.model.errors import DeployError
+
+    def heed() -> None:
+        if SIGNALS.asked():
+            raise KeyboardInterrupt
+
+    others, difference = already(target, files)
+    if others:
+        say(difference, err=True)
+        more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+        raise DeployError(
+            f"{', '.join(others[:3])}{more} in {target}: there already, with other content",
+            hint="move them away, or give another folder: deploy init FOLDER",
+            consequence="nothing was written",
+        )
+    return write_new(target, files, heed)
+
+
+def inside_checkout(target: Path) -> bool:
+    """Is it a part of somebody's git repository already?"""
+    return any((folder / ".git").exists() for folder in target.resolve().parents)
