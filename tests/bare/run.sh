@@ -43,12 +43,13 @@ inside() { # TREE USER COMMAND...: in namespaces of its own, with nothing of thi
   for name in $(env | sed -nE 's/^((PIP_|SSL_CERT_)[A-Z_]*|[A-Za-z]+_(proxy|PROXY))=.*/\1/p' | grep -v FIND_LINKS); do
     eval "set -- \"$name=\$$name\" \"\$@\""
   done
+  # a mount of its own, for df; and a shell that stays, for the first process has to bury those whose parents are gone
   # shellcheck disable=SC2016
   unshare --mount --pid --fork --kill-child sh -c '
     root=$1 user=$2; shift 2
-    mount -t proc proc "$root/proc" && mount --rbind /sys "$root/sys" && mount --rbind /dev "$root/dev" || exit 1
-    exec chroot "$root" setpriv --reuid "$user" --regid "$user" --init-groups --reset-env \
-      sh -c "cd && cd deployer && exec env \"\$@\"" sh "$@"' sh "$root" "$user" "$@"
+    mount --bind "$root" "$root" && mount -t proc proc "$root/proc" && mount --rbind /sys "$root/sys" && mount --rbind /dev "$root/dev" || exit 1
+    chroot "$root" setpriv --reuid "$user" --regid "$user" --init-groups --reset-env \
+      sh -c "cd && cd deployer && exec env \"\$@\"" sh "$@"; exit $?' sh "$root" "$user" "$@"
 }
 
 fresh() { # USER: a tree with the project in it

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import getpass
+import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -223,4 +225,4 @@ def test_no_agent_is_forwarded(servers: Servers) -> None:
         assert said.strip() == b"[none]"
     finally:
         transport.close()
-        subprocess.run(["kill", words["SSH_AGENT_PID"]], check=True)
+        os.kill(int(words["SSH_AGENT_PID"]), signal.SIGTERM)

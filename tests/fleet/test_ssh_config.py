@@ -35,7 +35,7 @@ def agent(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """An agent that only its path leads to, and the key `user` is nowhere else."""
     path = servers.folder / "agent"
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
-    child = subprocess.Popen(["ssh-agent", "-D", "-a", str(path)], stdout=subprocess.DEVNULL)
+    child = subprocess.Popen([binaries.find("ssh-agent"), "-D", "-a", str(path)], stdout=subprocess.DEVNULL)
     try:
         wait_for(path.exists, "ssh-agent")
         add(servers, "user")
@@ -48,7 +48,7 @@ def agent(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def add(servers: Servers, *names: str) -> None:
     for name in names:
         servers.key(name)
-        words = ["ssh-add", "-q", str(servers.folder / name)]
+        words = [binaries.find("ssh-add"), "-q", str(servers.folder / name)]
         subprocess.run(words, check=True, env={"SSH_AUTH_SOCK": str(servers.folder / "agent"), "PATH": "/usr/bin:/bin"})
 
 
@@ -96,6 +96,7 @@ def test_a_certificate_that_lies_elsewhere(servers: Servers, agent: str, held: s
 @pytest.mark.parametrize(
     "extra", ["", "IdentitiesOnly yes\n", "CertificateFile {folder}/k4-cert.pub\n", "IdentityAgent none\n"]
 )
+@pytest.mark.needs("ssh")
 def test_the_order_is_the_one_of_ssh(servers: Servers, agent: str, extra: str) -> None:
     """The same keys and certificates, one after the other, as `ssh -v` offers them."""
     for name in ("k1", "k2", "k3", "k4"):
