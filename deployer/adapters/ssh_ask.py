@@ -26,7 +26,7 @@ def ask_ssh(address: str, user: str, port: int, config_file: str, *more: str) ->
     client = program("ssh")
     if client is None:
         options = _collect([word.replace("=", " ", 1) for word in more if word != "-o"])
-        return {**read_strictly(address, config_file), **options}
+        return {**read_strictly(address, config_file, user, port), **options}
     words = ["-F", os.path.abspath(config_file)] if config_file else []
     words += ["-l", user] if user else []
     words += ["-p", str(port)] if port else []
@@ -129,8 +129,9 @@ def refuse_unreadable_config(config_file: str = "") -> None:
             raise InputError(f"{name} is not supported here ({path}:{number}): {why}")
 
 
-def read_strictly(address: str, config_file: str) -> dict[str, str]:
-    """Without an ssh client: paramiko's reader, refusing what it would silently get wrong."""
+def read_strictly(address: str, config_file: str, user: str = "", port: int = 0) -> dict[str, str]:
+    """Without an ssh client: paramiko's reader, refusing what it would silently get wrong. What the inventory says
+    comes first, as with `ssh -l USER -p PORT`: %r and %p of a ProxyCommand are that."""
     known = {"userknownhostsfile": "~/.ssh/known_hosts", "globalknownhostsfile": "/etc/ssh/ssh_known_hosts"}
     path = Path(config_file or "~/.ssh/config").expanduser()
     if not path.is_file():
@@ -140,7 +141,9 @@ def read_strictly(address: str, config_file: str) -> dict[str, str]:
     from paramiko.config import SSHConfig
 
     try:
-        found = SSHConfig.from_text(path.read_text(errors="replace")).lookup(address)
+        given = [f"Port {port}"] * bool(port) + [f"User {user}"] * (user.isprintable() and bool(user.split()))
+        text = "\n".join(["Host *", *given, path.read_text(errors="replace")])
+        found = SSHConfig.from_text(text).lookup(address)
     except (SSHException, ValueError, KeyError, OSError) as error:
         raise InputError(f"cannot read {path}: {error}", hint="install the distribution's openssh-client") from None
     lists: dict[str, object] = dict(found)

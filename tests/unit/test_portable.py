@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 import deployer
-from deployer.adapters import rendering
+from deployer.adapters import rendering, ssh_ask
 from deployer.adapters.sandbox import fleet
 from deployer.model.errors import DeployError
 
@@ -92,6 +92,14 @@ def test_the_types_know_macos() -> None:
     """The half of this that script/check does."""
     check = PACKAGE.parent / "script/check"
     assert "mypy --platform darwin" in check.read_text()
+
+
+def test_a_proxy_without_an_ssh_client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It is led to the port of the inventory, not to 22."""
+    monkeypatch.setattr(ssh_ask, "program", lambda name: None)
+    (tmp_path / "config").write_text("Host *\n  ProxyCommand relay %h %p %r\n")
+    said = ssh_ask.ask_ssh("web1", "eve", 2201, str(tmp_path / "config"))
+    assert said["proxycommand"] == "relay web1 2201 eve"
 
 
 def no_limit(kind: int, limits: tuple[int, int]) -> None:
