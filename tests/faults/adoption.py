@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,32 +60,70 @@ def ask(host: HostFolder, verb: str, number: int, *traced: str) -> Died:
     return host.answered(host.sh("-c", script, "ask", *words, traced=traced))
 
 
+def begin(host: HostFolder, ending: str) -> None:
+    """As before the verb; what it makes of that is known from one that nobody killed."""
+    if ending not in host.saved:
+        host.saved[ending] = prepare(host, ending)
+        ask(host, ENDINGS[ending], 7)
+        host.after[ending] = tree(host.prefix / "etc")
+        host.restore(host.saved[ending])
+        host.before[ending] = tree(host.prefix / "etc")
+    host.restore(host.saved[ending])
+
+
 def kill(host: HostFolder, case: Case, k: int) -> tuple[Died, bool, list[str]]:
     """Killed at the K-th change; how it ended, whether a tick had to end it, and what is wrong. heal: see Case; alone:
     nobody comes but the one who asks again."""
-    if case.ending not in host.saved:
-        host.saved[case.ending] = prepare(host, case.ending)
-        ask(host, ENDINGS[case.ending], 7)
-        host.after[case.ending] = tree(host.prefix / "etc")
-    host.restore(host.saved[case.ending])
-    verb, etc = ENDINGS[case.ending], host.prefix / "etc"
-    before = tree(etc)
+    begin(host, case.ending)
+    verb = ENDINGS[case.ending]
     died = ask(host, verb, 7, "-k", str(k), "-d", case.victim)
-    after = host.after[case.ending]
-    ticked = tree(etc) not in (before, after)
+    ticked = not whole(host, case)
     bad = [] if died.killed or died.promised.get(verb) else [f"{verb} failed"]
     if died.promised.get(verb) and ticked:
         bad.append("promised, and not done")
-    if case.heal != "alone":
-        host.verb("boot" if case.heal == "boot" else "tick")
-        if (now := tree(etc)) not in (before, after):
-            bad.append(f"neither as before nor as after: {sorted(now.items() ^ before.items())}")
-    again = ask(host, verb, 8)
+    return died, ticked, bad + ([] if case.again else ended(host, case, case.heal))
+
+
+def killed_again(host: HostFolder, case: Case) -> Iterator[tuple[int, list[str]]]:
+    """From the death that lies there: at each change of what comes next a second death, and what is wrong after it.
+    heal: boot and tick die themselves and come again; alone: the one who asks again dies. Then a tick must make it
+    whole, and so must a third one who asks, whom no tick comes before."""
+    dead, verb = host.save(), ENDINGS[case.ending]
+    for j in range(1, 500):
+        host.restore(dead)
+        if case.heal == "alone":
+            second = ask(host, verb, 8, "-k", str(j), "-d", case.victim)
+        else:
+            second = host.verb(case.heal, "-k", str(j), "-d", case.victim)
+        if not second.killed:
+            return
+        bad = ["promised, and not done"] if second.promised.get(verb) and not whole(host, case) else []
+        dead_twice = host.save()
+        bad += ended(host, case, case.heal)
+        host.restore(dead_twice)
+        yield j, bad + ended(host, case, "tick" if case.heal == "alone" else "alone")
+    raise AssertionError("it never ends")
+
+
+def whole(host: HostFolder, case: Case) -> bool:
+    """Is what lies there as before or as after?"""
+    return tree(host.prefix / "etc") in (host.before[case.ending], host.after[case.ending])
+
+
+def ended(host: HostFolder, case: Case, heal: str) -> list[str]:
+    """What is wrong once life has gone on: the tick or the boot, then the verb asked again."""
+    verb, bad = ENDINGS[case.ending], []
+    before, after, etc = host.before[case.ending], host.after[case.ending], host.prefix / "etc"
+    if heal != "alone":
+        host.verb(heal)
+        if not whole(host, case):
+            bad.append(f"neither as before nor as after: {sorted(tree(etc).items() ^ before.items())}")
+    again = ask(host, verb, 9)
     if not again.promised.get(verb):
-        bad.append(f"a second {verb} fails")
+        bad.append(f"another {verb} fails")
     if (now := tree(etc)) != after:
-        bad.append(f"not as after, after a second {verb}: {sorted(now.items() ^ after.items())}")
-    return died, ticked, bad + at_rest(host, verb)
+        bad.append(f"not as after, after another {verb}: {sorted(now.items() ^ after.items())}")
+    return bad + at_rest(host, verb)
 
 
 def at_rest(host: HostFolder, verb: str) -> list[str]:

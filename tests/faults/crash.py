@@ -26,7 +26,7 @@ from deployer.remote.layout import layout_for
 from deployer.remote.verbs import pack
 from tests.contract.real import LocalTransport, RealRig, shell_folder, toy_service
 from tests.contract.rig import order, package
-from tests.faults.adoption import ENDINGS, kill
+from tests.faults.adoption import ENDINGS, Tree, kill, killed_again
 from tests.faults.oracle import fingerprint, look, text, unsound
 
 SHELLS = ("dash", "busybox", "bash", "mksh")
@@ -146,7 +146,8 @@ class HostFolder:
         self.agent = self.layout.agent
         self.fresh = self.save()
         self.saved: dict[str, bytes] = {}  # by ending, where that begins elsewhere
-        self.after: dict[str, dict[str, tuple[int, str]]] = {}
+        self.before: dict[str, Tree] = {}
+        self.after: dict[str, Tree] = {}
         self.tars: dict[str, Path] = {}
         for release in (TWO, THREE):
             tar = self.tars[release.release] = prefix.with_name(f"{prefix.name}.{release.release}.tar")
@@ -289,6 +290,9 @@ def one_run(host: HostFolder, case: Case, k: int) -> Tally:
         died, ticked, bad = kill(host, case, k)
         tally = Tally(1, int(died.killed), int(ticked), died.points)
         tally.note(f"[{case}] at change {k}", bad)
+        for j, wrong in killed_again(host, case) if case.again and died.killed else ():
+            tally.add(Tally(1, 1))
+            tally.note(f"[{case}] at change {k}, then {j}", wrong)
         return tally
     host.restore(host.fresh)
     how = ["-t"] * case.torn + ["-f"] * case.frozen
@@ -386,7 +390,11 @@ def everything() -> list[Case]:
     cases += [Case("dash", "revert", "agent", heal="alone")]
     cases += [Case(shell, ending, heal="tick") for shell in SHELLS for ending in ENDINGS]
     cases += [Case("dash", "adopt"), Case("dash", "adopt", heal="alone"), Case("dash", "unadopt", heal="alone")]
-    return cases + [Case(shell, heal=heal, again=True) for shell in SHELLS for heal in ("boot", "tick")]
+    cases += [Case(shell, heal=heal, again=True) for shell in SHELLS for heal in ("boot", "tick")]
+    twice = [(ending, heal) for ending in ENDINGS for heal in ("tick", "alone")]
+    return cases + [
+        Case(shell, ending, heal=heal, again=True) for shell in ("dash", "busybox") for ending, heal in twice
+    ]
 
 
 def sample() -> list[Case]:
@@ -404,4 +412,5 @@ def sample() -> list[Case]:
         Case("dash", "silence", "watchdog", heal="tick", every=9),
         *(Case("dash", ending, heal="tick", every=6) for ending in ENDINGS),
         Case("busybox", "adopt", heal="alone", every=9),
+        Case("dash", "unadopt", heal="alone", again=True, every=30),
     ]
