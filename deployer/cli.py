@@ -13,6 +13,7 @@ from typing import NoReturn
 import click
 
 from deployer import __version__
+from deployer.adapters.children import safe_path
 from deployer.adapters.memory import state_home
 from deployer.adapters.signals import SIGNALS
 from deployer.adapters.writing import write_below
@@ -90,6 +91,7 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Entry point of `deploy`."""
+    os.environ["PATH"] = safe_path()  # for whatever a library looks for: never in a checkout
     open_streams()
     SIGNALS.install()
     for stream in (sys.stdout, sys.stderr):  # a character that the terminal's encoding lacks is no reason to go silent

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from deployer.adapters.git_objects import open_repository, read_blobs, run_git, say_git, with_input
+from deployer.adapters.git_objects import GitFailed, open_repository, read_blobs, run_git, say_git, with_input
 from deployer.adapters.git_words import reason, remedy, said
 from deployer.adapters.yaml_source import did_you_mean
 from deployer.model.errors import DeployError, InputError
@@ -50,8 +50,6 @@ class Repository:
 
     def resolve(self, revision: str) -> Commit:
         """A revision as a person writes it, in every way that git reads -> one commit. Raises InputError."""
-        import git
-
         if not revision or revision.startswith("-") or not revision.isprintable():
             raise InputError(f"{revision!r} is not a revision", hint="write a branch, a tag or a commit")
         try:
@@ -59,7 +57,7 @@ class Repository:
             if not SHA.fullmatch(found):
                 raise InputError(f"{revision!r} is not one revision", hint="write a branch, a tag or a commit")
             sha = self._git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{found}^{{commit}}")
-        except git.GitCommandError as error:
+        except GitFailed as error:
             why = self._why(revision, error)
             near = self._near(revision) if why == ABSENT else ""
             raise InputError(f"cannot find the revision {revision!r}: {why}", hint=remedy(error) or near) from None
@@ -157,11 +155,9 @@ class Repository:
     def release(self, commit: Commit, playbook: str, hosts: Sequence[Host], render: Render) -> Release:
         """The release of `playbook` at `commit`, rendered for `hosts`. Raises InputError, or DeployError where git
         cannot be read."""
-        import git
-
         try:
             sources, origin = self.sources(commit.sha, playbook), self.origin_commit(commit.sha, playbook)
-        except git.GitCommandError as error:
+        except GitFailed as error:
             raise DeployError(f"cannot read {commit.sha[:10]} from git: {reason(error)}") from None
         rendered = render(sources, hosts)
         named = release_id(origin, sources, {name: Package("", files) for name, files in rendered.items()})

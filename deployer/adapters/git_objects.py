@@ -45,9 +45,17 @@ SAFE = {
 NO_FILTER = {"clean": "", "smudge": "", "process": "", "required": "false"}  # of every filter that is configured
 
 
+class GitFailed(Exception):
+    """One git call failed. stderr: what it said."""
+
+    def __init__(self, stderr: str) -> None:
+        super().__init__(stderr)
+        self.stderr = stderr
+
+
 def import_git() -> Any:
-    """GitPython, which runs `git version` when it is imported, in our environment and working folder, unless it is told
-    of a git that is not there."""
+    """GitPython, imported here and nowhere else. It runs `git version` when it is imported, in our environment and
+    working folder, unless it is told of a git that is not there."""
     names = {"GIT_PYTHON_REFRESH": "quiet", "GIT_PYTHON_GIT_EXECUTABLE": "/nonexistent/git"}
     before = {name: os.environ.get(name) for name in names}
     if "git" not in sys.modules:
@@ -102,7 +110,7 @@ def _own_folders(top: Path) -> tuple[str, str]:
     words = ("rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir")
     try:
         said = _run(words, top, ceiling).decode("utf-8", "surrogateescape").splitlines()
-    except import_git().GitCommandError as error:
+    except GitFailed as error:
         raise DeployError(f"git does not read the repository {top}: {reason(error)}", hint=remedy(error)) from None
     own, common = said if len(said) == 2 else ("", "")
     dotgit = top / ".git"
@@ -110,7 +118,19 @@ def _own_folders(top: Path) -> tuple[str, str]:
         raise DeployError(
             f"{dotgit} is no git repository", hint="look at what is in it: git would take files of the checkout for one"
         )
+    for folder in (own, common):
+        _refuse_committable(Path(folder).resolve(), top)
     return own, common
+
+
+def _refuse_committable(folder: Path, top: Path) -> None:
+    """Raises DeployError for a git folder in the checkout that is not called .git (`git init --separate-git-dir`): a
+    commit can hold files of its name, and so its configuration."""
+    if top in folder.parents and ".git" not in folder.relative_to(top).parts:
+        raise DeployError(
+            f"{top / '.git'} leads to {folder.relative_to(top)} of the checkout: a commit could make git run programs",
+            hint="git init --separate-git-dir FOLDER moves it to a folder outside of the checkout",
+        )
 
 
 def _configured(top: Path, own: str, common: str, env: Mapping[str, str]) -> list[str]:
@@ -139,7 +159,7 @@ def run_git(
     seconds: float = SECONDS,
 ) -> bytes:
     """What one git call prints. It runs in a session of its own: a Ctrl-C in the terminal is meant for us and must not
-    kill git halfway; after `seconds` all of that session is killed. Raises GitCommandError. Thread safe: nothing is
+    kill git halfway; after `seconds` all of that session is killed. Raises GitFailed. Thread safe: nothing is
     kept between calls."""
     pinned = repo.git.environment()
     return _run(words, Path(pinned["GIT_WORK_TREE"]), {**pinned, **(env or {})}, stdin, seconds)
@@ -148,7 +168,6 @@ def run_git(
 def _run(
     words: Sequence[str], folder: Path, env: Mapping[str, str], stdin: IO[bytes] | None = None, seconds: float = SECONDS
 ) -> bytes:
-    git = import_git()
     process = subprocess.Popen(
         ["git", *words],
         cwd=folder,  # remotes may be relative to it
@@ -163,9 +182,9 @@ def _run(
     except subprocess.TimeoutExpired:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        raise git.GitCommandError(["git", *words], None, f"fatal: git did not end within {seconds:g} s") from None
+        raise GitFailed(f"fatal: git did not end within {seconds:g} s") from None
     if process.returncode:
-        raise git.GitCommandError(["git", *words], process.returncode, complaint, said)
+        raise GitFailed(complaint.decode("utf-8", "backslashreplace"))
     return said
 
 
@@ -184,7 +203,7 @@ def with_input(repo: Repo, text: bytes, *words: str, **options: Any) -> bytes:
 
 def read_blobs(repo: Repo, shas: Sequence[str]) -> list[bytes]:
     """Contents of blobs, by one `cat-file --batch` that ends with the call (GitPython's own reader keeps a process
-    running, which a Ctrl-C kills and whose answers threads take from each other). Raises GitCommandError."""
+    running, which a Ctrl-C kills and whose answers threads take from each other). Raises GitFailed."""
     said = with_input(repo, "".join(f"{sha}\n" for sha in shas).encode(), "cat-file", "--batch")
     stream, found = io.BytesIO(said), []
     for sha in shas:

@@ -22,7 +22,7 @@ NAME = re.compile(r"[0-9a-f]{16}")  # it comes back to us out of a ledger that o
 
 @dataclass(frozen=True)
 class Signs:
-    """Where they are shown. git: runs one git call, bounded; raises GitCommandError. remote: "" for the local
+    """Where they are shown. git: runs one git call, bounded; raises GitFailed. remote: "" for the local
     repository. folder: of branches."""
 
     git: Callable[..., str]
@@ -30,7 +30,7 @@ class Signs:
     folder: str
 
     def show(self, name: str, count: int) -> None:
-        """Move the branch to a commit that was never there before. Raises GitCommandError."""
+        """Move the branch to a commit that was never there before. Raises GitFailed."""
         words = {"NAME": "deployer", "EMAIL": "deployer@localhost"}
         env = {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in words.items()}
         tree = self.git("hash-object", "-t", "tree", "-w", "/dev/null")
@@ -46,7 +46,7 @@ class Signs:
             self.git("update-ref", *([ref, sha] if sha else ["-d", ref]))
 
     def newest(self, name: str) -> Sign:
-        """The newest sign under `name`. Raises GitCommandError."""
+        """The newest sign under `name`. Raises GitFailed."""
         sha = (self._fetched(name) if self.remote else self._value(f"{self.folder}/{name}")) if self._ours(name) else ""
         at = self.git("show", "-s", "--format=%ct", "--end-of-options", sha) if sha else "0"
         return Sign(sha, float(at))

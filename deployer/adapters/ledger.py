@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deployer.adapters.git_objects import open_repository, read_blobs, say_git, with_input
+from deployer.adapters.git_objects import GitFailed, open_repository, read_blobs, say_git, with_input
 from deployer.adapters.git_words import reason, remedy, unprotect
 from deployer.adapters.heartbeat import Heartbeat, Signs
 from deployer.adapters.ledger_proof import refuse_rewritten
@@ -63,21 +63,17 @@ class GitLedger:
         return self._remote
 
     def _git(self, *words: str, **options: Any) -> str:
-        """One git call, bounded; GitCommandError goes to the caller."""
+        """One git call, bounded; GitFailed goes to the caller."""
         return say_git(self.repo, *words, seconds=self._seconds, **options)
 
     def _value(self, ref: str) -> str:
-        import git
-
         try:
             return self._git("rev-parse", "--verify", "--quiet", "--end-of-options", ref)
-        except git.GitCommandError:
+        except GitFailed:
             return ""
 
     def _fetch(self) -> str:
         """The head as the remote has it now; "" for an empty ledger."""
-        import git
-
         if not self.remote:
             return self._value(self.branch)
         try:
@@ -95,7 +91,7 @@ class GitLedger:
                     f"+{self.branch}:{self.mirror}",
                 )
             return sha
-        except git.GitCommandError as error:
+        except GitFailed as error:
             raise LedgerUnavailable(
                 f"the ledger cannot be reached: {reason(error)}",
                 hint=remedy(error) or unprotect(error, *branches(self.environment)),
@@ -130,8 +126,6 @@ class GitLedger:
 
     def append(self, entry: Entry, after: int) -> Entry:
         """Compare-and-swap on the head of the last `read`."""
-        import git
-
         chain = self._entries(self.head)
         if len(chain) != after:
             raise LedgerMoved("the ledger moved since it was read")
@@ -139,7 +133,7 @@ class GitLedger:
         try:
             sha = self._commit(written)
             self._swap(sha)
-        except git.GitCommandError as error:
+        except GitFailed as error:
             raise LedgerUnavailable(f"cannot write the ledger: {reason(error)}") from None
         self.head = sha
         self.memory.set_seen(self.environment, sha)
@@ -163,12 +157,10 @@ class GitLedger:
 
     def _swap(self, sha: str) -> None:
         """Move the branch from the head we read to `sha`, or raise LedgerMoved. A reply that was lost is looked up."""
-        import git
-
         if not self.remote:
             try:
                 self._git("update-ref", self.branch, sha, self.head)  # "" for a branch that is not there
-            except git.GitCommandError as error:
+            except GitFailed as error:
                 if self._value(self.branch) != self.head:
                     raise LedgerMoved("somebody appended to the ledger first") from None
                 raise LedgerUnavailable(f"cannot write the ledger: {reason(error)}") from None
@@ -176,7 +168,7 @@ class GitLedger:
         lease = f"--force-with-lease={self.branch}:{self.head}"
         try:
             self._git("push", "--quiet", "--no-verify", lease, "--end-of-options", self.remote, f"{sha}:{self.branch}")
-        except git.GitCommandError as error:
+        except GitFailed as error:
             now = self._fetch()
             if now == sha:
                 return
@@ -195,11 +187,9 @@ class GitLedger:
 
     def sign_of(self, name: str) -> Sign:
         """The newest sign of life under `name`. Raises LedgerUnavailable."""
-        import git
-
         try:
             return self._signs().newest(name)
-        except git.GitCommandError as error:
+        except GitFailed as error:
             raise LedgerUnavailable(f"cannot ask whether the lock's owner is alive: {reason(error)}") from None
 
     def forget(self, name: str) -> None:
@@ -208,13 +198,11 @@ class GitLedger:
 
     def environment_of(self, deploy: str, host: str) -> str:
         """See engine.ports.Ledger."""
-        import git
-
         heads = "refs/heads/deployments/"
         try:
             words = ("ls-remote", "--end-of-options", self.remote) if self.remote else ("for-each-ref",)
             listed = self._git(*words, f"{heads}*").splitlines()
-        except (git.GitCommandError, DeployError):
+        except (GitFailed, DeployError):
             return ""
         for name in sorted(line.split()[-1].removeprefix(heads) for line in listed):
             if name != self.environment and self._knows(name, deploy, host):

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deployer.adapters.git_objects import run_git, say_git
+from deployer.adapters.git_objects import GitFailed, run_git, say_git
 from deployer.model.errors import DeployError
 
 if TYPE_CHECKING:
@@ -34,13 +34,11 @@ def refuse_rewritten(repo: Repo, environment: str, seen: str, head: str, memory:
 
 def continues(repo: Repo, seen: str, head: str) -> bool:
     """Is `seen` an ancestor of `head`?"""
-    import git
-
     if not head:
         return False
     try:
         run_git(repo, "merge-base", "--is-ancestor", seen, head)
-    except git.GitCommandError:
+    except GitFailed:
         return False
     return True
 

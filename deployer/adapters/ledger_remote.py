@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 
+from deployer.adapters.git_objects import GitFailed
 from deployer.adapters.git_words import reason
 from deployer.model.errors import LedgerUnavailable
 
 
 def ask_remote(git: Callable[..., str]) -> str:
     """`remote_of` the repository that `git` speaks of. Raises LedgerUnavailable."""
-    from git import GitCommandError
 
     try:
         names = git("remote").split("\n")
-    except GitCommandError as error:
+    except GitFailed as error:
         raise LedgerUnavailable(f"the ledger cannot be reached: {reason(error)}") from None
     return remote_of(names, os.environ.get("DEPLOY_LEDGER_REMOTE", ""))
 

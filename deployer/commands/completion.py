@@ -18,11 +18,12 @@ def completion(shell: str) -> int:
       deploy completion zsh >> ~/.zshrc
       deploy completion fish > ~/.config/fish/completions/deploy.fish
     """
-    from click.shell_completion import get_completion_class
+    from click.shell_completion import ShellComplete, get_completion_class
 
     from deployer.cli import cli
 
     kind = get_completion_class(shell)
     if kind is not None:
-        say(kind(cli, {}, "deploy", "_DEPLOY_COMPLETE").source())
+        # not kind's own: for bash it runs the `bash` that it finds to ask for its version
+        say(ShellComplete.source(kind(cli, {}, "deploy", "_DEPLOY_COMPLETE")))
     return 0

@@ -7,12 +7,28 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
 ODD = "\x1b[2K\x1b[1G\x1b]0;owned\x07\x9b8m\u202egnp.exe\u2066\x7f\x08"  # erases, names the window, hides, turns round
+# Of these names, for a PATH that begins with the working folder.
+PROGRAMS = (
+    "git",
+    "ssh",
+    "ssh-keygen",
+    "sh",
+    "bash",
+    "python",
+    "python3",
+    "env",
+    "less",
+    "pager",
+    "tput",
+    "stty",
+    "gpg",
+)
 INVENTORY = """all:
   vars: {ansible_user: deploy, ansible_port: 9, http_port: 9, origin: "127.0.0.1:9", greeting: hunter2-not-for-eyes}
   children:
@@ -117,7 +133,7 @@ class Stranger:
     def plant_git(self) -> None:
         """Bare repositories at the root, beside the playbooks and in a folder with an inventory of its own; attributes,
         submodules, hooks and configuration that git might read of a checkout."""
-        self.write({"evil.sh": self.program("evil.sh")})
+        self.write({name: self.program(name) for name in ("evil.sh", *PROGRAMS)})
         for folder in ("", "playbooks/", "sub/"):
             self.write({f"{folder}{name}": text for name, text in self.git_folder().items()})
         self.write(
@@ -145,14 +161,23 @@ class Stranger:
 
     def environ(self, **more: str) -> dict[str, str]:
         """Of somebody with an empty home, who has a secret."""
-        home = self.folder / "home"
-        home.mkdir(exist_ok=True)
+        home, temporary = self.folder / "home", self.folder / "tmp"
+        for folder in (home / ".local/state", temporary):
+            folder.mkdir(parents=True, exist_ok=True)
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "LD_LIBRARY_PATH") if name in os.environ}
-        return {**kept, "HOME": str(home), "DEPLOY_BECOME_PASSWORD": "hunter4-of-the-operator", **more}
+        return {
+            **kept,
+            "HOME": str(home),
+            "TMPDIR": str(temporary),
+            "DEPLOY_BECOME_PASSWORD": "hunter4-of-the-operator",
+            **more,
+        }
 
-    def deploy(self, *words: str, below: str = "", **more: str) -> subprocess.CompletedProcess[str]:
-        """The command as installed, in the checkout, without a terminal."""
-        line = [str(Path(sys.executable).with_name("deploy")), *words]
+    def deploy(
+        self, *words: str, below: str = "", before: Sequence[str] = (), **more: str
+    ) -> subprocess.CompletedProcess[str]:
+        """The command as installed, in the checkout, without a terminal. before: words that start it."""
+        line = [*before, str(Path(sys.executable).with_name("deploy")), *words]
         return subprocess.run(
             line, cwd=self.root / below, env=self.environ(**more), stdin=subprocess.DEVNULL, capture_output=True,
             text=True, check=False, timeout=100,

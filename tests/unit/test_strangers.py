@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -88,6 +89,22 @@ def test_every_child_is_given_its_environment() -> None:
             assert text.count("env=environment(") + text.count("env={**environment(") == started, file
         assert "os.system(" not in text
         assert "os.exec" not in text
+
+
+def test_git_is_imported_in_one_place() -> None:
+    """GitPython runs `git version` when it is imported: with our whole environment, found in the working folder where
+    PATH says so."""
+    package = Path(children.__file__).parents[1]
+    found = [
+        f"{file.name}: {line.strip()}"
+        for file in package.rglob("*.py")
+        for line in file.read_text().splitlines()
+        if re.match(r"\s*(import git|from git)\b", line) and line != "    from git import Repo"
+    ]
+    assert found == ["git_objects.py: import git"]
+    for name in package.rglob("*.py"):  # for the types alone
+        text = name.read_text()
+        assert text.count("    from git import Repo") == text.count("if TYPE_CHECKING:\n    from git import Repo"), name
 
 
 def test_a_repository_inside_the_checkout(stranger: Stranger, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,16 +6,16 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
-import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from deployer.cli import COMMANDS
 from tests.fakes.strangers import ODD, Stranger, control_characters, fast_import
+from tests.fakes.tracing import STRACE, Traced
 
 WORDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "plan": (("nginx",), ("nginx", "--json")),
@@ -34,12 +34,11 @@ WORDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "abort": (("nginx", "--yes"),),
     "doctor": (("nginx",), ("nginx", "--sudoers")),
     "demo": (("--help",),),  # it reads nothing of the checkout; tests/fleet/test_installed.py runs it
-    "completion": (("bash",),),
+    "completion": (("bash",), ("zsh",), ("fish",)),
 }
 LINES = [(command, *words) for command, lines in WORDS.items() for words in lines]
 SECRETS = ("hunter2-not-for-eyes", "hunter3-of-another-file", "hunter4-of-the-operator")
-# What may be run: we ourselves, git and the parts of git, and the readers of ssh's files.
-PROGRAMS = re.compile(r"deploy|python[0-9.]*|git|ssh|ssh-keygen")
+RAN: dict[tuple[str, ...], tuple[subprocess.CompletedProcess[str], Traced | None]] = {}
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:
@@ -74,22 +73,57 @@ def test_every_command_is_here() -> None:
     assert set(WORDS) == set(COMMANDS)
 
 
+def ran(stranger: Stranger, line: tuple[str, ...]) -> tuple[subprocess.CompletedProcess[str], Traced | None]:
+    """One command, seen by the kernel where strace is there; run once for all tests. PATH begins with the checkout."""
+    if line not in RAN:
+        traced = Traced(Path(tempfile.mkdtemp(dir=stranger.folder.parent)), stranger.root)
+        path = f".::{os.environ['PATH']}"
+        outside = snapshot(stranger.outside)
+        done = stranger.deploy(*line, before=traced.words() if STRACE else (), PATH=path)
+        judge(stranger, done, outside)
+        RAN[line] = done, traced.read() if STRACE else None
+    return RAN[line]
+
+
 @pytest.mark.parametrize("line", LINES, ids=" ".join)
 def test_every_command(stranger: Stranger, line: tuple[str, ...]) -> None:
     """On the branch as it is; and what is printed as JSON is JSON."""
-    outside = snapshot(stranger.outside)
-    done = stranger.deploy(*line)
-    judge(stranger, done, outside)
+    done, _ = ran(stranger, line)
     if "--json" in line:
         json.loads(done.stdout)
-    written = {path.name for path in stranger.folder.iterdir()} - {"checkout", "outside", "home"}
+    written = {path.name for path in stranger.folder.iterdir()} - {"checkout", "outside", "home", "tmp"}
     assert written == set()
-    kept = {
-        str(path.relative_to(stranger.folder / "home"))
-        for path in (stranger.folder / "home").rglob("*")
-        if path.is_file()
-    }
-    assert not [name for name in kept if not name.startswith(".local/state/deployer/")]
+
+
+@pytest.mark.needs("strace")
+@pytest.mark.parametrize("line", LINES, ids=" ".join)
+def test_only_these_programs_are_run(stranger: Stranger, line: tuple[str, ...]) -> None:
+    """By absolute paths, of the stated list, nothing of the checkout; no secret in their words or their environment."""
+    _, traced = ran(stranger, line)
+    assert traced is not None
+    programs = traced.programs
+    assert programs, "strace saw nothing"
+    assert not [one for one in programs if not one.stated]
+    assert not [one for one in programs if not os.path.isabs(one.path) or one.path.startswith(str(stranger.folder))]
+    children = [one for one in programs if Path(one.path).name != "deploy"]
+    assert len(programs) - len(children) == 1, "the command itself"
+    for one in children:
+        told = [*one.words, *one.environ]
+        assert not [text for text in told if "hunter" in text or text.startswith(("DEPLOY_", "PYTHON"))], one
+    assert not [text for one in programs for text in one.words if "hunter" in text]
+
+
+@pytest.mark.needs("strace")
+@pytest.mark.parametrize("line", LINES, ids=" ".join)
+def test_only_there_is_written(stranger: Stranger, line: tuple[str, ...]) -> None:
+    """What is remembered, `.deploy`, git's own folder, temporary files; bytecode of our own modules, where Python keeps
+    it. `.deploy` of this checkout is a link: not even there."""
+    _, traced = ran(stranger, line)
+    assert traced is not None
+    bytecode = [path for path in traced.written if "/__pycache__" in path and not path.startswith(str(stranger.folder))]
+    traced.written.difference_update(bytecode)
+    own = ("home/.local/state/deployer", "checkout/.git", "tmp")
+    assert traced.outside(*(stranger.folder / name for name in own)) == []
 
 
 @pytest.mark.parametrize("shape", ["names", "many", "deep", "big", "template"])
@@ -118,34 +152,6 @@ def test_other_commits(stranger: Stranger, shape: str) -> None:
     }
     assert said[shape] in done.stderr
     assert stranger.root.name in done.stderr or below in done.stderr or "a.conf" in done.stderr
-
-
-STRACE = shutil.which("strace")
-
-
-@pytest.mark.needs("strace")
-def test_only_these_programs_are_run(stranger: Stranger, tmp_path: Path) -> None:
-    """Every execve of commands that read everything, seen by the kernel: by absolute paths, and of a stated list."""
-    for line in (("plan", "nginx"), ("history", "nginx"), ("rollback", "nginx", "--yes")):
-        log = tmp_path / "strace"
-        words = [str(STRACE), "-f", "-qq", "-s", "4096", "-e", "trace=execve", "-o", str(log)]
-        deploy = str(Path(sys.executable).with_name("deploy"))
-        environ = stranger.environ()
-        environ["PATH"] = f".:{environ['PATH']}"
-        subprocess.run(
-            [*words, deploy, *line],
-            cwd=stranger.root,
-            env=environ,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-        )
-        ran = re.findall(r'execve\("((?:[^"\\]|\\.)*)", .* = 0$', log.read_text(), re.MULTILINE)
-        assert ran, log.read_text()
-        assert not [path for path in ran if not os.path.isabs(path) or path.startswith(str(stranger.folder))]
-        assert not [path for path in ran if not PROGRAMS.fullmatch(Path(path).name)]
-        told = log.read_text()
-        assert "hunter4-of-the-operator" not in told  # no argument carries it
 
 
 @pytest.mark.needs("ssh")
