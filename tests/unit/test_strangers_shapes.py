@@ -56,7 +56,7 @@ def test_a_work_tree_of_any_size(stranger: Stranger, shape: str) -> None:
     else:
         for number in range(3):
             (files / f"a{ODD}{number}\n.conf").touch()
-    for words in (("plan", "nginx"), ("push", "nginx", "--yes"), ("check", "nginx"), ("doctor", "nginx")):
+    for words in (("plan", "nginx"), ("push", "nginx", "--yes")):
         judged(stranger, stranger.deploy(*words, before=BOUNDED), 1, 4)
 
 
