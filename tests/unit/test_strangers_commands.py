@@ -118,11 +118,16 @@ def test_only_these_programs_are_run(stranger: Stranger, line: tuple[str, ...]) 
 def test_only_there_is_written(stranger: Stranger, line: tuple[str, ...]) -> None:
     """What is remembered, `.deploy`, git's own folder, temporary files; bytecode of our own modules, where Python keeps
     it. `.deploy` of this checkout is a link: not even there."""
+    before = snapshot(stranger.root / "playbooks")
     _, traced = ran(stranger, line)
     assert traced is not None
     bytecode = [path for path in traced.written if "/__pycache__" in path and not path.startswith(str(stranger.folder))]
     traced.written.difference_update(bytecode)
     own = ("home/.local/state/deployer", "checkout/.git", "tmp")
+    if line[0] == "init":  # the one command that writes into the checkout, and over nothing that is there
+        own = ("checkout", "tmp")
+        after = snapshot(stranger.root / "playbooks")
+        assert {path: after.get(path) for path in before} == before
     assert traced.outside(*(stranger.folder / name for name in own)) == []
 
 
