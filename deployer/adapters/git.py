@@ -6,16 +6,17 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from deployer.adapters.git_objects import GitFailed, open_repository, read_blobs, run_git, say_git, with_input
+from deployer.adapters.git_objects import GitFailed, open_repository, say_git, with_input
+from deployer.adapters.git_tree import read_sources
 from deployer.adapters.git_words import reason, remedy, said
 from deployer.adapters.yaml_source import did_you_mean
 from deployer.model.errors import DeployError, InputError
 from deployer.model.fleet import Host
-from deployer.model.release import FILE_PATH, MAX_BYTES, MAX_FILES, MAX_PATH, Package, Release, SourceFile, release_id
+from deployer.model.release import Package, Release, SourceFile, release_id
 
 HEX = re.compile(r"[0-9a-f]{4,64}")
 ABSENT = "no branch, tag or commit of that name"
@@ -23,9 +24,6 @@ SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 MISSING = re.compile(
     r"Needed a single revision|unknown revision|bad revision|Not a valid object name|ambiguous argument"
 )
-MODES = {"100644": False, "100755": True}
-KINDS = {"120000": "a symlink", "160000": "a submodule", "40000": "a folder"}
-LFS = b"version https://git-lfs.github.com/spec/"
 Rendered = Mapping[str, tuple[bytes, bool]]
 Render = Callable[[Sequence[SourceFile], Sequence[Host]], Mapping[str, Rendered]]
 
@@ -97,36 +95,7 @@ class Repository:
 
     def sources(self, sha: str, playbook: str) -> tuple[SourceFile, ...]:
         """Every file under `files/` at `sha`. Raises InputError naming commit, path, mode and why."""
-        folder, short = self._folder(playbook), sha[:10]
-        found: dict[str, SourceFile] = {}
-        size = 0
-        rows = list(self._tree(sha, folder))
-        for mode, _, path, length in rows:
-            size += length
-            if size > MAX_BYTES or len(rows) > MAX_FILES:  # before anything is read
-                raise InputError(f"{short}:{folder}/{path}: more than {MAX_FILES} files or {MAX_BYTES >> 20} MiB")
-            if mode not in MODES:
-                raise InputError(
-                    f"{short}:{folder}/{path}: {KINDS.get(mode, 'an object')} (mode {mode}) cannot be deployed"
-                )
-        contents = read_blobs(self.repo, [blob for _, blob, _, _ in rows])
-        for (mode, _, path, _), content in zip(rows, contents, strict=True):
-            source = SourceFile(path.removesuffix(".j2"), content, MODES[mode], path.endswith(".j2"))
-            refuse_file(source, found, f"{short}:{folder}/{path}")
-            found[source.path] = source
-        if not found:
-            raise InputError(f"{short}: nothing to deploy: {folder} has no files at this revision")
-        return tuple(found[path] for path in sorted(found))
-
-    def _tree(self, sha: str, folder: str) -> Iterator[tuple[str, str, str, int]]:
-        """(mode, blob, path below folder, bytes); names come raw, separated by NUL, so none can pretend to be two."""
-        words = ("ls-tree", "-r", "-l", "-z", "--full-tree", "--end-of-options", sha, "--", f"{folder}/")
-        for entry in run_git(self.repo, *words).split(b"\0"):
-            if entry:
-                head, _, name = entry.partition(b"\t")
-                mode, _, blob, length = head.decode().split()
-                shown = name.decode("utf-8", "backslashreplace").removeprefix(f"{folder}/")
-                yield mode, blob, shown, int(length) if length.isdigit() else 0
+        return read_sources(self.repo, sha, self._folder(playbook))
 
     def origin_commit(self, sha: str, playbook: str) -> str:
         """The oldest ancestor that has the very same files: reverting a commit gives back the old identity. Every
@@ -176,24 +145,6 @@ class Repository:
             self._folder(playbook),
         )
         return [entry[3:] for entry in said.split("\0") if len(entry) > 3]
-
-
-def refuse_file(source: SourceFile, found: Mapping[str, SourceFile], where: str) -> None:
-    """Names and contents that cannot land byte for byte on any host."""
-    path = source.path
-    if ".." in path.split("/"):
-        raise InputError(f"{where}: the path leaves the tree")
-    if not FILE_PATH.fullmatch(path) or len(path) > MAX_PATH:
-        raise InputError(
-            f"{where!r}: the file name is not allowed", hint="letters, digits and . _ @ + - only, 255 at most"
-        )
-    if path.split("/")[0] in (".manifest", ".service"):
-        raise InputError(f"{where}: this name is used by the deployer")
-    if source.content.startswith(LFS):
-        raise InputError(f"{where}: a Git LFS pointer, not the file itself", hint="commit the file itself")
-    twins = [other for other in found if other.casefold() == path.casefold()]
-    if twins:
-        raise InputError(f"{where}: collides with {twins[0]}")
 
 
 def unified_diff(before: Sequence[SourceFile], after: Sequence[SourceFile]) -> str:

@@ -38,7 +38,7 @@ def render_packages(sources: Sequence[SourceFile], hosts: Sequence[Host]) -> dic
 
 def _ask(templates: Sequence[SourceFile], hosts: Sequence[Host]) -> dict[str, Rendered]:
     question = json.dumps({
-        "templates": [[s.path, base64.b64encode(s.content).decode(), s.executable] for s in templates],
+        "templates": [[s.path, base64.b64encode(s.content).decode(), s.executable, s.name] for s in templates],
         "hosts": [[host.name, variables(host)] for host in hosts],
     }, default=dated)  # fmt: skip
     deadline = SECONDS + EACH * len(templates) * len(hosts)
@@ -85,22 +85,24 @@ def undated(found: dict[str, object]) -> object:
 def _last(said: bytes | None) -> str:
     """The template that was being rendered: the child names each before it begins."""
     lines = [line[1:] for line in (said or b"").decode(errors="replace").splitlines() if line.startswith(">")]
-    return f"{lines[-1]}.j2" if lines else "a template"
+    return lines[-1] if lines else "a template"
 
 
 def answer(question: dict[str, list[list[object]]]) -> dict[str, object]:
     """The child's work."""
-    sources = [SourceFile(str(p), base64.b64decode(str(c)), bool(x), True) for p, c, x in question["templates"]]
+    sources = [
+        SourceFile(str(p), base64.b64decode(str(c)), bool(x), True, str(n)) for p, c, x, n in question["templates"]
+    ]
     found: dict[str, object] = {}
     size = 0
     for name, names in question["hosts"]:
         files = []
         for source in sources:
-            print(f">{source.path}", file=sys.stderr, flush=True)  # noqa: T201
+            print(f">{source.name}", file=sys.stderr, flush=True)  # noqa: T201
             content = render(source, names)  # type: ignore[arg-type]
             size = max(size, len(content))
             if size > MAX_BYTES:
-                raise InputError(f"{source.path}.j2: renders to more than {MAX_BYTES >> 20} MiB")
+                raise InputError(f"{source.name}: renders to more than {MAX_BYTES >> 20} MiB")
             files.append((source.path, base64.b64encode(content).decode(), source.executable))
         found[str(name)] = files
     return {"hosts": found}

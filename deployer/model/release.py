@@ -25,12 +25,19 @@ def shown(release: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """One file under `files/` as git has it. path: as it lands, without `.j2`; template: render per host."""
+    """One file under `files/` as git has it. path: as it lands, without `.j2`; template: render per host. file: what
+    it is called in git; of a link what it leads to."""
 
     path: str
     content: bytes
     executable: bool = False
     template: bool = False
+    file: str = ""
+
+    @property
+    def name(self) -> str:
+        """By which a person finds it in git."""
+        return self.file or (f"{self.path}.j2" if self.template else self.path)
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ def render(source: SourceFile, names: Mapping[str, object]) -> bytes:
         return source.content
     from jinja2 import TemplateError, TemplateSyntaxError, UndefinedError
 
-    where = f"{source.path}.j2"
+    where = source.name
     try:
         return compiled(source.content.decode()).render(**names).encode()
     except UnicodeDecodeError as error:

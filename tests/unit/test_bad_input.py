@@ -233,7 +233,7 @@ ROWS = [
             (42, "require_signed: true\nallowed_signers: empty\n", "lists no key"),
         ]
     ),
-    conf(43, r"files/conf.d/link: a symlink \(mode 120000\)", "a", before=special("120000", "conf.d/link")),
+    conf(43, r"files/conf.d/link: a link to '/etc/passwd', which is absolute", "a", before=special("120000", "conf.d/link")),
     conf(43, r"files/sub: a submodule \(mode 160000\)", "a", before=special("160000", "sub")),
     conf(43, "big.conf: a Git LFS pointer", "big.conf", "version https://git-lfs.github.com/spec/v1\noid sha256:0\n"),
     *(
