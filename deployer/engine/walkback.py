@@ -78,7 +78,9 @@ def walk_late(way: Way, plan: Plan, failed: Mapping[str, HostError], ending: End
     free: dict[str, HostState] = {}
     while waiting and ports.clock.monotonic() < until and not ports.stop.asked():
         ports.clock.sleep(RETRY)
-        free |= successes(abort_pending(ports, without(plan, set(plan.hosts) - waiting), way.states, order))
+        part = without(plan, set(plan.hosts) - waiting)
+        aborted = abort_pending(ports, part, way.states, order)
+        free |= successes(aborted) | meet(ports, part, [n for n, e in failures(aborted).items() if is_elsewhere(e)])
         waiting -= set(free)
     if not free or ports.stop.asked():
         return
@@ -87,6 +89,19 @@ def walk_late(way: Way, plan: Plan, failed: Mapping[str, HostError], ending: End
     late = walk(way, part, ready, {})
     ending.hosts |= late.hosts
     ending.result = late.result if ending.result == "unchanged" else ending.result
+
+
+def is_elsewhere(error: HostError) -> bool:
+    """It answers, and what was in flight there no longer is."""
+    return isinstance(error, Refused) and not error.passing
+
+
+def meet(ports: Ports, plan: Plan, names: Collection[str]) -> dict[str, HostState]:
+    """Those of names that another rollback has taken there meanwhile. What it left pending is kept now: at the end of
+    the wait its deployer may be dead, and its lease over."""
+    states = successes(each_at_once(ports, [plan.hosts[name].host for name in names], ports.hosts.survey))
+    there = {name: state for name, state in states.items() if state.verified_on(plan.hosts[name].target)}
+    return there | join(ports, plan, states)
 
 
 def join(ports: Ports, plan: Plan, states: Mapping[str, HostState]) -> dict[str, HostState]:

@@ -21,8 +21,9 @@ from deployer.model.ledger import Entry
 from deployer.model.outcome import Outcome
 from deployer.model.quorum import shared
 from deployer.model.state import HostState, Order, number_of
+from tests.fakes.final import final
 from tests.fakes.hostile import OLD, A, B, C, Liar, flying
-from tests.fakes.world import World
+from tests.fakes.world import SIZES, World
 from tests.unit.test_one_liar import at_rest, in_flight
 from tests.unit.test_target import host
 
@@ -100,7 +101,7 @@ def test_a_number_counts_as_far_as_a_second_host_goes_along() -> None:
     assert aim(liar, *REST, recall=knows()).release == A
 
 
-@pytest.mark.parametrize("size", [4, 40])
+@pytest.mark.parametrize("size", SIZES[1:])
 def test_without_git_a_lone_push_holds_the_others_and_a_person_moves_them(size: int) -> None:
     """Exit 4 by its name; nobody else hears of it; --to goes on, and so does leaving it out."""
     for lie in (OLD["in flight at the top"], lambda s: flying(s, "99-beef", "push", C)):
@@ -108,11 +109,11 @@ def test_without_git_a_lone_push_holds_the_others_and_a_person_moves_them(size: 
         world.ports = replace(world.ports, hosts=Liar(world.hosts, "web4", lie))
         others = [name for name in world.names if name != "web4"]
         fences = {world.machines[name].fence for name in others}
-        outcome = back(world)
+        outcome = final(world, lambda world=world: back(world), "web4")  # type: ignore[misc]
         assert (outcome.exit_code, {world.running()[n] for n in others}) == (4, {B})
         assert any(isinstance(e, Notice) and "web4: push" in e.text for e in world.events)
         assert {world.machines[name].fence for name in others} == fences
-        outcome = back(world, to=A)
+        final(world, lambda world=world: back(world, to=A), "web4")  # type: ignore[misc]
         assert {world.running()[n] for n in others} == {A}
 
 
@@ -120,42 +121,45 @@ def back(world: World, to: str | None = None) -> Outcome:
     return rollback(world.request, world.ports, to, Consent(lambda plan: True), lambda wanted: {})[0]
 
 
-def test_the_canary_told_by_the_ledger_alone_is_told_to_the_others() -> None:
+@pytest.mark.parametrize("size", SIZES[1:])
+def test_the_canary_told_by_the_ledger_alone_is_told_to_the_others(size: int) -> None:
     """So that they know it when it is gone; a push that was invented is told to nobody."""
-    world = at_rest(4)
+    world = at_rest(size)
     number = len(world.ledger.chain) + 1
     canary = world.fleet[0]
     world.hosts.stage(canary, world.release(C, b"c").packages["web1"])
     world.hosts.activate(canary, Order(f"{number}-beef", number, "push", C))
-    abort(world.request, world.ports, lambda: ())
+    final(world, lambda: abort(world.request, world.ports, lambda: ()))
     assert world.machines["web2"].deploy != f"{number}-beef"
     world.hosts.activate(canary, Order(f"{number + 1}-beef", number + 1, "push", C))
     world.intend(f"{number + 1}-beef", C)
-    abort(world.request, world.ports, world.ledger.read)
+    final(world, lambda: abort(world.request, world.ports, world.ledger.read))
     assert world.machines["web2"].deploy == f"{number + 1}-beef"
 
 
 # --- records
 
 
-def test_a_deploy_that_ended_is_not_closed_again() -> None:
+@pytest.mark.parametrize("size", SIZES[1:])
+def test_a_deploy_that_ended_is_not_closed_again(size: int) -> None:
     """web4 says that the last push is pending; an abort by it would undo the decision for all."""
-    world = at_rest(4)
+    world = at_rest(size)
     last = world.ledger.chain[-1]
     before = desired(world.ledger.read(), "nginx")
     world.ports = replace(world.ports, hosts=Liar(world.hosts, "web4", lambda s: flying(s, last.deploy, "push", A)))
     for verb in (abort, confirm):
-        _, entries = verb(world.request, world.ports, world.ledger.read)
+        _, entries = final(world, lambda verb=verb: verb(world.request, world.ports, world.ledger.read))  # type: ignore[misc]
         assert entries == ()
     assert desired(world.ledger.read(), "nginx") == before == dict.fromkeys(world.names, B)
 
 
-def test_an_abort_after_the_decision_unsays_those_that_went_back() -> None:
+@pytest.mark.parametrize("size", SIZES[1:])
+def test_an_abort_after_the_decision_unsays_those_that_went_back(size: int) -> None:
     """The push is decided and stranded at one host, which is aborted: the others keep what was said."""
-    world = at_rest(4)
+    world = at_rest(size)
     world.ports = replace(world.ports, hosts=Liar(world.hosts, "web4", pends_after(world)))
     assert push(world.request, world.release(C, b"c"), world.ports, world.ledger, world.policy).result == "stranded"
-    _, entries = abort(world.request, world.ports, world.ledger.read)
+    _, entries = final(world, lambda: abort(world.request, world.ports, world.ledger.read))
     for entry in entries:
         world.ledger.append(entry, len(world.ledger.chain))
     wish = desired(world.ledger.read(), "nginx")
@@ -182,26 +186,28 @@ def test_what_closes_a_deploy_is_written_as_it_began() -> None:
     assert entry.deploy == deploy, "two hosts say so; the ledger cannot be asked"
 
 
-def test_a_confirm_is_not_stopped_by_what_one_host_invents() -> None:
+@pytest.mark.parametrize("size", SIZES[1:])
+def test_a_confirm_is_not_stopped_by_what_one_host_invents(size: int) -> None:
     """Its own deploy is left alone and named."""
-    world = in_flight(4)
+    world = in_flight(size)
     for hosted in world.fleet[2:3]:
         dead = world.machines["web1"].deploy
         world.hosts.activate(hosted, Order(dead, number_of(dead), "push", C, 3000))
     world.ports = replace(world.ports, hosts=Liar(world.hosts, "web4", lambda s: flying(s, "80-beef", "push", C)))
-    outcome, (entry,) = confirm(world.request, world.ports, world.ledger.read)
+    outcome, (entry,) = final(world, lambda: confirm(world.request, world.ports, world.ledger.read))
     assert {world.running()[n] for n in ("web1", "web2", "web3")} == {C}
     assert ("web4" in outcome.error, outcome.exit_code, entry.release) == (True, 4, C)
 
 
-def test_two_deploys_that_are_known_are_not_confirmed_together() -> None:
+@pytest.mark.parametrize("size", SIZES[1:])
+def test_two_deploys_that_are_known_are_not_confirmed_together(size: int) -> None:
     """Both are in the ledger."""
-    world = in_flight(4)
+    world = in_flight(size)
     number = len(world.ledger.chain) + 1
     world.intend(f"{number}-beef", C, "web4")
     world.hosts.activate(world.fleet[3], Order(f"{number}-beef", number, "push", C, 3000))
     with pytest.raises(DeployError, match="different deploys are pending"):
-        confirm(world.request, world.ports, world.ledger.read)
+        final(world, lambda: confirm(world.request, world.ports, world.ledger.read))
 
 
 # --- the lock
