@@ -9,6 +9,7 @@ import binascii
 import fnmatch
 import hashlib
 import hmac
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,20 @@ def read_known_hosts(paths: Iterable[str]) -> tuple[Line, ...]:
             if len(parts) >= 3 and not parts[0].startswith("#") and _is_base64(parts[2]):
                 lines.append(Line(marker, parts[0], parts[1], parts[2], f"{path}:{number}"))
     return tuple(lines)
+
+
+def files_of(text: str) -> tuple[str, ...]:
+    """The files of a UserKnownHostsFile. `ssh -G` prints several paths and one with spaces alike, without quotes: words
+    that together are a file that is there are one path."""
+    if text == "none":
+        return ()
+    words, found = shlex.split(text) if '"' in text else text.split(" "), list[str]()
+    while words:
+        ends = range(len(words), 1, -1)
+        end = next((end for end in ends if Path(" ".join(words[:end])).expanduser().is_file()), 1)
+        found.append(" ".join(words[:end]))
+        words = words[end:]
+    return tuple(filter(None, found))
 
 
 def _is_base64(text: str) -> bool:

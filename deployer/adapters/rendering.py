@@ -13,6 +13,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from deployer.adapters.children import ELSEWHERE, NOTHING, environment, python
 from deployer.model.errors import DeployError, InputError
@@ -39,7 +40,8 @@ def render_packages(sources: Sequence[SourceFile], hosts: Sequence[Host]) -> dic
 def _ask(templates: Sequence[SourceFile], hosts: Sequence[Host]) -> dict[str, Rendered]:
     question = json.dumps({
         "templates": [[s.path, base64.b64encode(s.content).decode(), s.executable, s.name] for s in templates],
-        "hosts": [[host.name, variables(host)] for host in hosts],
+        "hosts": [[host.name, {**variables(host), "groups": {}}] for host in hosts],
+        "groups": hosts[0].groups,  # one inventory's: in every host's own variables it would be large
     }, default=dated)  # fmt: skip
     deadline = SECONDS + EACH * len(templates) * len(hosts)
     try:
@@ -88,7 +90,7 @@ def _last(said: bytes | None) -> str:
     return lines[-1] if lines else "a template"
 
 
-def answer(question: dict[str, list[list[object]]]) -> dict[str, object]:
+def answer(question: dict[str, Any]) -> dict[str, object]:
     """The child's work."""
     sources = [
         SourceFile(str(p), base64.b64decode(str(c)), bool(x), True, str(n)) for p, c, x, n in question["templates"]
@@ -97,9 +99,10 @@ def answer(question: dict[str, list[list[object]]]) -> dict[str, object]:
     size = 0
     for name, names in question["hosts"]:
         files = []
+        names["groups"] = {group: list(members) for group, members in question["groups"].items()}
         for source in sources:
             print(f">{source.name}", file=sys.stderr, flush=True)  # noqa: T201
-            content = render(source, names)  # type: ignore[arg-type]
+            content = render(source, names)
             size = max(size, len(content))
             if size > MAX_BYTES:
                 raise InputError(f"{source.name}: renders to more than {MAX_BYTES >> 20} MiB")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deployer.adapters import ssh_tokens
+from deployer.adapters.known_hosts import files_of
 from deployer.adapters.ssh_algorithms import ANY, Algorithms, algorithms
 from deployer.adapters.ssh_ask import ask_ssh, refuse_unsupported, tokens
 from deployer.model.errors import InputError
@@ -69,7 +70,7 @@ def _target(host: Host, config_file: str, depth: int) -> Target:
         port=port or _port(said.get("port", "22"), address),
         user=user or said.get("user") or getpass.getuser(),
         identities=_there(keys, known, "IdentityFile"),
-        known_hosts=tuple(f"{said.get('userknownhostsfile', '')} {said.get('globalknownhostsfile', '')}".split()),
+        known_hosts=(*files_of(said.get("userknownhostsfile", "")), *files_of(said.get("globalknownhostsfile", ""))),
         known_as=said.get("hostkeyalias", ""),
         connect_timeout=_seconds(said.get("connecttimeout", "none")),
         identities_only=said.get("identitiesonly", "no") == "yes",

@@ -17,6 +17,7 @@ from deployer.adapters.files import choose_playbook, find_root, load_playbook
 from deployer.adapters.hosts import SshHosts
 from deployer.adapters.inventory import environment_hosts, inventories, load_inventory
 from deployer.adapters.inventory.checks import check_hosts, refuse_unread_vars
+from deployer.adapters.inventory.settings import read_settings, settled
 from deployer.adapters.memory import Memory
 from deployer.adapters.runs import Runs
 from deployer.adapters.signals import SIGNALS
@@ -24,6 +25,7 @@ from deployer.adapters.ssh import SshTransport
 from deployer.adapters.ssh_ask import refuse_unreadable_config
 from deployer.commands.options import Options
 from deployer.console.choose import Renderer, choose
+from deployer.console.say import say
 from deployer.engine.ports import Ports, Probes
 from deployer.engine.request import Request
 from deployer.model.errors import InputError
@@ -186,7 +188,10 @@ def build(options: Options) -> Context:
     service_for(playbook)
     declare(playbook.no_log)  # an error in the inventory shows a line of it
     refuse_unread_vars(root, name)
-    fleet = load_inventory(*inventories(options.inventory, root), beside=root)
+    settings = read_settings(root, bool(options.inventory))
+    for sentence in settings.unheard:
+        say(f"warning: {sentence}", err=True)
+    fleet = settled(load_inventory(*inventories(options.inventory, root), beside=root), settings)
     environment, names = environment_hosts(fleet, playbook.hosts, options.environment)
     limit = frozenset(names) & frozenset(select(fleet, options.limit) if options.limit else names)
     if not limit:

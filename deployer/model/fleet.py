@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 class Host:
     """One machine. `name` is the inventory name; `address`, `port`, `user` and `key_file` are what the
     inventory says and are empty (port 0) where it is silent: ~/.ssh/config and ssh's defaults then decide.
-    `ssh_options` are the inventory's own for ssh, each `Keyword=value`.
+    `ssh_options` are the inventory's own for ssh, each `Keyword=value`. groups: of the whole inventory, as in Fleet.
 
     vars: the merged Ansible variables (text, numbers, booleans, lists, maps). Three are ours:
     `deploy_prefix` (everything of the service on this host lies below it; default ""), `deploy_root`
@@ -25,6 +25,7 @@ class Host:
     become: bool = False
     ssh_options: tuple[str, ...] = ()
     vars: Mapping[str, object] = field(default_factory=dict)
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def http_port(self) -> int:

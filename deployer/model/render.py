@@ -15,13 +15,18 @@ from deployer.model.release import SourceFile
 if TYPE_CHECKING:
     from jinja2 import Template
 
+ANSIBLES = ("hostvars", "omit", "play_hosts", "playbook_dir", "inventory_dir", "inventory_file", "role_path", "vars")
+WRITTEN = ("ansible_user", "ansible_port", "ansible_become")
 Rendered = dict[str, tuple[bytes, bool]]  # path -> (bytes, executable)
 
 
 def variables(host: Host) -> dict[str, object]:
-    """What a template may name: the host's inventory variables and four that are always there."""
+    """What a template may name: the host's inventory variables and those that are always there."""
     always = {
         "inventory_hostname": host.name,
+        "inventory_hostname_short": host.name.split(".")[0],
+        "group_names": sorted(name for name, hosts in host.groups.items() if host.name in hosts and name != "all"),
+        "groups": {name: list(hosts) for name, hosts in host.groups.items()},  # its own: a template may append to it
         "ansible_host": host.address or host.name,
         "http_port": host.http_port,
         "deploy_prefix": host.prefix,
@@ -76,6 +81,8 @@ def _place(where: str, source: SourceFile, message: str) -> str:
 
 def _nearest(message: str, names: Mapping[str, object]) -> str:
     match = re.match(r"'([^']+)' is undefined", message)
+    if match and (match[1] in ANSIBLES or match[1].startswith("ansible_")) and match[1] not in WRITTEN:
+        return "Ansible finds it out when it runs, and nobody does here: write a variable of your own in the inventory"
     near = difflib.get_close_matches(match[1], list(names), 1) if match else []
     return f"did you mean {near[0]}?" if near else "define it in the inventory"
 

@@ -12,12 +12,14 @@ import pytest
 
 from deployer.adapters.inventory import environment_hosts, load_inventory
 from deployer.adapters.inventory.checks import refuse_unread_vars
+from deployer.adapters.inventory.settings import Settings, read_settings, settled
 from deployer.adapters.rendering import render_packages
 from deployer.adapters.ssh_config import resolve
 from deployer.model.errors import InputError, UsageError
 from deployer.model.fleet import Fleet
 from deployer.model.pattern import select
 from deployer.model.release import SourceFile
+from deployer.model.render import render_packages as in_this_process
 
 
 def read(root: Path, files: dict[str, str], *sources: str) -> Fleet:
@@ -153,8 +155,6 @@ def test_p06_variables_at_the_top_of_the_checkout(tmp_path: Path) -> None:
     [
         ("playbooks/group_vars/all.yml", "a: 1\n", "playbooks/group_vars: variables here are not read"),
         ("playbooks/nginx/host_vars/a.yml", "a: 1\n", "playbooks/nginx/host_vars: variables here are not read"),
-        ("ansible.cfg", "[defaults]\nhash_behaviour = merge\n", "hash_behaviour = merge would give hosts other"),
-        ("ansible.cfg", "no section\n", "cannot read .*ansible.cfg"),
     ],
 )
 def test_p06_what_ansible_would_read_elsewhere(tmp_path: Path, name: str, text: str, why: str) -> None:
@@ -163,6 +163,72 @@ def test_p06_what_ansible_would_read_elsewhere(tmp_path: Path, name: str, text: 
     (tmp_path / name).write_text(text)
     with pytest.raises(InputError, match=why):
         refuse_unread_vars(tmp_path, "nginx")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("[defaults]\nhash_behaviour = merge\n", "hash_behaviour = merge would give hosts other"),
+        ("[defaults]\nremote_user = a b\n", r"ansible.cfg: remote_user = 'a b' is not a user's name"),
+        ("no section\n", "cannot read .*ansible.cfg"),
+    ],
+)
+def test_settings_that_are_refused(tmp_path: Path, text: str, why: str) -> None:
+    """Those that change variables, and what cannot be read."""
+    (tmp_path / "ansible.cfg").write_text(text)
+    with pytest.raises(InputError, match=why):
+        read_settings(tmp_path, named=False)
+
+
+def test_settings_of_ansible_say_as_whom_to_connect(tmp_path: Path) -> None:
+    """The user and the key, for hosts of which the inventory says none; what is not honoured is named, once each."""
+    fleet = read(tmp_path, {"hosts": "web1\nweb2 ansible_user=own ansible_private_key_file=/k/own\n"})
+    (tmp_path / "ansible.cfg").write_text(
+        "[defaults]\nremote_user = deploy\nprivate_key_file = keys/id\ninventory = hosts\nforks = 50\n"
+        "host_key_checking = False\n[ssh_connection]\nssh_args = -o ProxyJump=gate\npipelining = True\n"
+        "[privilege_escalation]\nbecome = True\nbecome_method = sudo\n"
+    )
+    settings = read_settings(tmp_path, named=False)
+    found = settled(fleet, settings).hosts
+    assert (found["web1"].user, found["web1"].key_file) == ("deploy", str(tmp_path / "keys/id"))
+    assert (found["web2"].user, found["web2"].key_file) == ("own", "/k/own")
+    said = [sentence.split("ansible.cfg: ")[1].split(" is not")[0] for sentence in settings.unheard]
+    assert said == ["inventory", "ssh_args", "become"]
+    assert [s for s in read_settings(tmp_path, named=True).unheard if "inventory is" in s] == []
+    (tmp_path / "ansible.cfg").write_text(
+        "[defaults]\ninventory = ./inventory.yml\n[privilege_escalation]\nbecome = no\n"
+        "[ssh_connection]\nssh_args = -C -o ControlMaster=auto -o ControlPersist=60s\n"
+    )
+    assert read_settings(tmp_path, named=False) == Settings()
+
+
+def test_what_ansible_says_of_a_host_in_templates(tmp_path: Path) -> None:
+    """Its groups, those of all hosts, its short name; the same for every host, whatever a template does to them."""
+    fleet = read(tmp_path, {
+        "i.yml": "all: {hosts: {lone: }, children: {web: {hosts: {a.example.com: , b: }}, eu: {children: {web: }}, no1: {}}}\n"
+    })  # fmt: skip
+    template = (
+        b"{{ inventory_hostname_short }} {{ group_names }} {{ groups.web + groups['ungrouped'] }} {{ groups.no1 }}"
+        b"{% set _ = groups.all.append('x') %} {{ groups.all | length }} {{ 'web' in group_names }}"
+    )
+    source = [SourceFile("a.conf", template, template=True)]
+    hosts = [fleet.hosts[name] for name in ("a.example.com", "lone", "b")]
+    for render_all in (in_this_process, render_packages):
+        found = {name: files["a.conf"][0].decode() for name, files in render_all(source, hosts).items()}
+        assert found == {
+            "a.example.com": "a ['eu', 'web'] ['a.example.com', 'b', 'lone'] [] 4 True",
+            "lone": "lone ['ungrouped'] ['a.example.com', 'b', 'lone'] [] 4 False",
+            "b": "b ['eu', 'web'] ['a.example.com', 'b', 'lone'] [] 4 True",
+        }
+
+
+@pytest.mark.parametrize("name", ["hostvars", "ansible_default_ipv4"])
+def test_what_only_ansible_finds_out(tmp_path: Path, name: str) -> None:
+    """The hint does not say to write it in the inventory, which would refuse it."""
+    fleet = read(tmp_path, {"hosts": "web1\n"})
+    with pytest.raises(InputError, match=rf"a.conf.j2:1: '{name}' is undefined") as caught:
+        rendered(fleet, f"{{{{ {name}.x }}}}")
+    assert "a variable of your own" in caught.value.hint
 
 
 def test_p07_connection_variables_under_their_older_names(tmp_path: Path) -> None:

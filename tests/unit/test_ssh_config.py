@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from deployer.adapters.known_hosts import files_of, read_known_hosts
 from deployer.adapters.ssh_ask import defaults, tokens
 from deployer.adapters.ssh_config import Target, resolve
 from deployer.adapters.ssh_keywords import KEYWORDS, REFUSED
@@ -192,3 +193,24 @@ def test_the_page_says_what_every_keyword_means() -> None:
     page = (Path(__file__).parents[2] / "docs/SSH_AND_GIT.md").read_text().splitlines()
     for name, what, why in KEYWORDS.values():
         assert any(f"`{name}`" in row and row.endswith(f"| {what} | {why} |") for row in page), name
+
+
+def test_known_hosts_in_folders_with_spaces(tmp_path: Path) -> None:
+    """Quoted, several, global and of the user: what is read are the files that ssh reads. `none` is no file, and above
+    all not one of that name in the checkout."""
+    folder = tmp_path / "my hosts  here"
+    folder.mkdir()
+    for name in ("known", "known 2"):
+        (folder / name).write_text(f"{name.replace(' ', '-')} ssh-ed25519 AAAA\n")
+    (tmp_path / "plain").write_text("plain ssh-ed25519 AAAA\n")
+    (tmp_path / "none").write_text("evil ssh-ed25519 AAAA\n")
+    config = write(
+        tmp_path,
+        f'Host web1\n  UserKnownHostsFile "{folder}/known" {tmp_path}/plain /nowhere "{folder}/known 2"\n'
+        f'  GlobalKnownHostsFile "{folder}/known"\nHost web2\n  UserKnownHostsFile none\n  GlobalKnownHostsFile none\n',
+    )
+    found = resolve(Host("web1"), config).known_hosts
+    assert found == (f"{folder}/known", f"{tmp_path}/plain", "/nowhere", f"{folder}/known 2", f"{folder}/known")
+    assert [line.names for line in read_known_hosts(found)] == ["known", "plain", "known-2", "known"]
+    assert resolve(Host("web2"), config).known_hosts == ()
+    assert files_of('"/a b" ~/c') == ("/a b", "~/c")  # as the reader without an ssh client gives it

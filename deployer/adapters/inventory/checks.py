@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import configparser
 from collections.abc import Sequence
 from pathlib import Path
 
 from deployer.adapters.inventory.text import shown
-from deployer.adapters.reading import read_input
 from deployer.adapters.yaml_source import did_you_mean
 from deployer.model.errors import InputError
 from deployer.model.fleet import Host
@@ -46,21 +44,10 @@ def refuse_twins(hosts: Sequence[Host], playbook: Playbook) -> None:
 
 def refuse_unread_vars(root: Path, playbook: str) -> None:
     """Ansible reads variables beside a playbook; a playbook here is a folder of its own, and variables lie beside the
-    inventory or at the top of the checkout. Nor are Ansible's settings read that would change what variables mean."""
+    inventory or at the top of the checkout."""
     for folder in (root / "playbooks", root / "playbooks" / playbook):
         for kind in ("group_vars", "host_vars"):
             if (folder / kind).exists():
                 raise InputError(
                     f"{shown(folder / kind)}: variables here are not read", hint="move it beside the inventory"
                 )
-    settings = root / "ansible.cfg"
-    if not settings.is_file():
-        return
-    parser = configparser.ConfigParser(interpolation=None, strict=False)
-    try:
-        parser.read_string(read_input(settings, shown(settings)))
-    except configparser.Error as error:
-        raise InputError(f"cannot read {shown(settings)}: {str(error).splitlines()[0]:.120}") from None
-    for section, key, meant in (("defaults", "hash_behaviour", "replace"), ("defaults", "precedence", "")):
-        if (value := parser.get(section, key, fallback=meant)) != meant:
-            raise InputError(f"{shown(settings)}: {key} = {value:.40} would give hosts other variables than here")

@@ -8,6 +8,7 @@ playbook. (ansible-core 2.19, VariableManager.get_vars; tests/ansible compares.)
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
 from deployer.adapters.inventory.connection import make_host
@@ -30,7 +31,8 @@ def resolve(groups: Groups, folders: Sequence[VarsFolder], beside: Sequence[Vars
     groups.children["all"] = ["ungrouped", *dict.fromkeys([*groups.children["all"], *top])]
     members = {name: tuple(walk(groups, name)) for name in ["all", *groups.members]}
     merged = Merge(groups, order, folders, beside)
-    hosts = {name: make_host(name, merged.of_host(name)) for name in members["all"]}
+    everybody = dict(members)  # as Ansible's `groups`, an empty `ungrouped` too
+    hosts = {name: replace(make_host(name, merged.of_host(name)), groups=everybody) for name in members["all"]}
     if not members["ungrouped"]:
         del members["ungrouped"]
     return Fleet(hosts, members, tuple(name for name in top if members[name]))
