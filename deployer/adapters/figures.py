@@ -88,12 +88,7 @@ class Figures:
     def __init__(self, executor: Executor, sources: Sources, hosts: Sequence[Host], transport: Transport) -> None:
         self.names = tuple(sources.figures)
         self._hosts = {name: [h.name for h in hosts] for name, one in sources.exec.items() if one.on == "host"}
-        readers: dict[str, Reader[float]] = {}
-        if sources.prometheus:
-            url = sources.prometheus.url
-            readers |= {name: QueryReader(url, one.query) for name, one in sources.prometheus.queries.items()}
-        for name, one in sources.exec.items():
-            readers |= command_readers(name, one, hosts, transport)
+        readers = figure_readers(sources, hosts, transport)
         self._keys = tuple(readers)
         self._poll = Poll(executor, readers, lambda old, new: new)
 
@@ -121,6 +116,17 @@ class Figures:
             where = f" on {key.partition(SEPARATOR)[2]}" if SEPARATOR in key else ""
             reasons[name] = (answers[key][1] or "no answer yet") + where
         return values, reasons
+
+
+def figure_readers(sources: Sources, hosts: Sequence[Host], transport: Transport) -> dict[str, Reader[float]]:
+    """By the name of the figure, or by that, SEPARATOR and the name of a host."""
+    readers: dict[str, Reader[float]] = {}
+    if sources.prometheus:
+        url = sources.prometheus.url
+        readers |= {name: QueryReader(url, one.query) for name, one in sources.prometheus.queries.items()}
+    for name, one in sources.exec.items():
+        readers |= command_readers(name, one, hosts, transport)
+    return readers
 
 
 def command_readers(

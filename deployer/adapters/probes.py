@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -85,17 +85,25 @@ class HttpProbes:
         """From now on every probe is asked so many times as often as its rate says."""
         self._factor = factor
 
-    def once(self, hosts: Sequence[Host]) -> tuple[CheckResult, ...]:
-        """Every probe once on every host, now."""
-
-        async def everything() -> list[Asked]:
-            line = self._line_now()
-            return list(await asyncio.gather(*(self._ask(line, h, p, 0.0) for h in hosts for p in self._probes)))
-
+    def once(self, hosts: Sequence[Host], only: Collection[tuple[str, str]] | None = None) -> tuple[CheckResult, ...]:
+        """Every probe once on every host, now. only: these (host, probe) alone."""
+        asked = [(h, p) for h in hosts for p in self._probes if only is None or (h.name, p.name) in only]
+        found, late = self._run(self._once(asked))
         return tuple(
-            CheckResult(one.host, one.probe.name, one.probe.level, one.failure, one.ms, one.hit)
-            for one in self._run(everything())
-        )
+            CheckResult(one.host, one.probe.name, one.probe.level, one.failure, one.ms, one.hit,
+                        one.timed_out and bool(late.starved))
+            for one in found
+        )  # fmt: skip
+
+    async def _once(self, asked: Sequence[tuple[Host, Probe]]) -> tuple[list[Asked], Late]:
+        line, watch = self._line_now(), Watch()
+        beat = asyncio.create_task(watch.beat())
+        try:
+            return list(
+                await asyncio.gather(*(self._ask(line, host, probe, 0.0) for host, probe in asked))
+            ), watch.end()
+        finally:
+            beat.cancel()
 
     async def _second(self, hosts: list[Host], t: float) -> tuple[dict[str, list[Asked]], Late]:
         """One tick: every probe as often as its rate says (fractions are carried over), spread over the tick. Who is
@@ -141,8 +149,6 @@ class HttpProbes:
         if second.error:
             text, late = f"the immediate re-fetch: {second.error}", second.timed_out
             return Asked(host.name, probe, text, first.ms, timed_out=late, answers=both)
-        if second.hit is None:
-            self._say(f"probe {probe.name}: {host.name} does not say whether an answer came from its cache")
         return Asked(host.name, probe, "", first.ms, True, second.hit, answers=both)
 
     async def _ask_new(self, line: Line, host: Host, probe: Probe, delay: float) -> Asked:
@@ -227,9 +233,11 @@ class Line:
             raise
 
     def close(self) -> None:
-        """Ends the loop, two seconds at most."""
+        """Ends the loop, two seconds at most; who waits for an answer in another thread waits no longer."""
 
         async def finish() -> None:
+            for task in asyncio.all_tasks() - {asyncio.current_task()}:
+                task.cancel()
             await self.client.aclose()
             self._loop.stop()
 

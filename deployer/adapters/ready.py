@@ -1,71 +1,139 @@
-"""What would leave a deploy without evidence: probes that fail, answers that do not say whether they came from a cache,
-figures that cannot be had. All of it at once; the same text is said once, for all the hosts that it holds for."""
+"""What would leave a push without evidence, asked for before anything is changed: probes that fail, answers that do not
+say whether they came from a cache, a log that cannot be read, figures that cannot be had. All of it at once."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol
 
-from deployer.adapters.prometheus import QueryReader
+from deployer.adapters.figures import SEPARATOR
+from deployer.adapters.poll import Reader
+from deployer.adapters.sources import Traffic
 from deployer.adapters.tally import CheckResult
+from deployer.gate.presence import STREAK
 from deployer.model.errors import HostError
+from deployer.model.fleet import Host
 from deployer.model.health import HealthCheck
-from deployer.model.sources import Prometheus
+from deployer.model.missing import Missing, per_text
 
-NUMBERED = re.compile(r"(.*?)(\d+)(\D*)")
-
-
-def missing(check: HealthCheck, results: Sequence[CheckResult]) -> tuple[str, ...]:
-    """`web1-4: why` for everything that is not there. results: of every probe once on every host."""
-    found: dict[str, list[str]] = {}
-    cacheable = {probe.name for probe in check.probes if probe.cacheable}
-    for one in results:
-        if one.failure and one.level == "required":
-            found.setdefault(f"probe {one.probe}: {one.failure}", []).append(one.host)
-        elif not one.failure and one.hit is None and one.probe in cacheable:
-            text = f"probe {one.probe} is cacheable, and no header of its answer says whether it came from the cache"
-            found.setdefault(text, []).append(one.host)
-    said = [f"{folded(hosts)}: {text}" for text, hosts in found.items()]
-    prometheus = check.sources.prometheus
-    return (*said, *(silent(prometheus) if prometheus else ()))
+AGAIN = 1.0  # seconds between two questions: a hiccup is none of the hosts' illness
 
 
-def silent(prometheus: Prometheus) -> tuple[str, ...]:
-    """Queries that give no number now; all are asked at the same time."""
+class Probing(Protocol):
+    """Asks every probe once on every host; only: these (host, probe) alone."""
 
-    def ask(query: str) -> str:
+    def once(self, hosts: Sequence[Host], only: Collection[tuple[str, str]] | None = None) -> Sequence[CheckResult]: ...
+
+
+class Ready:
+    """readers: of the traffic, by host; figures: see adapters.figures.figure_readers. place: `probe NAME`, `figure
+    NAME` or `traffic` -> file:line, "" where it is written nowhere. results: of every probe on every host, as it was
+    last asked. Probes and readers may be those that measure after it."""
+
+    def __init__(
+        self,
+        check: HealthCheck,
+        probes: Probing,
+        readers: Mapping[str, Reader[Traffic]],
+        figures: Mapping[str, Reader[float]],
+        place: Callable[[str], str] = lambda what: "",
+    ) -> None:
+        self._probes, self._readers = probes, readers
+        self.results: tuple[CheckResult, ...] = ()
+        self._check, self._figures, self._place = check, figures, place
+        self._cacheable = {probe.name for probe in check.probes if probe.cacheable}
+
+    def missing(self, hosts: Sequence[Host]) -> Missing:
+        """Of these hosts, now. What fails is asked again, until it has failed as often as a watch would take for an
+        illness. The probes first: some logs begin with the first request."""
+        asked = {host.name: self._readers[host.name] for host in hosts if host.name in self._readers}
+        results = {(one.host, one.probe): one for one in self._probes.once(hosts)}
+        logs, figures = failed(asked), failed(self._figures)
+        for _ in range(STREAK - 1):
+            again = {key for key, one in results.items() if self._ill(one) or self._mute(one)}
+            if not (again or logs or figures):
+                break
+            time.sleep(AGAIN)
+            here = [host for host in hosts if any(name == host.name for name, _ in again)]
+            results |= {(one.host, one.probe): one for one in self._probes.once(here, again)}
+            logs = failed({name: asked[name] for name in logs})
+            figures = failed({key: self._figures[key] for key in figures})
+        self.results = tuple(results.values())
+        refused = [*self._failing(), *self._unsaid(all), *self._logs(logs, True), *self._silent(figures, False)]
+        warned = [*self._unsaid(any), *self._logs(logs, False), *self._silent(figures, True)]
+        return Missing(tuple(refused), tuple(text for text in warned if text not in refused))
+
+    def _named(self, what: str) -> str:
+        place = self._place(what)
+        return f"{what} ({place})" if place else what
+
+    def _ill(self, one: CheckResult) -> bool:
+        return bool(one.failure) and one.level == "required"
+
+    def _mute(self, one: CheckResult) -> bool:
+        """It is cacheable, and its answer says nothing of a cache."""
+        return not one.failure and one.hit is None and one.probe in self._cacheable
+
+    def _failing(self) -> tuple[str, ...]:
+        """Required probes. A time-out that a busy machine took for one is none."""
+        ill = [one for one in self.results if self._ill(one) and not one.doubtful]
+        return per_text((one.host, f"{self._named(f'probe {one.probe}')}: {one.failure}") for one in ill)
+
+    def _unsaid(self, of: Callable[[Iterable[bool]], bool]) -> tuple[str, ...]:
+        """of: all cacheable probes of a host are mute, which leaves nothing to tell its re-fetches by; or any."""
+        why = (
+            "is cacheable, and no header of its answer says whether it came from the cache (Cache-Status, X-Cache, Age)"
+        )
+        told: dict[str, list[CheckResult]] = {}
+        for one in self.results:
+            if one.probe in self._cacheable and not one.failure:
+                told.setdefault(one.host, []).append(one)
+        mute = [[one for one in found if self._mute(one)] for found in told.values() if of(map(self._mute, found))]
+        return per_text((one.host, f"{self._named(f'probe {one.probe}')} {why}") for found in mute for one in found)
+
+    def _logs(self, logs: Mapping[str, str], refused: bool) -> tuple[str, ...]:
+        """What was asked for by name is not replaced by something else."""
+        traffic = self._check.sources.traffic
+        if refused != (traffic not in ("auto", "none")):
+            return ()
+        place = self._place("traffic")
+        what = (
+            f"`traffic: {traffic}`{f' ({place})' if place else ''} cannot be read"
+            if refused
+            else "no real traffic is seen"
+        )
+        return per_text((host, f"{what}: {why}") for host, why in logs.items())
+
+    def _silent(self, figures: Mapping[str, str], shadow: bool) -> tuple[str, ...]:
+        """Figures that give no number, with the hosts whose part is missing. shadow: those that decide nothing."""
+        prometheus = self._check.sources.prometheus
+        queries = prometheus.queries if prometheus else {}
+        asked = {name for name, one in self._check.sources.figures.items() if one.shadow == shadow}
+        found: dict[str, list[str]] = {}
+        there: list[tuple[str, str]] = []
+        for key, why in figures.items():
+            name, _, host = key.partition(SEPARATOR)
+            if name in asked and host:
+                there.append((host, f"{self._named(f'figure {name}')}: {why}"))
+            elif name in asked:
+                found.setdefault(f"{prometheus.url}: {why}" if prometheus and name in queries else why, []).append(name)
+        here = (f"{', '.join(self._named(f'figure {name}') for name in names)}: {why}" for why, names in found.items())
+        return (*per_text(there), *here)
+
+
+def failed(readers: Mapping[str, Reader[Any]]) -> dict[str, str]:
+    """key -> why it gives nothing now; all are asked at the same time."""
+
+    def ask(reader: Reader[Any]) -> str:
         try:
-            QueryReader(prometheus.url, query).read()
+            reader.read()
         except HostError as error:
-            return str(error)
+            return str(error) or "no answer"
+        except Exception as error:  # ours: that place's result, and the others are told
+            return f"internal error: {type(error).__name__}: {error}"
         return ""
 
-    found: dict[str, list[str]] = {}
-    names: Mapping[str, str] = {name: one.query for name, one in prometheus.queries.items()}
-    with ThreadPoolExecutor(max(1, min(16, len(names)))) as executor:
-        for name, why in zip(names, executor.map(ask, names.values()), strict=True):
-            if why:
-                found.setdefault(why, []).append(name)
-    return tuple(f"{', '.join(names)} of {prometheus.url}: {why}" for why, names in found.items())
-
-
-def folded(hosts: Sequence[str]) -> str:
-    """`web1-3, web7, db1`: runs of numbers as one; the order is that of the inventory."""
-    runs: list[tuple[str, int, int, str, int]] = []
-    for host in dict.fromkeys(hosts):
-        match = NUMBERED.fullmatch(host)
-        head, number, tail = (match[1], match[2], match[3]) if match else (host, "", "")
-        if number and runs and runs[-1][0] == head and runs[-1][3] == tail:
-            _, first, last, _, width = runs[-1]
-            if int(number) == last + 1 and len(number) == (width or len(number)):
-                runs[-1] = (head, first, last + 1, tail, width)
-                continue
-        runs.append((head, int(number or -1), int(number or -1), tail, len(number)))
-    return ", ".join(_run(*run) for run in runs)
-
-
-def _run(head: str, first: int, last: int, tail: str, width: int) -> str:
-    if first < 0:
-        return head
-    return f"{head}{first:0{width}}{f'-{last:0{width}}' if last > first else ''}{tail}"
+    with ThreadPoolExecutor(max(1, min(64, len(readers))), thread_name_prefix="ready") as executor:
+        return {key: why for key, why in zip(readers, executor.map(ask, readers.values()), strict=True) if why}

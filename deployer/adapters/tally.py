@@ -35,7 +35,8 @@ class Asked:
 @dataclass(frozen=True, slots=True)
 class CheckResult:
     """One line of `deploy check`. failure: why it does not pass, "" when it does. hit: of the immediate re-fetch of a
-    cacheable URL; None for another one or when the answer does not say."""
+    cacheable URL; None for another one or when the answer does not say. doubtful: it was a time-out, and this machine
+    was too busy to tell."""
 
     host: str
     probe: str
@@ -43,6 +44,7 @@ class CheckResult:
     failure: str
     ms: float = 0.0
     hit: bool | None = None
+    doubtful: bool = False
 
 
 def add_up(probes: Sequence[Probe], asked: Sequence[Asked], starved: bool = False) -> HostSample | None:

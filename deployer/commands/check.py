@@ -22,25 +22,30 @@ def check(options: Options) -> int:
       deploy check nginx -e production
       deploy check nginx -e production -l web01 --json
     """
-    from deployer.adapters.ready import missing
     from deployer.commands.context import build
-    from deployer.commands.measuring import probes_for
+    from deployer.commands.evidence import evidence_there
+    from deployer.model.missing import fold
 
     context = build(options)
     hosts = [host for host in context.hosts if host.name in context.limit]
+    said: list[str] = []
     try:
-        with probes_for(context, lambda text: say(f"warning: {text}", err=True)) as probes:
-            results = probes.once(hosts)
+        evidence = evidence_there(context, hosts, said.append)
+        with evidence.probes:
+            found = evidence.ready.missing(hosts)
     finally:
         context.transport.close()
-    bad = missing(context.check, results)
+    bad, warned = found.refused, fold((*said, *found.warned), context.fleet.hosts)
     if options.json:
-        say_json({"healthy": not bad, "missing": bad, "results": [asdict(r) for r in results]})
+        results = [asdict(r) for r in evidence.ready.results]
+        say_json({"healthy": not bad, "missing": bad, "warnings": warned, "results": results})
         return EXIT_REFUSED if bad else 0
-    for r in results:
+    for r in evidence.ready.results:
         cached = {True: "  re-fetch from cache", False: "  re-fetch NOT from cache", None: ""}[r.hit]
         mark = "FAIL" if r.failure else "ok  "
         say(f"{mark} {r.host:<20} {r.probe:<16} {r.ms:6.0f} ms{cached}  {r.failure}".rstrip())
+    for text in warned:
+        say(f"warning: {text}", err=True)
     for text in bad:
         say(f"missing: {text}")
     return EXIT_REFUSED if bad else 0

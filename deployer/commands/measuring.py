@@ -1,14 +1,12 @@
-"""What measures during a push: probes, and where real traffic is seen on each host."""
+"""Where real traffic is seen on each host, and what is said about it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from deployer.adapters.exchange import Completed
-from deployer.adapters.figures import Figures
-from deployer.adapters.measure import BY_PROBES, NO_SOURCE, Measure
+from deployer.adapters.measure import BY_PROBES, NO_SOURCE
 from deployer.adapters.poll import Reader
 from deployer.adapters.probe_ssh import ANSWER, SshProber
 from deployer.adapters.probes import HttpProbes
@@ -16,6 +14,7 @@ from deployer.adapters.sources import CounterReader, LogReader, Traffic
 from deployer.commands.context import Context
 from deployer.model.errors import InputError
 from deployer.model.fleet import Host
+from deployer.model.missing import Missing, fold
 from deployer.model.release import Release
 from deployer.remote.layout import layout_for
 from deployer.remote.verbs import Command
@@ -37,11 +36,22 @@ class Notices:
         self.all.append(text)
         (self.told or self.kept.append)(text)
 
-    def again(self, measured: str) -> tuple[str, ...]:
-        """What was lost of the evidence, to be told once more at the end, where it is read. measured: by what was
-        judged, which is a loss where there is a source of real traffic that was not used."""
+    def again(self, measured: str, hosts: Mapping[str, object]) -> tuple[str, ...]:
+        """What was lost of the evidence, to be told once more at the end, where it is read; what holds for several of
+        `hosts` once. measured: by what was judged, which is a loss where there is a source of real traffic that was not
+        used."""
         lost = [measured] if measured.startswith(BY_PROBES) and NO_SOURCE not in measured else []
-        return tuple(dict.fromkeys((*self.all, *lost)))
+        return fold((*self.all, *lost), hosts)
+
+    def noting(self, missing: Callable[[Sequence[Host]], Missing]) -> Callable[[Sequence[Host]], Missing]:
+        """The same question; what it is warned of is a loss, too, and told by who asked."""
+
+        def ask(hosts: Sequence[Host]) -> Missing:
+            found = missing(hosts)
+            self.all += found.warned
+            return found
+
+        return ask
 
     def tell(self, told: Say) -> None:
         """From now on to `told`, what was kept first."""
@@ -57,6 +67,11 @@ class Seen:
     log: AccessLog | None = None
     counters: bool = False
     lacking: str = ""
+
+    @property
+    def said(self) -> str:
+        """What a person should know of it; "" for nothing."""
+        return self.lacking or (self.log.note if self.log else "")
 
     @property
     def counts_probes(self) -> bool:
@@ -83,36 +98,16 @@ def prober(context: Context) -> SshProber:
     return SshProber(run)
 
 
-def measure_for(context: Context, release: Release, say: Say, allow_exec: bool = False) -> Measure:
-    """Probes and real traffic. allow_exec: the operator lets the health checks run commands on this machine. Raises
-    InputError where the files ask for a source that cannot be."""
-    sources = context.check.sources
-    here = [name for name, one in sources.exec.items() if one.on == "deployer"]
-    if here and not allow_exec:
-        raise InputError(
-            f"the health checks would run commands on this machine ({', '.join(here)}), and any commit can change them",
-            hint="write on: host, or allow it with --allow-exec",
-        )
-    seen = {host.name: traffic_on(context, host, release) for host in context.hosts}
-    readers: dict[str, Reader[Traffic]] = {}
-    for host in context.hosts:
-        reader = reader_for(context, host, release.id, seen[host.name], say)
-        if reader is not None:
-            readers[host.name] = reader
-    for text in dict.fromkeys(one.lacking or (one.log.note if one.log else "") for one in seen.values()):
-        if text:
-            say(text)
-
-    def figures(executor: ThreadPoolExecutor) -> Figures:
-        return Figures(executor, sources, context.hosts, context.transport)
-
-    ours = [name for name, one in seen.items() if one.counts_probes]
-    asked = "" if sources.traffic in ("auto", "none") else sources.traffic
-    return Measure(probes_for(context, say), readers, figures, sources.min_traffic, ours, asked)
-
-
 def traffic_on(context: Context, host: Host, release: Release) -> Seen:
-    """What `sources: traffic:` means on this host: what was asked for, or an error; for `auto` what there is."""
+    """What `sources: traffic:` means on this host with the release: what was asked for, or an error; for `auto` what
+    there is."""
+    return traffic_of(
+        context, host, {path: content for path, (content, _) in release.packages[host.name].files.items()}
+    )
+
+
+def traffic_of(context: Context, host: Host, files: Mapping[str, bytes]) -> Seen:
+    """The same with these files. Raises InputError."""
     asked = context.check.sources.traffic
     service = service_for(context.playbook)
     if asked in ("varnish", "haproxy") and service.name != asked:
@@ -125,7 +120,7 @@ def traffic_on(context: Context, host: Host, release: Release) -> Seen:
     lacking = ""
     if asked != "counters":
         try:
-            log = describe(context, host, {p: content for p, (content, _) in release.packages[host.name].files.items()})
+            log = describe(context, host, files)
         except InputError as error:
             if asked != "auto":
                 raise

@@ -34,16 +34,24 @@ def plan(options: Options, revision: str, out: str | None, detailed_exitcode: bo
       deploy plan nginx -e production --detailed-exitcode
     """
     from deployer.commands.context import build
+    from deployer.commands.evidence import evidence_for
     from deployer.commands.forecast import evidence, foreseen
     from deployer.commands.planfile import plan_to_json
     from deployer.commands.revision import release_of
     from deployer.commands.warming import unwarmed
+    from deployer.engine.judge import refuse_missing
     from deployer.engine.plan import plan_push
+    from deployer.model.missing import fold
 
     context = build(options)
     release = release_of(context, revision)
-    with context.ports() as ports:
+    said: list[str] = []
+    asked = evidence_for(context, release, said.append)
+    with context.ports() as ports, asked.probes:
         found = plan_push(context.request(), release, ports)
+        if found.hosts:
+            said += refuse_missing(found, ports, asked.ready.missing)
+            found = replace(found, warnings=(*found.warnings, *fold(said, context.fleet.hosts)))
     if lost := unwarmed(context, found.hosts.values()):
         found = replace(found, warnings=(*found.warnings, lost))
     notes = [f"uncommitted and not deployed: {path}" for path in context.repository.dirty(context.playbook.name)]

@@ -43,8 +43,9 @@ def push(options: Options, revision: str, message: str, allow_quarantined: bool,
     """
     from deployer.adapters.recorder import Recorder
     from deployer.commands.context import build
+    from deployer.commands.evidence import evidence_for, measure_for, refuse_commands
     from deployer.commands.gates import policy_for
-    from deployer.commands.measuring import Notices, measure_for
+    from deployer.commands.measuring import Notices
     from deployer.commands.planfile import read_plan
     from deployer.commands.report import report
     from deployer.commands.revision import release_of, signing_rule
@@ -62,7 +63,10 @@ def push(options: Options, revision: str, message: str, allow_quarantined: bool,
     release = release_of(context, revision)
     recorder = Recorder(context.runs)
     notices = Notices()
-    measure = measure_for(context, release, notices, allow_exec)
+    if not allow_exec:
+        refuse_commands(context.check.sources)
+    evidence = evidence_for(context, release, notices, run=True)
+    measure = measure_for(context, evidence)
     with context.ports(measure, listener=recorder) as ports, measure:
         context.ledger.back_fill()
         if signing_rule(context):
@@ -74,7 +78,8 @@ def push(options: Options, revision: str, message: str, allow_quarantined: bool,
         expected = saved.on(context.fleet) if saved else None
         request = context.request(message, allow_quarantined)
         policy = policy_for(context, ports, expected, recorder, lambda: measure.judged_by)
+        policy = replace(policy, missing=notices.noting(evidence.ready.missing))
         outcome = run(request, release, ports, context.ledger, policy)
-        for text in notices.again(measure.judged_by) if outcome.deploy else ():
+        for text in notices.again(measure.judged_by, context.fleet.hosts) if outcome.deploy else ():
             ports.emit(Notice("warning", f"evidence: {text}"))
     return report(options, context.runs, outcome)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from deployer.engine.belongs import refuse_foreign
 from deployer.engine.fanout import each, failures, heed, successes
-from deployer.engine.judge import make_judge
+from deployer.engine.judge import make_judge, refuse_missing
 from deployer.engine.lock import free_lock
 from deployer.engine.order import numbered
 from deployer.engine.plan import colds, costs, push_plan, refuse_restarts
@@ -85,6 +85,8 @@ def prepare(
         refuse_other_plan(plan, policy.expected)
         if not plan.hosts:
             return outcome(plan, "", Ending("unchanged"))
+        for text in refuse_missing(plan, ports, policy.missing):
+            ports.emit(Notice("warning", text))
         approved = policy.approve(plan)
         heed(ports)
         if not approved:

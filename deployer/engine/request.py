@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from deployer.gate import Gate
 from deployer.model.fleet import Host
 from deployer.model.forecast import Forecast
+from deployer.model.missing import Missing
 from deployer.model.plan import HostPlan, Plan
 from deployer.model.playbook import Playbook
 from deployer.model.verdict import Verdict
@@ -39,6 +40,10 @@ def _nothing(_: object) -> Forecast:
     return Forecast()
 
 
+def _all_there(_: object) -> Missing:
+    return Missing()
+
+
 def _never(_: object) -> bool:
     return False
 
@@ -63,7 +68,8 @@ class Policy:
     warm: after hosts were activated, before they are watched (what a cache lost is asked for first).
     go_on: is an inconclusive verdict to be overlooked (`inconclusive: pause` asks; default no)?
     expected: a saved plan that must be what would be done now. judged_by: what is measured, in a sentence.
-    forecast: what the probes alone can prove of it."""
+    forecast: what the probes alone can prove of it. missing: what could not be judged of these hosts now; asked in a
+    worker, before the lock is taken."""
 
     gate: Callable[[Turn], Gate]
     approve: Callable[[Plan], bool] = _always
@@ -73,3 +79,4 @@ class Policy:
     expected: Plan | None = None
     judged_by: Callable[[], str] = str
     forecast: Callable[[Plan], Forecast] = _nothing
+    missing: Callable[[Sequence[Host]], Missing] = _all_there

@@ -91,13 +91,14 @@ def test_only_the_database_suffers(fleet: Fleet, prometheus: Prometheus) -> None
 
 
 def test_gone_before_the_push(fleet: Fleet, prometheus: Prometheus) -> None:
-    """Nothing is changed on account of a figure that nobody gives."""
+    """Nothing is changed on account of a figure that nobody gives, nor measured: it is known at once."""
     prometheus.kill()
     before = fleet.currents()
     repository.commit_edit(fleet.sandbox, "comment")
     code, body, err = fleet.deploy("push", "--yes")
     assert code == 1, (body, err)
-    assert "db_queries gave nothing" in body["error"]["message"], body["error"]
+    assert "figure db_queries (health_checks/storefront.yml:" in body["error"]["message"], body["error"]
+    assert "baseline" not in err, err
     assert fleet.currents() == before
 
 

@@ -483,9 +483,9 @@ def test_p16_lost_evidence_is_told_again_at_the_end() -> None:
     notices.tell(heard.append)
     notices("a log was rotated")
     few = "judged by the probes: 0.0 requests/s on web1: cannot be read"
-    assert notices.again(few) == ("a log was rotated", few)
-    assert notices.again("judged by real traffic: at least 9 requests/s on web1") == ("a log was rotated",)
-    assert Notices().again("judged by the probes: no source of real traffic") == ()
+    assert notices.again(few, {}) == ("a log was rotated", few)
+    assert notices.again("judged by real traffic: at least 9 requests/s on web1", {}) == ("a log was rotated",)
+    assert Notices().again("judged by the probes: no source of real traffic", {}) == ()
 
 
 def test_p19_words_that_nobody_knows_are_said_above_five_percent() -> None:

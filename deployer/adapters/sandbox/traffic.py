@@ -57,7 +57,7 @@ async def drive(ports: list[int], rate: float, seconds: float, out: Path, carts:
                 task.add_done_callback(tasks.discard)
             sent += 1
         sent = max(sent, due)
-        draft = out.with_suffix(".tmp")
+        draft = out.with_suffix(f".{os.getpid()}")  # others may write to `out`, too
         draft.write_text(json.dumps({str(port): dict(c) for port, c in counts.items()}))
         draft.rename(out)
         await asyncio.sleep(0.05)
