@@ -4,7 +4,7 @@ say whether they came from a cache, a log that cannot be read, figures that cann
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
@@ -62,8 +62,8 @@ class Ready:
             figures = failed({key: self._figures[key] for key in figures})
         self.results = tuple(results.values())
         refused = [*self._failing(), *self._unsaid(all), *self._logs(logs, True), *self._silent(figures, False)]
-        warned = [*self._unsaid(any), *self._logs(logs, False), *self._silent(figures, True)]
-        return Missing(tuple(refused), tuple(text for text in warned if text not in refused))
+        warned = [*self._unsaid(some), *self._logs(logs, False), *self._silent(figures, True)]
+        return Missing(tuple(refused), tuple(warned))
 
     def _named(self, what: str) -> str:
         place = self._place(what)
@@ -81,8 +81,8 @@ class Ready:
         ill = [one for one in self.results if self._ill(one) and not one.doubtful]
         return per_text((one.host, f"{self._named(f'probe {one.probe}')}: {one.failure}") for one in ill)
 
-    def _unsaid(self, of: Callable[[Iterable[bool]], bool]) -> tuple[str, ...]:
-        """of: all cacheable probes of a host are mute, which leaves nothing to tell its re-fetches by; or any."""
+    def _unsaid(self, of: Callable[[Sequence[bool]], bool]) -> tuple[str, ...]:
+        """of: all cacheable probes of a host are mute, which leaves nothing to tell its re-fetches by; or only some."""
         why = (
             "is cacheable, and no header of its answer says whether it came from the cache (Cache-Status, X-Cache, Age)"
         )
@@ -90,8 +90,8 @@ class Ready:
         for one in self.results:
             if one.probe in self._cacheable and not one.failure:
                 told.setdefault(one.host, []).append(one)
-        mute = [[one for one in found if self._mute(one)] for found in told.values() if of(map(self._mute, found))]
-        return per_text((one.host, f"{self._named(f'probe {one.probe}')} {why}") for found in mute for one in found)
+        found = [one for ones in told.values() if of([self._mute(one) for one in ones]) for one in ones]
+        return per_text((one.host, f"{self._named(f'probe {one.probe}')} {why}") for one in found if self._mute(one))
 
     def _logs(self, logs: Mapping[str, str], refused: bool) -> tuple[str, ...]:
         """What was asked for by name is not replaced by something else."""
@@ -121,6 +121,11 @@ class Ready:
                 found.setdefault(f"{prometheus.url}: {why}" if prometheus and name in queries else why, []).append(name)
         here = (f"{', '.join(self._named(f'figure {name}') for name in names)}: {why}" for why, names in found.items())
         return (*per_text(there), *here)
+
+
+def some(said: Sequence[bool]) -> bool:
+    """Not all of them."""
+    return any(said) and not all(said)
 
 
 def failed(readers: Mapping[str, Reader[Any]]) -> dict[str, str]:

@@ -57,12 +57,25 @@ def refuse_commands(sources: Sources) -> None:
         )
 
 
-def evidence_for(context: Context, release: Release, say: Say, run: bool = False) -> Evidence:
-    """Of a push of `release`; what a person should know of how it logs is said. run: the commands of `exec:`, too.
-    Raises InputError where the files ask for a source that cannot be."""
-    seen = {host.name: traffic_on(context, host, release) for host in context.hosts}
+def evidence_for(context: Context, release: Release, say: Say, run: bool = False, allow_exec: bool = False) -> Evidence:
+    """Of a push of `release`; what a person should know of how it logs is said. run: the commands of `exec:`, too;
+    allow_exec: the operator lets them run on this machine. Raises InputError where the files ask for a source that
+    cannot be."""
+    if run and not allow_exec:
+        refuse_commands(context.check.sources)
+    seen = {host.name: seen_on(context, host, release) for host in context.hosts}
     readers = {host.name: reader_for(context, host, release.id, seen[host.name], say) for host in context.hosts}
     return asking(context, seen, readers, say, run)
+
+
+def seen_on(context: Context, host: Host, release: Release) -> Seen:
+    """How its traffic is seen; a host outside the limit, which does not get the release, stops nothing."""
+    try:
+        return traffic_on(context, host, release)
+    except InputError as error:
+        if host.name in context.limit:
+            raise
+        return Seen(lacking=f"{host.name}: {error.message}")
 
 
 def measure_for(context: Context, evidence: Evidence) -> Measure:

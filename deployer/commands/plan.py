@@ -39,7 +39,6 @@ def plan(options: Options, revision: str, out: str | None, detailed_exitcode: bo
     from deployer.commands.planfile import plan_to_json
     from deployer.commands.revision import release_of
     from deployer.commands.warming import unwarmed
-    from deployer.engine.judge import refuse_missing
     from deployer.engine.plan import plan_push
     from deployer.model.missing import fold
 
@@ -48,10 +47,9 @@ def plan(options: Options, revision: str, out: str | None, detailed_exitcode: bo
     said: list[str] = []
     asked = evidence_for(context, release, said.append)
     with context.ports() as ports, asked.probes:
-        found = plan_push(context.request(), release, ports)
-        if found.hosts:
-            said += refuse_missing(found, ports, asked.ready.missing)
-            found = replace(found, warnings=(*found.warnings, *fold(said, context.fleet.hosts)))
+        found = plan_push(context.request(), release, ports, asked.ready.missing)
+    if found.hosts:
+        found = replace(found, warnings=(*found.warnings, *fold(said, context.fleet.hosts)))
     if lost := unwarmed(context, found.hosts.values()):
         found = replace(found, warnings=(*found.warnings, lost))
     notes = [f"uncommitted and not deployed: {path}" for path in context.repository.dirty(context.playbook.name)]

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from deployer.engine.fanout import heed
-from deployer.engine.ports import TURN_BACK, Ports
+from deployer.engine.ports import Ports
 from deployer.engine.request import Policy, Turn
 from deployer.engine.rollout import Judge
 from deployer.engine.watch import baseline, watch
 from deployer.gate import Gate
 from deployer.model.errors import DeployError
-from deployer.model.events import Event, Notice, Phase, Watched
+from deployer.model.events import Event, Notice, Watched
 from deployer.model.fleet import Host
-from deployer.model.missing import Missing
 from deployer.model.plan import Plan
 from deployer.model.sample import Sample
 from deployer.model.verdict import Verdict
@@ -73,23 +71,6 @@ def taught(plan: Plan, policy: Policy, spare: Sequence[str], before: Sequence[Sa
         for gate in gates.values():
             gate.pre(sample)
     return gates
-
-
-def refuse_missing(plan: Plan, ports: Ports, missing: Callable[[Sequence[Host]], Missing]) -> tuple[str, ...]:
-    """What the hosts of `plan` lack without being stopped by it. Raises DeployError that names at once whatever else
-    would keep their watch from a verdict; Interrupted."""
-    hosts = [p.host for p in plan.hosts.values()]
-    ports.emit(Phase("evidence", f"asking {len(hosts)} host{'s' * (len(hosts) != 1)} for what a push is judged by"))
-    asked = ports.executor.submit(missing, hosts)
-    ports.stop.wait((asked,), TURN_BACK)
-    heed(ports)
-    found = asked.result()
-    if found.refused:
-        raise DeployError(
-            f"cannot push {plan.release}, nothing could be proven of it: {'; '.join(found.refused)}",
-            hint="mend what is named; deploy check asks for all of it again",
-        )
-    return found.warned
 
 
 def refuse_ill(plan: Plan, gates: Gates) -> None:

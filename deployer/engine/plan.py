@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from deployer.engine.fanout import each, failures, successes
+from deployer.engine.missing import Asking, nothing, refuse_missing
 from deployer.engine.ports import Ports
 from deployer.engine.request import Request
 from deployer.engine.survey import survey
@@ -16,13 +17,15 @@ from deployer.model.release import Package, Release
 from deployer.model.state import HostState
 
 
-def plan_push(request: Request, release: Release, ports: Ports) -> Plan:
+def plan_push(request: Request, release: Release, ports: Ports, missing: Asking = nothing) -> Plan:
     """Survey, refuse what is not understood, and say who gets `release` in which waves.
 
-    A fleet that has it already gives a Plan without hosts. Each host checks the release and weighs what taking it
-    costs, without keeping it. Raises DeployError naming every host in the way, whose check refuses it, or which would
-    need a restart that the playbook does not allow."""
+    A fleet that has it already gives a Plan without hosts. missing: asked as a push asks, before hosts are. Each host
+    checks the release and weighs what taking it costs, without keeping it. Raises DeployError naming every host in the
+    way, whose check refuses it, or which would need a restart that the playbook does not allow."""
     plan = push_plan(request, release, survey(ports, request.hosts))
+    if plan.hosts:  # before the server's own check, which may make a log that is not there
+        plan = replace(plan, warnings=(*plan.warnings, *refuse_missing(plan, ports, missing)))
     hosts = [p.host for p in plan.hosts.values()]
     weighings = each(ports, hosts, lambda host: ports.hosts.preview(host, release.packages[host.name]))
     refuse_failed(plan.release, failures(weighings))

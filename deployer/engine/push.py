@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from deployer.engine.belongs import refuse_foreign
 from deployer.engine.fanout import each, failures, heed, successes
-from deployer.engine.judge import make_judge, refuse_missing
+from deployer.engine.judge import make_judge
 from deployer.engine.lock import free_lock
+from deployer.engine.missing import refuse_missing
 from deployer.engine.order import numbered
 from deployer.engine.plan import colds, costs, push_plan, refuse_restarts
 from deployer.engine.ports import Ledger, Ports

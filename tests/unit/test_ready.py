@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,9 +16,11 @@ from deployer.adapters.poll import Reader
 from deployer.adapters.ready import Ready
 from deployer.adapters.sources import Traffic
 from deployer.adapters.tally import CheckResult
-from deployer.commands.measuring import Notices
+from deployer.commands import evidence
+from deployer.commands.measuring import Notices, Seen
+from deployer.engine.plan import plan_push
 from deployer.engine.push import push
-from deployer.model.errors import DeployError, HostError
+from deployer.model.errors import DeployError, HostError, InputError, Interrupted
 from deployer.model.events import Notice
 from deployer.model.fleet import Host
 from deployer.model.health import HealthCheck
@@ -233,6 +236,38 @@ def test_a_fleet_that_has_the_release_is_not_asked() -> None:
     push(world.request, world.release(), world.ports, world.ledger, world.policy)
     world.policy = replace(world.policy, missing=lambda hosts: Missing(("down",)))
     assert push(world.request, world.release(), world.ports, world.ledger, world.policy).result == "unchanged"
+
+
+def test_a_plan_is_refused_as_the_push_would_be() -> None:
+    """Before the server's own check, which may make the log that is missing; a warning is one of the plan's."""
+    world = World()
+    with pytest.raises(DeployError, match=r"nothing could be proven of it: web1-3: down"):
+        plan_push(world.request, world.release(), world.ports, lambda hosts: Missing(("web1-3: down",)))
+    assert {call[0] for call in world.hosts.calls} == {"survey"}
+    plan = plan_push(world.request, world.release(), world.ports, lambda hosts: Missing((), ("web1: odd",)))
+    assert plan.warnings[-1] == "web1: odd"
+
+
+def test_who_asks_to_stop_waits_for_no_answer() -> None:
+    world = World()
+    world.policy = replace(world.policy, missing=lambda hosts: world.stop.ask() or Missing(("down",)))
+    with pytest.raises(Interrupted):
+        push(world.request, world.release(), world.ports, world.ledger, world.policy)
+    assert not world.ledger.chain
+
+
+def test_files_of_a_host_outside_the_limit_stop_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its log may be another; whoever gets the release must say how it logs."""
+
+    def traffic_on(context: Any, host: Host, release: Any) -> Seen:
+        raise InputError("nginx.conf:3: log_format main lacks what is needed")
+
+    monkeypatch.setattr(evidence, "traffic_on", traffic_on)
+    context: Any = SimpleNamespace(limit=frozenset({"web1"}))
+    said = evidence.seen_on(context, Host("web2"), World().release()).said
+    assert said == "web2: nginx.conf:3: log_format main lacks what is needed"
+    with pytest.raises(InputError):
+        evidence.seen_on(context, Host("web1"), World().release())
 
 
 def test_lost_evidence_is_folded_at_the_end() -> None:

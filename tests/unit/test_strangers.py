@@ -20,7 +20,7 @@ from deployer.adapters.rendering import render_packages
 from deployer.adapters.signatures import Rule, Signer
 from deployer.cli import run
 from deployer.commands.context import build
-from deployer.commands.measuring import measure_for
+from deployer.commands.evidence import evidence_for, measure_for
 from deployer.commands.options import Options
 from deployer.commands.revision import release_of
 from deployer.model.errors import DeployError, InputError
@@ -290,6 +290,7 @@ def test_a_command_of_a_health_check_is_asked_for(stranger: Stranger, monkeypatc
     context = build(Options(**words, forks=1, json=False, output="plain", yes=True, verbose=False))
     release = release_of(context, "HEAD")
     with pytest.raises(InputError, match=r"would run commands on this machine \(five\)") as caught:
-        measure_for(context, release, print)
+        evidence_for(context, release, print, run=True)
     assert "--allow-exec" in caught.value.hint
-    assert measure_for(context, release, print, allow_exec=True)
+    assert evidence_for(context, release, print), "what changes nothing runs no command"
+    assert measure_for(context, evidence_for(context, release, print, run=True, allow_exec=True))
