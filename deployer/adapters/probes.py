@@ -236,8 +236,10 @@ class Line:
         """Ends the loop, two seconds at most; who waits for an answer in another thread waits no longer."""
 
         async def finish() -> None:
-            for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            left = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in left:
                 task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
             await self.client.aclose()
             self._loop.stop()
 

@@ -76,7 +76,7 @@ def unpack(stdout: bytes) -> dict[str, bytes]:
         raise HostError("the release on the host cannot be read (there is no answer)")
     if len(stdout) >= TREE_CAP:
         raise HostError(f"the release on the host is larger than {TREE_CAP >> 20} MiB")
-    if not stdout.strip(b"\0"):
+    if not stdout:
         raise HostError("the release on the host cannot be read (there is none; deploy adopt makes the first one)")
     files = {}
     try:

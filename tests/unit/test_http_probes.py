@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -192,6 +193,34 @@ def test_a_dripping_body_hits_the_total_deadline(server: Server) -> None:
     server.respond = drip
     with HttpProbes(check(Probe(name="home", url="/", timeout=0.4))) as probes:
         assert [r.failure for r in probes.once([server.host()])] == ["no complete answer within 0.4 s"]
+
+
+def test_who_waits_in_another_thread_is_let_go_at_the_end(server: Server) -> None:
+    """Ctrl-C while a plan or a push asks for everything once: the process must not wait for that thread for ever."""
+
+    begun = threading.Event()
+
+    def never(handler: BaseHTTPRequestHandler, number: int) -> None:
+        begun.set()
+        server.released.wait(60)
+
+    server.respond = never
+    probes = HttpProbes(check(Probe(name="home", url="/", timeout=50.0)))
+    ended: list[BaseException] = []
+
+    def ask() -> None:
+        try:
+            probes.once([server.host()])
+        except CancelledError as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    assert begun.wait(60)
+    probes.close()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert ended
 
 
 def test_a_huge_body_is_read_up_to_the_cap(server: Server) -> None:
