@@ -21,6 +21,7 @@ GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0  # its multiples are spread evenly over 0 
 BEFORE = 30  # ticks before the change; more of them do not make a proof quicker
 CANARY, CONTROL = 4, 8  # hosts of each side that are played; more of them only help
 ROOM = 4.0  # how much longer than even hosts wavering ones take, behind a machine that is busy
+SOON = 5.0  # seconds; no proof is asked for sooner, however short the bake
 ALTOGETHER = 200.0  # probes a second that this machine is made to send
 
 
@@ -35,11 +36,11 @@ def forecast(check: HealthCheck, config: GateConfig, bake: float, hosts: int) ->
     most = max(1.0, min(check.max_rate, ALTOGETHER / max(1, hosts)) / whole)
     steps = [1.0, *(factor for factor in (2.0, 4.0, 8.0, 16.0) if factor < most), *([most] if most > 1.0 else [])]
     found = first = foresee(config, rate, again, config.max_bake)
-    factor = 1.0
+    factor, soon = 1.0, max(SOON, bake / ROOM)
     for factor in steps:
-        longest = config.max_bake if factor in (1.0, most) else bake / ROOM
+        longest = config.max_bake if factor in (1.0, most) else soon
         found = foresee(config, factor * rate, factor * again, longest) if factor > 1.0 else first
-        if max(found.values(), default=0.0) <= bake / ROOM:
+        if max(found.values(), default=0.0) <= soon:
             break
     return Forecast(rate, factor * rate, first, found)
 

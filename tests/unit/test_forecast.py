@@ -80,6 +80,16 @@ def test_a_rate_that_suffices_stays() -> None:
     assert not found.unprovable
 
 
+@pytest.mark.parametrize("bake", [1.0, 2.0, 4.0, 7.0, 20.0])
+def test_a_bake_may_be_as_short_as_one_likes(bake: float) -> None:
+    """It is said what each rate proves, the raised one, too."""
+    asked = check(5.0)
+    found = forecast(asked, gate_of(asked, 3, bake), bake, 4)
+    assert set(found.raised_seconds) == set(found.seconds)
+    assert not found.unprovable
+    assert evidence(found).endswith(" s")
+
+
 def test_what_no_bake_can_prove_is_named() -> None:
     asked = check(0.1, 0.1)
     found = forecast(asked, gate_of(asked, 3, 20.0), 20.0, 4)
