@@ -86,8 +86,8 @@ def unknown(environ: Mapping[str, str]) -> list[str]:
 
 def repeating(text: str, playbook: str | None, given: Mapping[str, str | Sequence[str] | None]) -> str:
     """`text` whose `deploy VERB` are what to type next: with the playbook and the options of this call. given: option
-    -> its value or values, None where it was not given."""
-    words = [playbook] if playbook else []
+    -> its value or values, None where it was not given. A saved plan in the playbook's place is none."""
+    words = [playbook] if playbook and not playbook.endswith(".json") else []
     for option, value in given.items():
         values = [value] if isinstance(value, str) else value or ()
         words += [word for one in values for word in (option, one)]

@@ -53,6 +53,15 @@ def status(options: Options) -> int:
     return 0
 
 
+SILENT = 60.0  # seconds without a sign of life after which nobody is believed to be at work
+
+
+def at_work(context: Context, holder: Entry) -> bool:
+    """Did its owner show a sign of life lately?"""
+    seen = context.ledger.sign_of(holder.alive) if holder.alive else None
+    return bool(seen and seen.mark and time.time() - seen.at < SILENT)
+
+
 def sign(context: Context, holder: Entry) -> str:
     """When its owner was last seen alive, or when the lock ends by itself."""
     if not holder.alive:
@@ -68,12 +77,14 @@ def sign(context: Context, holder: Entry) -> str:
 def release(options: Options) -> int:
     """Release a lock whose deploy is gone. What it left pending is reverted by the hosts, or by deploy abort."""
     from deployer.commands.context import build, operator
+    from deployer.commands.question import forget_typed
 
     options.require_consent("release the lock")
     context = build(options)
     holder = holder_of(context)
     if holder is not None:
         if not options.yes:
+            forget_typed()
             click.confirm(f"Release the lock of deploy {holder.deploy} by {holder.who}?", abort=True, err=True)
         give_back(context, holder, operator())
     if options.json:

@@ -40,8 +40,8 @@ def status(options: Options, repair: bool) -> int:
     context = build(options)
     with context.ports(plain=True) as ports:
         states = survey(ports, [host for host in context.hosts if host.name in context.limit])
-    lock, chain = ledger_line(context)
-    behind = lagging(desired(chain, context.playbook.name), states)
+    lock, chain, busy = ledger_line(context)
+    behind = {} if busy else lagging(desired(chain, context.playbook.name), states)  # it is being changed right now
     releases = {one_name(s.current) for s in states.values() if not isinstance(s, HostError)}
     good = len(releases) == 1 and all(not isinstance(s, HostError) and verified(s) for s in states.values())
     if options.json:
@@ -108,11 +108,12 @@ def line(state: HostState | HostError) -> str:
     return "  ".join(words)
 
 
-def ledger_line(context: Context) -> tuple[str, tuple[Entry, ...]]:
-    """Who holds the lock, or that git cannot say; and the chain. What was put aside is written on the way."""
+def ledger_line(context: Context) -> tuple[str, tuple[Entry, ...], bool]:
+    """Who holds the lock, or that git cannot say; the chain; is its owner at work? What was put aside is written on
+    the way."""
     import time
 
-    from deployer.commands.lock import sign
+    from deployer.commands.lock import at_work, sign
     from deployer.model.ledger import lock_holder
 
     try:
@@ -121,9 +122,13 @@ def ledger_line(context: Context) -> tuple[str, tuple[Entry, ...]]:
     except DeployError as error:
         pending = len(context.memory.pending(context.environment))
         wait = f"; {pending} record(s) wait to be written" if pending else ""
-        return f"lock: unknown: {error.message}{wait}", ()
+        return f"lock: unknown: {error.message}{wait}", (), False
     holder = lock_holder(chain, context.playbook.name, time.time())
     late = f"; recorded late: {', '.join(e.deploy for e in written)}" if written else ""
     if holder is None:
-        return f"lock: none{late}", chain
-    return f"lock: deploy {holder.deploy} by {holder.who}, {sign(context, holder)}{late}", chain
+        return f"lock: none{late}", chain, False
+    return (
+        f"lock: deploy {holder.deploy} by {holder.who}, {sign(context, holder)}{late}",
+        chain,
+        at_work(context, holder),
+    )

@@ -88,7 +88,9 @@ def adopted(surveyed: dict[str, HostState | HostError]) -> dict[str, HostState]:
     states = {name: state for name, state in successes(surveyed).items() if state.adopted}
     if states:
         return states
-    lines = "; ".join(f"{n}: {e}" for n, e in failures(surveyed).items()) or "no host is adopted"
+    lines = "; ".join(f"{n}: {e}" for n, e in failures(surveyed).items())
+    if not lines:
+        raise DeployError("cannot roll back: no host is adopted", hint="deploy adopt takes what is there as a release")
     raise DeployError(f"cannot roll back: {lines}", hint="check ssh to these hosts, then run it again")
 
 

@@ -13,12 +13,13 @@ from deployer.engine.fanout import heed
 from deployer.engine.ports import Ports
 from deployer.gate import Gate
 from deployer.gate.config import bakes
-from deployer.model.events import Measured, Phase, Settled, Watched
+from deployer.model.events import Measured, Notice, Phase, Settled, Watched
 from deployer.model.fleet import Host
 from deployer.model.sample import Sample
 from deployer.model.verdict import NO_DATA, Verdict
 
 TICK = 1.0  # seconds
+BUSY = 10  # ticks that said nothing, after which it is told, once a wave
 
 
 def watch(
@@ -31,7 +32,7 @@ def watch(
     nothing against the release.
     """
     began = ports.clock.monotonic()
-    hosts = [*canary, *control]
+    hosts, starved = [*canary, *control], 0
     while True:
         t = ports.clock.monotonic() - began
         if t > longest(bake):
@@ -43,6 +44,11 @@ def watch(
             return Verdict("inconclusive", NO_DATA)
         reading = gate.observe(sample)
         ports.emit(Watched(sample, reading, bake))
+        starved += bool(sample.starved)
+        if sample.starved and starved == BUSY:
+            ports.emit(
+                Notice("warning", f"this machine is too busy to measure well, a verdict takes longer: {sample.starved}")
+            )
         if reading.state != "regressed" and (reason := lost()):
             return Verdict("inconclusive", reason, gate.verdict().evidence)
         if reading.state != "continue":

@@ -109,6 +109,7 @@ def test_what_is_suggested_repeats_what_was_given() -> None:
         "wait, or run deploy abort nginx -i 'other inventory.yml' -e production"
     )
     assert repeating("run deploy lock release now", None, {"-l": "web1"}) == "run deploy lock release -l web1 now"
+    assert repeating("run deploy plan -o again", "plan.json", {}) == "run deploy plan -o again"
     assert repeating("deploy 12-ab12 holds the lock", "nginx", given) == "deploy 12-ab12 holds the lock"
     assert repeating("run deploy abort", None, {"-l": None}) == "run deploy abort"
 

@@ -10,8 +10,9 @@ import pytest
 from deployer.engine.ports import Ports
 from deployer.engine.watch import baseline, longest, watch, window
 from deployer.gate.judge import Gate, make_gate
-from deployer.model.events import Event, Watched
+from deployer.model.events import Event, Notice, Watched
 from deployer.model.fleet import Host
+from deployer.model.forecast import Forecast
 from deployer.model.health import HealthCheck, Probe
 from deployer.model.sample import HostSample, Sample
 from deployer.model.verdict import NO_DATA, Reading, Verdict
@@ -31,15 +32,19 @@ class Scripted:
     def __init__(self, clock: FakeClock, give: Callable[[str, float], HostSample | None], seconds: float = 0.0) -> None:
         self.clock, self.give, self.seconds = clock, give, seconds
         self.asked: list[tuple[tuple[str, ...], float]] = []
+        self.starved = ""
 
     def settle(self, before: Sequence[Sample], deciding: Sequence[str]) -> Sequence[Sample]:
         return before
+
+    def expect(self, forecast: Forecast) -> None: ...
 
     def sample(self, hosts: Sequence[Host], t: float) -> Sample:
         self.asked.append((tuple(host.name for host in hosts), t))
         if self.seconds:
             self.clock.sleep(self.seconds)
-        return Sample(t, {host.name: self.give(host.name, t) for host in hosts})
+        found = {host.name: self.give(host.name, t) for host in hosts}
+        return Sample(t, found, starved=self.starved)
 
 
 class Undecided:
@@ -101,6 +106,18 @@ def test_healthy_after_the_bake(seconds: float) -> None:
     assert times[-1] >= 5.0 - 1e-6
     assert len([e for e in events if isinstance(e, Watched)]) == len(times)
     assert {names for names, _ in probes.asked} == {("web1", "web2")}
+
+
+def test_a_machine_too_busy_to_measure_is_told_of_while_it_is() -> None:
+    """Once, not after three minutes without a verdict."""
+    ports, probes, events = world(lambda name, t: GOOD)
+    probes.starved = "it was 300 ms late"
+    watch(Undecided(), ports, [WEB1], [WEB2], 10.0, held)
+    told = [number for number, event in enumerate(events) if isinstance(event, Notice)]
+    assert [str(events[number].text) for number in told] == [  # type: ignore[union-attr]
+        "this machine is too busy to measure well, a verdict takes longer: it was 300 ms late"
+    ]
+    assert sum(isinstance(event, Watched) for event in events[: told[0]]) == 10
 
 
 def test_a_regression_stops_the_bake_at_once() -> None:
