@@ -23,7 +23,6 @@ from deployer.model.errors import Unreachable
 from deployer.model.fleet import Host
 from deployer.remote.verbs import Command
 
-pytestmark = pytest.mark.xdist_group("ssh")
 WEEK = "-1d:+1w"
 
 

@@ -24,7 +24,7 @@ from deployer.model.stand import standing
 from deployer.remote.verbs import Command
 from tests.contract.real import LocalTransport, Ran, RealRig, shell_folder, toy_service
 from tests.contract.rig import order, package
-from tests.fleet.conftest import eventually
+from tests.fleet.conftest import eventually, let_go, until
 
 ONE, TWO, THREE = package(b"one\n"), package(b"two\n"), package(b"three\n")
 
@@ -198,13 +198,13 @@ def deadline(rig: RealRig) -> int:
 def test_an_activation_that_is_slower_than_its_lease_ends(rig: RealRig) -> None:
     """It cannot be renewed while it is at work: the watchdog lets it end, and what it used up is given back then."""
     go, slow = rig.prefix / "go", phrases(rig, TWO.release)
-    reload = f"while ! [ -e {go} ]; do sleep 0.1; done; readlink {root(rig)}/current > {rig.prefix}/process"
+    reload = f"{until(go)}; readlink {root(rig)}/current > {rig.prefix}/process"
     slow.write_text(slow.read_text() + f"service_reload() {{ {reload}; }}\n")
     from deployer.remote import verbs
     from deployer.remote.layout import layout_for
 
     line = verbs.activate(layout_for(rig.host, "app", "/etc/app"), order(TWO, 3, lease=2)).line
-    with subprocess.Popen(["sh", "-c", line], stdout=subprocess.PIPE, text=True) as child:
+    with subprocess.Popen(["sh", "-c", line], stdout=subprocess.PIPE, text=True) as child, let_go(go):
         eventually(lambda: (root(rig) / "current").readlink().name == TWO.release, 10, "switched")
         over = deadline(rig) + 8  # the watchdog looked, and would have waited for the lock and taken it
         eventually(lambda: uptime() > over, 30, "its lease is over")
@@ -225,10 +225,12 @@ def test_a_hung_holder_of_the_lock_is_not_waited_for(rig: RealRig) -> None:
 
     line = verbs.activate(layout_for(rig.host, "app", "/etc/app"), order(TWO, 3, lease=2)).line
     child = subprocess.Popen(["sh", "-c", line], stdout=subprocess.PIPE, start_new_session=True)
-    eventually(lambda: (root(rig) / "current").readlink().name == TWO.release, 10, "switched")
-    eventually(lambda: (root(rig) / "current").readlink().name == ONE.release, 40, "taken back")
-    os.killpg(child.pid, signal.SIGKILL)
-    child.communicate()
+    try:
+        eventually(lambda: (root(rig) / "current").readlink().name == TWO.release, 10, "switched")
+        eventually(lambda: (root(rig) / "current").readlink().name == ONE.release, 40, "taken back")
+    finally:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.communicate()
 
 
 def test_a_holder_that_froze_before_it_wrote_its_name_is_not_waited_for(rig: RealRig) -> None:
@@ -236,8 +238,13 @@ def test_a_holder_that_froze_before_it_wrote_its_name_is_not_waited_for(rig: Rea
     rig.hosts.activate(rig.host, order(TWO, 3, lease=3))
     words = ["sh", "-c", "exec 9>>lock; flock 9; kill -STOP $$"]
     with subprocess.Popen(words, cwd=root(rig)) as holder:
-        (root(rig) / "lock.holder").write_text("1 do_extend\n")
-        eventually(lambda: rig.hosts.survey(rig.host).verified_on(ONE.release), 30, "the watchdog took the lock")
+        try:
+            (root(rig) / "lock.holder").write_text("1 do_extend\n")
+            eventually(lambda: rig.hosts.survey(rig.host).verified_on(ONE.release), 30, "the watchdog took the lock")
+        except BaseException:
+            holder.terminate()
+            holder.send_signal(signal.SIGCONT)
+            raise
     assert holder.returncode == -signal.SIGKILL
 
 

@@ -8,7 +8,6 @@ import pty
 import signal
 import subprocess
 import termios
-import time
 from pathlib import Path
 
 import pytest
@@ -19,19 +18,12 @@ from tests.fleet.conftest import DEPLOY, Fleet, eventually
 pytestmark = pytest.mark.timeout(600)
 
 
-def settled(fleet: Fleet, mark: str) -> None:
-    """Every host has the release marked `mark`, confirmed and served."""
-    fleet.mark(mark)
-    code, body, err = fleet.deploy("push", "--yes", "--allow-quarantined")
-    assert code == 0, (body, err)
-    assert {fleet.served(host.name) for host in fleet.sandbox.hosts} == {mark}
-
-
 def test_plan_says_nothing_to_do_when_there_is_nothing(nginx: Fleet) -> None:
     """Changes: 2 with --detailed-exitcode; none: 0, and the words."""
+    nginx.settled()
     nginx.mark("planned")
     assert nginx.deploy("plan", "--detailed-exitcode")[0] == 2
-    settled(nginx, "planned-too")
+    nginx.settled()
     assert nginx.deploy("plan", "--detailed-exitcode")[0] == 0
     child = nginx.start("plan")
     assert "nothing to do" in child.communicate(timeout=200)[0]
@@ -40,7 +32,7 @@ def test_plan_says_nothing_to_do_when_there_is_nothing(nginx: Fleet) -> None:
 
 def test_a_saved_plan_is_applied_exactly_or_refused(nginx: Fleet) -> None:
     """`plan -o` then `push FILE`; after something changed it is refused."""
-    settled(nginx, "before-plan")
+    nginx.settled()
     nginx.mark("saved")
     assert nginx.deploy("plan", "-o", "plan.json")[0] == 0
     assert nginx.deploy("push", "plan.json", "--yes")[0] == 0
@@ -52,7 +44,7 @@ def test_a_saved_plan_is_applied_exactly_or_refused(nginx: Fleet) -> None:
 
 def test_the_founding_incident_is_undone_on_the_canary(nginx: Fleet) -> None:
     """Exit 3; the others never had it; the same revision is refused afterwards."""
-    settled(nginx, "good")
+    nginx.settled()
     before = nginx.currents()
     repository.commit_edit(nginx.sandbox, "incident")
     try:
@@ -77,7 +69,7 @@ def test_the_founding_incident_is_undone_on_the_canary(nginx: Fleet) -> None:
 
 def test_a_cache_path_that_no_reload_makes_live_is_refused(nginx: Fleet) -> None:
     """`nginx -t` and the reload both accept it and it is never live: known before, so neither plan nor push goes on."""
-    settled(nginx, "path")
+    mark = nginx.settled()
     before = nginx.currents()
     repository.commit_edit(nginx.sandbox, "moved")
     for words in (["plan"], ["push", "--yes"]):
@@ -95,7 +87,7 @@ def test_a_cache_path_that_no_reload_makes_live_is_refused(nginx: Fleet) -> None
     nginx.playbook(restart="never")
     repository.git(nginx.sandbox.config, "revert", "--no-edit", "HEAD")
     assert nginx.deploy("status")[0] == 0
-    assert nginx.served("web1") == "path"
+    assert nginx.served("web1") == mark
 
 
 def test_another_cache_key_is_a_cold_cache_and_said_so(nginx: Fleet) -> None:
@@ -130,55 +122,62 @@ def in_mid_wave(fleet: Fleet, mark: str) -> subprocess.Popen[str]:
 
 def test_sigkill_in_mid_wave(nginx: Fleet) -> None:
     """Nobody confirms: the canary is back by confirm_timeout, with the reload done, and status tells the truth."""
-    settled(nginx, "alive")
+    mark = nginx.settled()
     child = in_mid_wave(nginx, "orphan")
     os.kill(child.pid, signal.SIGKILL)
     child.communicate()
     nginx.playbook(bake="2s")
     code, body, _ = nginx.deploy("status")
     assert (code, body["hosts"]["web1"]["phase"]) == (4, "pending")
-    eventually(lambda: nginx.served("web1") == "alive", 12 + 5, "the old release is served again")
-    code, body, _ = nginx.deploy("status")
-    assert code == 0
+    eventually(lambda: nginx.served("web1") == mark, 12 + 5, "the old release is served again")
+    eventually(lambda: nginx.deploy("status")[0] == 0, 10, "and that is proven")
+    body = nginx.deploy("status")[1]
     assert body["hosts"]["web1"]["outcome"] == "reverted"
     code, body, _ = nginx.deploy("push", "--yes")
     assert (code, "seen alive" in body["error"]["message"]) == (5, True), "who is dead is not known yet"
     assert nginx.deploy("lock", "release", "--yes")[0] == 0
-    settled(nginx, "after")
+    assert nginx.deploy("push", "--yes")[0] == 0
+    assert nginx.served("web3") == "orphan"
 
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
 def test_the_lock_of_a_killed_deployer_is_free_by_itself(nginx: Fleet) -> None:
     """Nobody releases it: the next push is told to wait, and then takes it."""
-    settled(nginx, "before")
+    nginx.settled()
     child = in_mid_wave(nginx, "heir")
     os.kill(child.pid, signal.SIGKILL)
     child.communicate()
     nginx.playbook(bake="2s")
-    while (code := nginx.deploy("push", "--yes")[0]) in (1, 5):  # 1: the canary is pending until its lease ends
-        time.sleep(2)
-    assert code == 0
+    codes: set[int] = set()
+
+    def pushed() -> bool:
+        code = nginx.deploy("push", "--yes")[0]
+        codes.add(code)
+        return code not in (1, 5)  # 1: the canary is pending until its lease ends
+
+    eventually(pushed, 80, "the lock is free")  # confirm_timeout + 60 s
+    assert codes - {1, 5} == {0}
     assert nginx.served("web3") == "heir"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interrupted_in_mid_wave(nginx: Fleet, number: signal.Signals) -> None:
     """Ctrl-C, and a CI job that is cancelled: what is pending is put back, exit 130."""
-    settled(nginx, f"calm-{number.name}")
+    mark = nginx.settled()
     child = in_mid_wave(nginx, "interrupted")
     os.killpg(child.pid, number)
     child.communicate(timeout=200)
     nginx.playbook(bake="2s")
     assert child.returncode == 130
     assert nginx.deploy("lock", "status")[1]["lock"] is None
-    assert nginx.served("web1") == f"calm-{number.name}"
+    assert nginx.served("web1") == mark
     assert nginx.deploy("status")[0] == 0
 
 
 def test_nobody_reads_the_progress_any_more(nginx: Fleet) -> None:
     """`2>&1 | head` ended, a terminal is gone: what is done, and the exit code, do not depend on it."""
-    settled(nginx, "watched")
+    nginx.settled()
     for change, code in (
         (lambda: nginx.mark("unwatched"), 0),
         (lambda: repository.commit_edit(nginx.sandbox, "incident"), 3),
@@ -199,9 +198,9 @@ def test_nobody_reads_the_progress_any_more(nginx: Fleet) -> None:
 def test_the_terminal_is_gone(nginx: Fleet) -> None:
     """The window is closed, ssh to the jump host breaks: hung up by the shell and by the kernel, nowhere to write to.
     Hosts are put back at once, not left to their watchdogs, and it is recorded."""
-    settled(nginx, "windowed")
+    mark = nginx.settled()
     nginx.mark("closed")
-    nginx.playbook(bake="10s", confirm_timeout="60s")
+    nginx.playbook(bake="10s", confirm_timeout="600s")  # no watchdog takes part
     master, slave = pty.openpty()
     child = subprocess.Popen(
         [*DEPLOY, "push", "--yes", "--output", "plain"],
@@ -220,7 +219,7 @@ def test_the_terminal_is_gone(nginx: Fleet) -> None:
     while b"putting 1 host(s) back" not in said:
         said += os.read(master, 4096)
     os.close(master)  # the second one
-    eventually(lambda: nginx.served("web1") == "windowed", 20, "long before confirm_timeout")
+    eventually(lambda: nginx.served("web1") == mark, 20, "it is put back")
     eventually(lambda: nginx.deploy("lock", "status")[1]["lock"] is None, 30, "recorded")
     nginx.playbook(bake="2s", confirm_timeout="12s")
     assert nginx.deploy("history")[1]["deploys"][-1]["result"] == "interrupted"
@@ -229,7 +228,7 @@ def test_the_terminal_is_gone(nginx: Fleet) -> None:
 
 def test_interrupted_after_the_decision(nginx: Fleet) -> None:
     """What is decided is finished: exit 0, recorded, the lock given back."""
-    settled(nginx, "undecided")
+    nginx.settled()
     nginx.mark("decided")
     child = nginx.start("push", "--yes", "--output", "plain")
     assert child.stderr is not None
@@ -245,21 +244,21 @@ def test_interrupted_after_the_decision(nginx: Fleet) -> None:
 
 def test_abort_from_another_terminal(nginx: Fleet) -> None:
     """What a stopped deployer left pending is reverted by hand; woken up, it does not confirm."""
-    settled(nginx, "still")
+    mark = nginx.settled()
     child = in_mid_wave(nginx, "aborted")
     os.kill(child.pid, signal.SIGSTOP)
     assert nginx.deploy("abort", "--yes")[0] == 0
-    assert nginx.served("web1") == "still"
+    assert nginx.served("web1") == mark
     os.kill(child.pid, signal.SIGCONT)
     child.communicate(timeout=300)
     nginx.playbook(bake="2s")
     assert child.returncode == 3
-    assert nginx.served("web1") == "still"
+    assert nginx.served("web1") == mark
 
 
 def test_two_pushes_at_once(nginx: Fleet) -> None:
     """Exactly one proceeds; the other exits 5 naming the holder."""
-    settled(nginx, "one")
+    nginx.settled()
     nginx.mark("two")
     children = [nginx.start("push", "--yes", "--json", DEPLOY_WHO=f"worker{n}") for n in (1, 2)]
     ends = [(*child.communicate(timeout=300), child.returncode) for child in children]

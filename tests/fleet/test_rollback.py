@@ -34,7 +34,7 @@ def push(fleet: Fleet, mark: str) -> None:
 def test_without_git_and_without_its_remote(nginx: Fleet) -> None:
     """The remote is gone and .git is moved away: every host is back, and what is to be recorded is said, and later
     done by the next command that reaches git."""
-    push(nginx, "one")
+    before = nginx.settled()
     push(nginx, "two")
     config, remote = nginx.sandbox.config, nginx.sandbox.folder / "origin.git"
     shutil.move(config / ".git", nginx.sandbox.folder / "moved.git")
@@ -42,7 +42,7 @@ def test_without_git_and_without_its_remote(nginx: Fleet) -> None:
     try:
         code, body, err = nginx.deploy("rollback", "--yes")
         assert (code, body["result"]) == (0, "deployed")
-        assert {nginx.served(host.name) for host in nginx.sandbox.hosts} == {"one"}
+        assert {nginx.served(host.name) for host in nginx.sandbox.hosts} == {before}
         assert "recorded by the next command that reaches git" in err
         assert nginx.deploy("status")[0] == 0
     finally:
@@ -58,7 +58,7 @@ def test_without_git_and_without_its_remote(nginx: Fleet) -> None:
 
 def test_nothing_heavy_is_imported_before_the_last_host_is_back(nginx: Fleet) -> None:
     """No git, httpx, numpy or rich."""
-    push(nginx, "three")
+    before = nginx.settled()
     push(nginx, "four")
     done = subprocess.run(
         [sys.executable, "-c", SPY],
@@ -73,13 +73,13 @@ def test_nothing_heavy_is_imported_before_the_last_host_is_back(nginx: Fleet) ->
     loaded = done.stdout.split("LOADED ")[1].split()
     assert "paramiko" in loaded
     assert not {"git", "httpx", "numpy", "rich"} & set(loaded)
-    assert {nginx.served(host.name) for host in nginx.sandbox.hosts} == {"three"}
+    assert {nginx.served(host.name) for host in nginx.sandbox.hosts} == {before}
 
 
 def test_to_a_release_by_name(nginx: Fleet) -> None:
     """`--to`, and a name that is none."""
-    push(nginx, "five")
-    five = nginx.current("web1")
+    before = nginx.settled()
+    release = nginx.current("web1")
     push(nginx, "six")
     assert nginx.deploy("rollback", "--to", "--help", "--yes")[0] in (0, 64)
     assert nginx.deploy("rollback", "--to", "nonsense", "--yes")[0] == 64
@@ -89,23 +89,23 @@ def test_to_a_release_by_name(nginx: Fleet) -> None:
         assert f"{host.name}: does not have it" in body["error"]["message"]
     code, body, _ = nginx.deploy("status")
     assert (code, body["lagging"]) == (0, {}), "what was refused is not what the hosts should run"
-    assert nginx.deploy("rollback", "--to", five, "--yes")[0] == 0
-    assert nginx.served("web2") == "five"
+    assert nginx.deploy("rollback", "--to", release, "--yes")[0] == 0
+    assert nginx.served("web2") == before
 
 
 def test_a_host_that_lacks_the_release_gets_it_pushed(nginx: Fleet) -> None:
     """From git, under the very same name."""
-    push(nginx, "seven")
-    seven = nginx.current("web2")
+    before = nginx.settled()
+    release = nginx.current("web2")
     push(nginx, "eight")
-    shutil.rmtree(nginx.root("web2") / "releases" / seven)
+    shutil.rmtree(nginx.root("web2") / "releases" / release)
     assert nginx.deploy("rollback", "--yes")[0] == 0
-    assert nginx.served("web2") == "seven"
+    assert nginx.served("web2") == before
 
 
 def test_a_host_that_is_gone_is_named_and_the_others_are_back(nginx: Fleet) -> None:
     """Exit 4."""
-    push(nginx, "nine")
+    before = nginx.settled()
     push(nginx, "ten")
     config = nginx.sandbox.folder / "ssh_config"
     text = config.read_text()
@@ -119,19 +119,19 @@ def test_a_host_that_is_gone_is_named_and_the_others_are_back(nginx: Fleet) -> N
     assert code == 4
     assert body["hosts"]["web3"]["state"] == "unreachable"
     assert "unknown" in body["hosts"]["web3"]["error"]
-    assert (nginx.served("web1"), nginx.served("web3")) == ("nine", "ten")
+    assert (nginx.served("web1"), nginx.served("web3")) == (before, "ten")
     assert nginx.deploy("rollback", "--to", nginx.current("web1"), "--yes")[0] == 0
-    assert nginx.served("web3") == "nine"
+    assert nginx.served("web3") == before
 
 
 def test_to_a_release_that_no_host_holds_any_more(nginx: Fleet) -> None:
     """Confirmed once, pruned since: it is read from git, once, and every host gets its own."""
-    push(nginx, "kept-in-git")
-    release = nginx.deploy("history")[1]["deploys"][-1]["release"]
+    before = nginx.settled()
+    release = nginx.current("web1")
     push(nginx, "after-it")
     for host in nginx.sandbox.hosts:
         shutil.rmtree(nginx.root(host.name) / "releases" / release)
     code, body, err = nginx.deploy("rollback", "--yes", "--to", release)
     assert (code, body["release"]) == (0, release), err
-    assert {nginx.served(host.name) for host in nginx.sandbox.hosts} == {"kept-in-git"}
+    assert {nginx.served(host.name) for host in nginx.sandbox.hosts} == {before}
     assert all((nginx.root(host.name) / "releases" / release).is_dir() for host in nginx.sandbox.hosts)

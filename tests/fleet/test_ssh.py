@@ -24,7 +24,7 @@ from deployer.model.errors import Unreachable
 from deployer.model.fleet import Host
 from deployer.remote import verbs
 from deployer.remote.verbs import Command
-from tests.fleet.conftest import eventually
+from tests.fleet.conftest import eventually, let_go, until
 
 pytestmark = pytest.mark.xdist_group("ssh")
 
@@ -92,8 +92,8 @@ def test_a_fresh_connection_cuts_nothing_that_runs_on_the_old_one(fleet: Sandbox
     as it would have, and the old connection with the last of them."""
     wire = SshTransport(str(fleet.folder / "ssh_config"))
     begun, go = tmp_path / "begun", tmp_path / "go"
-    line = f"touch {begun}; while ! [ -e {go} ]; do sleep 0.05; done; echo $SSH_CONNECTION"
-    with ThreadPoolExecutor(1) as pool:
+    line = f"touch {begun}; {until(go)}; echo $SSH_CONNECTION"
+    with ThreadPoolExecutor(1) as pool, let_go(go):
         talk = wire.talk(host(fleet), Command("while read -r line; do echo '{}'; done"))
         renewal = pool.submit(wire.run, host(fleet), Command(line, b"", 60.0))
         eventually(begun.exists, 30.0, "the renewal runs")
@@ -113,9 +113,9 @@ def test_a_fresh_connection_cuts_nothing_that_runs_on_the_old_one(fleet: Sandbox
 def test_a_connection_without_a_free_session_is_not_cut(fleet: Sandbox, wire: SshTransport, tmp_path: Path) -> None:
     """MaxSessions on one connection: what is asked beyond it goes over another one, what runs on the first goes on."""
     go = tmp_path / "go"
-    line = f"while ! [ -e {go} ]; do sleep 0.05; done; echo $SSH_CONNECTION"
+    line = f"{until(go)}; echo $SSH_CONNECTION"
     wire.run(host(fleet), Command("true"))
-    with ThreadPoolExecutor(10) as pool:
+    with ThreadPoolExecutor(10) as pool, let_go(go):
         busy = [pool.submit(wire.run, host(fleet), Command(line, b"", 100.0)) for _ in range(10)]
         eventually(lambda: len(transport_of(wire)._channels) == 10, 60.0, "ten sessions are open")
         assert wire.run(host(fleet), Command("echo another", b"", 60.0)).stdout == b"another\n"
@@ -131,11 +131,9 @@ def test_it_answers_without_reading(fleet: Sandbox, wire: SshTransport) -> None:
 def test_a_deadline_ends_a_command(fleet: Sandbox, wire: SshTransport) -> None:
     """Unknown whether it took effect: sent."""
     wire.run(host(fleet), Command("true"))
-    began = time.monotonic()
     with pytest.raises(Unreachable, match="no answer within 1 s") as caught:
-        wire.run(host(fleet), Command("sleep 30", b"", 1.0))
+        wire.run(host(fleet), Command("sleep 600", b"", 1.0))  # waited for, the test's own limit ends it
     assert caught.value.sent
-    assert time.monotonic() - began < 15
     assert wire.run(host(fleet), Command("echo still")).stdout == b"still\n"
 
 
@@ -286,11 +284,11 @@ def test_nobody_there_and_somebody_silent(fleet: Sandbox, wire: SshTransport) ->
     with pytest.raises(Unreachable, match="cannot connect") as caught:
         wire.run(host(fleet, port=free_port()), Command("true"))
     assert not caught.value.sent
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        began = time.monotonic()
-        with pytest.raises(Unreachable, match="takes the connection and says nothing for"):
-            wire.run(host(fleet, port=silent.getsockname()[1]), Command("true", b"", 2.0))
-        assert time.monotonic() - began < 15
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,  # waited for, the test's own limit ends it
+        pytest.raises(Unreachable, match=r"takes the connection and says nothing for [12] s"),
+    ):
+        wire.run(host(fleet, port=silent.getsockname()[1]), Command("true", b"", 2.0))
 
 
 def test_a_wrong_key_is_an_authentication_failure(fleet: Sandbox, wire: SshTransport, tmp_path: Path) -> None:

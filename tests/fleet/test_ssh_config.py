@@ -19,7 +19,6 @@ from deployer.model.fleet import Host
 from tests.fleet.test_host_keys import WEEK, Servers, servers
 
 __all__ = ["servers"]
-pytestmark = pytest.mark.xdist_group("ssh")
 RELAY = """
 import socket, sys, threading
 far = socket.create_connection((sys.argv[1], int(sys.argv[2])))

@@ -15,7 +15,6 @@ from deployer.model.errors import Unreachable
 from tests.fleet.test_host_keys import Servers, servers
 
 __all__ = ["servers"]
-pytestmark = pytest.mark.xdist_group("ssh")
 
 
 @pytest.fixture

@@ -193,9 +193,10 @@ def test_what_is_taken() -> None:
     assert SECRETS.hide("hunter22") == "***"
 
 
-def test_too_much_is_refused_by_name() -> None:
-    with pytest.raises(InputError, match=r"80 MiB lie there.*largest are d0, d1, d2"):
-        scaffold.take({f"d{n}": (bytes(16 * 1024 * 1024), False) for n in range(5)}, {}, "nginx")
+def test_too_much_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scaffold, "MAX_BYTES", 4 << 20)  # all of it is looked through for passwords
+    with pytest.raises(InputError, match=r"5 MiB lie there.*4 MiB at most; the largest are d0, d1, d2"):
+        scaffold.take({f"d{n}": (bytes(1 << 20), False) for n in range(5)}, {}, "nginx")
 
 
 # --- where hosts differ, and which group it is for

@@ -112,9 +112,7 @@ def test_a_process_that_runs_does_not_wait(does: str, waits: bool) -> None:
     assert child.stdout is not None
     child.stdout.readline()
     try:
-        line = (
-            f"limit 3; until waits {child.pid} || ! in_time; do :; done; waits {child.pid} && echo waits || echo runs"
-        )
+        line = f"limit {60 if waits else 3}; until waits {child.pid} || ! in_time; do :; done; waits {child.pid} && echo waits || echo runs"
         assert shell(PROCESSES + line).stdout.strip() == ("waits" if waits else "runs")
     finally:
         child.kill()
