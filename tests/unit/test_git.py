@@ -373,12 +373,18 @@ def test_an_interrupted_git_leaves_no_timer(checkout: Path) -> None:
     before = threading.active_count()
     main = threading.main_thread().ident
     assert main is not None
-    strike = threading.Timer(0.5, lambda: signal.pthread_kill(main, signal.SIGINT))
-    strike.start()
+
+    def strike() -> None:
+        while not (checkout / "begun").exists():
+            time.sleep(0.01)  # the test's own limit ends this
+        signal.pthread_kill(main, signal.SIGINT)
+
+    striker = threading.Thread(target=strike, daemon=True)
     repo = open_repository(checkout)
+    striker.start()
     with pytest.raises(KeyboardInterrupt):
-        run_git(repo, "-c", "alias.wait=!sleep 5", "wait", seconds=60)
-    strike.join()
+        run_git(repo, "-c", "alias.wait=!touch begun; exec sleep 5", "wait", seconds=60)
+    striker.join()
     for thread in threading.enumerate():
         if isinstance(thread, threading.Timer):
             thread.join(5)
