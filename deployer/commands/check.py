@@ -14,7 +14,7 @@ from deployer.model.errors import EXIT_REFUSED
 @click.command()
 @shared()
 def check(options: Options) -> int:
-    """Run every probe once on every host, ask for every figure; change nothing. Exit 1 when evidence is missing.
+    """Ask once for all that a push is judged by: probes, logs, figures; change nothing. Exit 1 when some is missing.
 
     \b
     Examples:
