@@ -110,10 +110,13 @@ class GitLedger:
     def _entries(self, head: str) -> tuple[Entry, ...]:
         if not head:
             return ()
-        listing = self._git("ls-tree", "-r", "--full-tree", "--end-of-options", head, "--", "records/")
-        rows = [line.split(None, 3) for line in listing.splitlines()]
         entries = []
-        contents = read_blobs(self.repo, [blob for _, _, blob, _ in rows])
+        try:
+            listing = self._git("ls-tree", "-r", "--full-tree", "--end-of-options", head, "--", "records/")
+            rows = [line.split(None, 3) for line in listing.splitlines()]
+            contents = read_blobs(self.repo, [blob for _, _, blob, _ in rows])
+        except GitFailed as error:
+            raise LedgerUnavailable(f"the ledger cannot be read: {reason(error)}") from None
         for number, ((_, _, _, path), content) in enumerate(zip(rows, contents, strict=True), 1):
             try:
                 entry = entry_from_json(json.loads(content))

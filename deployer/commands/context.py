@@ -40,6 +40,8 @@ from deployer.remote.layout import Layout
 from deployer.services import service_for
 from deployer.services.base import ServiceSettings
 
+GLANCE = 4.0  # seconds for one exchange with git's remote, where git only adds to what the hosts have said
+
 if TYPE_CHECKING:
     from deployer.adapters.git import Repository
     from deployer.adapters.ledger import GitLedger
@@ -90,6 +92,13 @@ class Context:
         from deployer.adapters.ledger import GitLedger
 
         return GitLedger(self.root, self.environment, self.memory)
+
+    @cached_property
+    def glance(self) -> GitLedger:
+        """The same, not waited for: see GLANCE."""
+        from deployer.adapters.ledger import GitLedger
+
+        return GitLedger(self.root, self.environment, self.memory, GLANCE)
 
     def recall(self) -> tuple[Entry, ...]:
         """The ledger's chain; git is imported only when it is asked for."""

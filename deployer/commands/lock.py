@@ -11,6 +11,7 @@ from deployer.commands.options import Options, shared
 from deployer.console.say import say, say_json
 
 if TYPE_CHECKING:
+    from deployer.adapters.ledger import GitLedger
     from deployer.commands.context import Context
     from deployer.model.ledger import Entry
 
@@ -48,25 +49,25 @@ def status(options: Options) -> int:
     elif holder is None:
         say("lock: none")
     else:
-        now = time.time()
-        say(f"lock: deploy {holder.deploy} by {holder.who} since {int(now - holder.at)} s, {sign(context, holder)}")
+        since = int(time.time() - holder.at)
+        say(f"lock: deploy {holder.deploy} by {holder.who} since {since} s, {sign(context.ledger, holder)}")
     return 0
 
 
 SILENT = 60.0  # seconds without a sign of life after which nobody is believed to be at work
 
 
-def at_work(context: Context, holder: Entry) -> bool:
+def at_work(ledger: GitLedger, holder: Entry) -> bool:
     """Did its owner show a sign of life lately?"""
-    seen = context.ledger.sign_of(holder.alive) if holder.alive else None
+    seen = ledger.sign_of(holder.alive) if holder.alive else None
     return bool(seen and seen.mark and time.time() - seen.at < SILENT)
 
 
-def sign(context: Context, holder: Entry) -> str:
+def sign(ledger: GitLedger, holder: Entry) -> str:
     """When its owner was last seen alive, or when the lock ends by itself."""
     if not holder.alive:
         return f"{int(holder.expires - time.time())} s left"
-    seen = context.ledger.sign_of(holder.alive)
+    seen = ledger.sign_of(holder.alive)
     return (
         f"seen alive {int(time.time() - seen.at)} s ago" if seen.mark else "its owner has gone: the next push takes it"
     )

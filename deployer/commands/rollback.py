@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from deployer.model.plan import Plan
     from deployer.model.release import Package
 
-GLANCE = 4.0  # seconds that git may take to say who did it, where nothing is to be done
-
 
 @click.command()
 @shared()
@@ -77,7 +75,6 @@ def ask(options: Options, plan: Plan) -> bool:
 
 def one_further(context: Context, ports: Ports, aim: Aim) -> bool:
     """Every host is back already, so git may be asked who did it; one step more is a person's word, never --yes."""
-    from deployer.adapters.ledger import GitLedger
     from deployer.commands.question import yes_to
     from deployer.model.errors import DeployError
     from deployer.model.events import Notice
@@ -85,7 +82,7 @@ def one_further(context: Context, ports: Ports, aim: Aim) -> bool:
     from deployer.model.release import shown
 
     try:
-        chain = GitLedger(context.root, context.environment, context.memory, GLANCE).read()
+        chain = context.glance.read()
     except DeployError as error:
         ports.emit(Notice("warning", f"who left the hosts where they are is not known: {error.message}"))
         chain = ()

@@ -109,26 +109,24 @@ def line(state: HostState | HostError) -> str:
 
 
 def ledger_line(context: Context) -> tuple[str, tuple[Entry, ...], bool]:
-    """Who holds the lock, or that git cannot say; the chain; is its owner at work? What was put aside is written on
-    the way."""
+    """Who holds the lock, or that git cannot say so in seconds; the chain; is its owner at work? What was put aside is
+    written on the way."""
     import time
 
     from deployer.commands.lock import at_work, sign
     from deployer.model.ledger import lock_holder
 
+    ledger, busy = context.glance, False
+    chain: tuple[Entry, ...] = ()
     try:
-        written = context.ledger.back_fill()
-        chain = context.ledger.read()
+        written = ledger.back_fill()
+        chain = ledger.read()
+        holder = lock_holder(chain, context.playbook.name, time.time())
+        lock = f"deploy {holder.deploy} by {holder.who}, {sign(ledger, holder)}" if holder else "none"
+        busy = holder is not None and at_work(ledger, holder)
     except DeployError as error:
         pending = len(context.memory.pending(context.environment))
         wait = f"; {pending} record(s) wait to be written" if pending else ""
-        return f"lock: unknown: {error.message}{wait}", (), False
-    holder = lock_holder(chain, context.playbook.name, time.time())
+        return f"lock: unknown: {error.message}{wait}", chain, False
     late = f"; recorded late: {', '.join(e.deploy for e in written)}" if written else ""
-    if holder is None:
-        return f"lock: none{late}", chain, False
-    return (
-        f"lock: deploy {holder.deploy} by {holder.who}, {sign(context, holder)}{late}",
-        chain,
-        at_work(context, holder),
-    )
+    return f"lock: {lock}{late}", chain, busy

@@ -1,8 +1,10 @@
-"""`deploy rollback` where nothing is to be done, with a git remote that takes the connection and says nothing."""
+"""A git remote that takes the connection and says nothing, where git only adds to what hosts have said: `deploy status`,
+and `deploy rollback` where nothing is to be done."""
 
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,27 +14,62 @@ import pytest
 from deployer.adapters.ledger import GitLedger
 from deployer.adapters.memory import Memory
 from deployer.commands import rollback
+from deployer.commands.context import Context
+from deployer.commands.status import ledger_line
 from deployer.engine.target import Aim
+from deployer.model.errors import LedgerUnavailable
 from deployer.model.events import Notice
+from deployer.model.fleet import Fleet
+from deployer.model.ledger import Entry
 from tests.fakes.world import NEW
 from tests.unit.test_git import checkout, git
 
 __all__ = ["checkout"]
 
 
-@pytest.mark.timeout(60)
-def test_who_did_it_is_asked_for_seconds_only(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All that git could add is a name: it is not waited for as a deploy would, and that it was not reached is said."""
+@pytest.fixture
+def silent(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The context of a command whose git remote takes the connection and says nothing."""
     monkeypatch.setattr("deployer.adapters.ledger.SECONDS", 600)
+    options: Any = SimpleNamespace(yes=True, interactive=False)
+    playbook: Any = SimpleNamespace(name="nginx")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        git(checkout, "remote", "add", "origin", f"git://127.0.0.1:{server.getsockname()[1]}/config.git")
+        yield Context(options, checkout, Fleet({}, {}, {}), playbook, "production", (), frozenset())
+
+
+@pytest.mark.timeout(60)
+def test_who_did_it_is_asked_for_seconds_only(silent: Context) -> None:
+    """All that git could add is a name: it is not waited for as a deploy would, and that it was not reached is said."""
     events: list[Notice] = []
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        git(checkout, "remote", "add", "origin", f"git://127.0.0.1:{silent.getsockname()[1]}/config.git")
-        memory, options = Memory(checkout), SimpleNamespace(yes=True, interactive=False)
-        context: Any = SimpleNamespace(root=checkout, environment="production", memory=memory, options=options)
-        context.playbook, context.ledger = SimpleNamespace(name="nginx"), GitLedger(checkout, "production", memory)
-        ports: Any = SimpleNamespace(emit=events.append)
-        assert not rollback.one_further(context, ports, Aim(NEW, "stay", number=7))
+    ports: Any = SimpleNamespace(emit=events.append)
+    assert not rollback.one_further(silent, ports, Aim(NEW, "stay", number=7))
     warning, told = events
     assert (warning.level, told.level) == ("warning", "info")
     assert "the ledger cannot be reached: fatal: git did not end within 4 s" in warning.text
     assert told.text == f"every host is on {NEW}, where deploy 7 left it"
+
+
+@pytest.mark.timeout(60)
+def test_the_lock_is_asked_for_seconds_only(silent: Context) -> None:
+    """`deploy status` has what the hosts said; git is not waited for, and what waits for it stays."""
+    entry = Entry("OUTCOME", "7-abcd", "production", "nginx", "rollback", NEW, "t", 0.0, result="deployed")
+    silent.memory.put_aside(entry)
+    line, chain, _ = ledger_line(silent)
+    assert line == (
+        "lock: unknown: the ledger cannot be reached: fatal: git did not end within 4 s; 1 record(s) wait to be written"
+    )
+    assert chain == ()
+    assert [waiting for _, waiting in silent.memory.pending("production")] == [entry]
+
+
+def test_a_git_that_breaks_off_is_no_bug(checkout: Path) -> None:
+    """After the head was read: what it says is told, by the same words."""
+    ledger = GitLedger(checkout, "production", Memory(checkout))
+    ledger.append(Entry("OUTCOME", "1-abcd", "production", "nginx", "push", NEW, "t", 0.0), len(ledger.read()))
+    blob = git(checkout, "rev-parse", f"{ledger.branch}:records/000001.json")
+    (checkout / ".git/objects" / blob[:2] / blob[2:]).unlink()
+    tree = git(checkout, "rev-parse", f"{ledger.branch}:records")
+    (checkout / ".git/objects" / tree[:2] / tree[2:]).unlink()
+    with pytest.raises(LedgerUnavailable, match="the ledger cannot be read: "):
+        GitLedger(checkout, "production", Memory(checkout)).read()
