@@ -14,6 +14,8 @@ from functools import cache
 import pytest
 from _pytest.mark.structures import ParameterSet
 
+from deployer.adapters.ready import missing
+from deployer.adapters.tally import CheckResult
 from deployer.engine.adopt import adopt
 from deployer.engine.doctor import doctor
 from deployer.engine.plan import plan_push
@@ -29,6 +31,7 @@ from deployer.model.desired import desired
 from deployer.model.errors import DeployError, HostError, Refused, Unreachable
 from deployer.model.examination import Examination
 from deployer.model.fleet import Host
+from deployer.model.health import HealthCheck
 from deployer.model.ledger import Entry, quarantined
 from deployer.model.release import Package
 from deployer.model.state import Order
@@ -182,6 +185,19 @@ class Asks:
         return Batch(asked=25, failed=25) if host.name == LIAR else Batch(asked=25, hits=25, told=25)
 
 
+CHECK = HealthCheck.model_validate({"probes": [{"name": "home", "url": "/"}], "limit": {"error_rate": "2%"}})
+
+
+def checked(world: World) -> object:
+    """What it answers to probes is its own line, too; missing() says for whom evidence is missing."""
+    lies = isinstance(world.ports.hosts, Liar)
+    results = [
+        CheckResult(host.name, "home", "required", "no" if lies and host.name == LIAR else "") for host in world.fleet
+    ]
+    assert [text for text in missing(CHECK, results) if not text.startswith(f"{LIAR}: ")] == []
+    return {one.host: one for one in results}
+
+
 def warmed(world: World) -> object:
     return warm(world.ports, Asks(), world.fleet, lambda host: ["/"] * 25, 0.9, lambda: "")
 
@@ -191,7 +207,7 @@ COMMANDS: Mapping[str, Callable[[World], object]] = {
     "repair": mended, "status": looked,
     "adopt": lambda world: adopt(world.request, world.ports, world.ledger).hosts,
     "unadopt": lambda world: unadopt(world.request, world.ports, world.ledger).hosts,
-    "doctor": examined, "warm": warmed,
+    "doctor": examined, "warm": warmed, "check": checked,
 }  # fmt: skip
 
 
@@ -262,10 +278,19 @@ def hold(scene: str, command: str, size: int, world: World, most: float) -> None
     assert seen(world) in [view for view, _ in known], (ran, [view for view, _ in known])
     assert world.clock.time - began <= max(took for _, took in known) + most
     assert len(world.ledger.chain) <= records + 4
+    told_truly(world, records)
     assert max(entry_number(entry) for entry in world.ledger.chain or [NOTHING]) <= 3000
     assert all(machine.fence <= 3000 for name, machine in world.machines.items() if name != LIAR)
     if ran.refusal and command not in ("unadopt", "adopt"):
         assert LIAR in ran.refusal or run(copied(scene, size), command).refusal, ran.refusal
+
+
+def told_truly(world: World, records: int) -> None:
+    """What `history` and `show` say of the others after it: the new records name no release that a host is not on."""
+    outcomes = [entry for entry in world.ledger.chain[records:] if entry.record == "OUTCOME"]
+    for host, release in outcomes[-1].hosts.items() if outcomes else ():
+        machine = world.machines[host]
+        assert host == LIAR or release in (machine.current, ""), (host, outcomes[-1])
 
 
 def entry_number(entry: Entry) -> int:
