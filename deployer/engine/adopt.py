@@ -11,6 +11,7 @@ from deployer.engine.record import close
 from deployer.engine.request import Request
 from deployer.engine.survey import read_back, survey
 from deployer.engine.undo import unverified
+from deployer.model.desired import desired
 from deployer.model.errors import DeployError, HostError
 from deployer.model.events import HostChanged, Phase
 from deployer.model.fleet import Host
@@ -24,8 +25,8 @@ def adopt(request: Request, ports: Ports, ledger: Ledger) -> Outcome:
     """Take every host of the request that is not adopted yet, or was edited by hand since. Hosts may differ: each
     keeps a release of its own.
 
-    result: unchanged when all were adopted, deployed when all are now, stranded when some are not. Raises DeployError
-    when no host took it and all are as they were."""
+    result: unchanged when all were adopted and the ledger has it (who adopted them may have died before that), deployed
+    when all are now, stranded when some are not. Raises DeployError when no host took it and all are as they were."""
     chain = free_lock(request, ports, ledger)
     hosts = [host for host in request.hosts if host.name in request.limit]
     before = survey(ports, hosts)
@@ -42,7 +43,8 @@ def adopt(request: Request, ports: Ports, ledger: Ledger) -> Outcome:
         lines = "; ".join(f"{name}: {error}" for name, error in sorted(failures(results).items()))
         raise DeployError(f"cannot adopt: {lines}", hint="mend what the message names and run deploy adopt again")
     ends = {name: adopted_end(result) for name, result in results.items()}
-    asked_in_vain = all(same(states[host.name], results[host.name]) for host in todo)
+    recorded = all(name in desired(chain, request.playbook.name) for name, end in ends.items() if end.verified)
+    asked_in_vain = recorded and all(same(states[host.name], results[host.name]) for host in todo)
     if asked_in_vain and not failures(before) and not behind(chain, states):
         return Outcome("unchanged", "", request.environment, request.playbook.name, hosts=ends)
     bad = unverified(ends)

@@ -14,6 +14,7 @@ from deployer.engine.record import close
 from deployer.engine.request import Request
 from deployer.engine.survey import read_back, survey
 from deployer.engine.undo import unverified
+from deployer.model.desired import desired
 from deployer.model.errors import DeployError, HostError
 from deployer.model.events import HostChanged, Phase
 from deployer.model.fleet import Host
@@ -43,8 +44,9 @@ def unadopt(request: Request, ports: Ports, ledger: Ledger) -> Outcome:
         lines = "; ".join(f"{name}: {error}" for name, error in sorted(failures(results).items()))
         raise DeployError(f"cannot unadopt: {lines}", hint=AGAIN)
     after = read_back(ports, hosts)
-    ends = {name: end_of(states[name], after[name], results[name]) for name in after}
-    ours = {name: states[name].current for name, end in ends.items() if end.state == "unadopted"}
+    known = desired(chain, request.playbook.name)
+    ends = {name: end_of(states[name], after[name], results[name], known.get(name, "")) for name in after}
+    ours = {name: end.release for name, end in ends.items() if end.state == "unadopted"}
     bad, name = unverified(ends), request.playbook.name
     if not ours and not bad:
         return Outcome("unchanged", environment=request.environment, playbook=name, hosts=ends)
@@ -83,15 +85,17 @@ def give_back(ports: Ports, host: Host, order: Order) -> HostState:
     return state
 
 
-def end_of(before: HostState, after: HostState | HostError, result: HostState | HostError) -> HostOutcome:
-    """How one host stands: nothing of ours is left, or why not."""
+def end_of(before: HostState, after: HostState | HostError, result: HostState | HostError, known: str) -> HostOutcome:
+    """How one host stands: nothing of ours is left, or why not. known: what the ledger says it runs, "" for nothing;
+    whoever gave it back may have died before that was written."""
     if isinstance(after, HostError):
         return HostOutcome("unreachable", error=str(after))
     if after.adopted or after.current:
         return HostOutcome(
             "failed", after.current, error=str(result) if isinstance(result, HostError) else "still ours"
         )
-    return HostOutcome("unadopted" if before.adopted or before.current else "untouched", before.current, verified=True)
+    had = before.current or known
+    return HostOutcome("unadopted" if before.adopted or had else "untouched", had, verified=True)
 
 
 def record(request: Request, outcome: Outcome, ours: dict[str, str], now: float) -> Entry:

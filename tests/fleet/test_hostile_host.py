@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from _pytest.mark.structures import ParameterSet
@@ -34,6 +39,9 @@ AGENTS = {
     "a fence at the top": """echo '{"ok":true,"proto":1,"adopted":true,"fence":999999999999}'""",
     "a deploy that leaves its folder": """echo '{"ok":true,"proto":1,"adopted":true,"deploy":"../../../x"}'""",
     "a watchdog of decades": """echo '{"ok":true,"proto":1,"adopted":true,"phase":"pending","left":999999999}'""",
+    "a deploy of its own in flight": """sh "$0.honest" "$@" | sed 's/"phase":"[a-z]*"/"phase":"pending"/
+s/"deploy":"[^"]*"/"deploy":"99-beef"/; s/"left":[0-9]*/"left":3600/; s/"target":"[^"]*"/"target":"cccccccccc-33333333"/
+s/"current":"[^"]*"/"current":"cccccccccc-33333333"/'""",
     "nested without end": """head -c 1500000 /dev/zero | tr '\\\\0' '['""",
 }
 
@@ -56,9 +64,11 @@ def agent(nginx: Fleet) -> Iterator[Path]:
     from deployer.model.fleet import Host
 
     path = Path(layout_for(Host("web2", vars={"deploy_prefix": str(host.prefix)}), "nginx", "/etc/nginx").agent)
-    kept = path.read_bytes()
+    kept, honest = path.read_bytes(), path.with_name(f"{path.name}.honest")
+    honest.write_bytes(kept)
     yield path
     path.write_bytes(kept)
+    honest.unlink()
     code, body, err = nginx.deploy("status", "--repair", "--yes")
     assert code == 0, (body, err)
 
@@ -85,6 +95,155 @@ def test_a_rollback_with_one_hostile_host(nginx: Fleet, agent: Path, how: str) -
     assert not hosts["web2"]["verified"]
     assert {nginx.served(name) for name in ("web1", "web3")} == {old}
     assert kib < MEMORY, f"{kib >> 10} MB"
+
+
+KINDS = {"slow": "reads a byte now and then", "endless": "never stops", "lying": "a deploy of its own in flight"}
+# Asked again at rest they change nothing, so they are run before the host turns, too; the exit codes with it.
+COMMANDS: dict[str, tuple[tuple[str, ...], tuple[int, ...]]] = {
+    "plan": ((), (1,)),
+    "status": ((), (4,)),
+    "status --repair": (("--yes",), (0, 1, 4)),  # nothing is to be repaired: nobody need ask the host
+    "doctor": ((), (0, 1)),
+    "history": ((), (0,)),
+    "show": ((), (0,)),
+    "adopt": (("--yes",), (1, 4)),
+    "abort": (("--yes",), (1, 4)),
+    "confirm": (("--yes",), (1, 4)),
+}
+
+
+def of_others(body: dict[str, object]) -> object:
+    """What a command told of the honest hosts, without what changes by itself."""
+
+    def kept(value: object) -> object:
+        if isinstance(value, dict):
+            gone = ("web2", "left", "free_kb", "seconds", "ms", "deploy", "fence")
+            return {key: kept(inner) for key, inner in value.items() if key not in gone}
+        return [kept(inner) for inner in value] if isinstance(value, list) else value
+
+    return kept({key: value for key, value in body.items() if key in ("hosts", "deploys", "records")})
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_said_of_the_others(nginx: Fleet, agent: Path, kind: str, command: str) -> None:
+    """Is what it is without it; it is named, or the command is refused by its name and goes on without it."""
+    more, codes = COMMANDS[command]
+    words = [*command.split(), *([last(nginx)] if command == "show" else []), *more]
+    code, honest, err = nginx.deploy(*words)
+    assert code == 0, (honest, err)
+    agent.write_text(f"#!/bin/sh\n{AGENTS[KINDS[kind]]}\n")
+    code, body, err, kib = weighed(nginx, *words)
+    assert code in codes, (body, err)
+    assert kib < MEMORY, f"{kib >> 10} MB"
+    if command in ("history", "show"):
+        assert body == honest
+        return
+    assert "web2" in json.dumps(body) + err
+    if not body.get("hosts"):
+        code, body, err, kib = weighed(nginx, *words, "-l", "!web2")
+        assert code == 0, (body, err)
+    assert of_others(body) == of_others(honest)
+
+
+def last(fleet: Fleet) -> str:
+    return str(fleet.deploy("history")[1]["deploys"][-1]["deploy"])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_push(nginx: Fleet, agent: Path, kind: str) -> None:
+    """Is refused by its name before any host is changed; without it, it goes on."""
+    before = {name: nginx.served(name) for name in ("web1", "web3")}
+    nginx.mark(f"pushed-{kind}")
+    agent.write_text(f"#!/bin/sh\n{AGENTS[KINDS[kind]]}\n")
+    code, body, err, kib = weighed(nginx, "push", "--yes")
+    assert (code, "web2" in json.dumps(body["error"])) == (1, True), (body, err)
+    assert kib < MEMORY, f"{kib >> 10} MB"
+    assert {name: nginx.served(name) for name in before} == before
+    code, body, err, kib = weighed(nginx, "push", "--yes", "-l", "!web2")
+    assert code == 0, (body, err)
+    assert {nginx.served(name) for name in before} == {f"pushed-{kind}"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_unadopt(nginx: Fleet, agent: Path, kind: str) -> None:
+    """It is named; the others are given back all or none, and without it they are."""
+    agent.write_text(f"#!/bin/sh\n{AGENTS[KINDS[kind]]}\n")
+    code, body, err, kib = weighed(nginx, "unadopt", "--yes")
+    assert code in (1, 4), (body, err)
+    assert "web2" in json.dumps(body) + err
+    assert kib < MEMORY, f"{kib >> 10} MB"
+    sites = [nginx.host(name).prefix / "etc/nginx" for name in ("web1", "web3")]
+    assert {site.is_symlink() for site in sites} == {code == 1}
+    code, body, err = nginx.deploy("unadopt", "--yes", "-l", "!web2")
+    assert code == 0, (body, err)
+    assert not [site for site in sites if site.is_symlink()]
+    code, body, err = nginx.deploy("adopt", "--yes", "-l", "!web2")
+    assert code == 0, (body, err)
+
+
+def drips(connection: socket.socket) -> None:
+    """A byte of an answer now and then."""
+    for byte in b"HTTP/1.1 200 OK\r\nX-Cache: HIT\r\nContent-Length: 100000\r\n\r\n" + b"x" * 100000:
+        connection.sendall(bytes([byte]))
+        time.sleep(0.2)
+
+
+def pours(connection: socket.socket) -> None:
+    """A head that never ends."""
+    connection.sendall(b"HTTP/1.1 200 OK\r\n")
+    while True:
+        connection.sendall(b"X-More: " + b"x" * 60000 + b"\r\n")
+
+
+def flatters(connection: socket.socket) -> None:
+    """Whatever it is asked, it had it."""
+    while connection.recv(65536):
+        connection.sendall(b"HTTP/1.1 200 OK\r\nX-Cache-Status: HIT\r\nX-Cache: HIT\r\nContent-Length: 2\r\n\r\nok")
+
+
+@contextmanager
+def web2_answers(fleet: Fleet, how: Callable[[socket.socket], None]) -> Iterator[None]:
+    """By another server, at a port of the test's."""
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=one, args=(server.accept()[0],), daemon=True).start()
+
+    def one(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            how(connection)
+
+    inventory = fleet.sandbox.config / "inventory.yml"
+    kept = inventory.read_text()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=serve, daemon=True).start()
+        inventory.write_text(kept.replace(str(fleet.host("web2").http_port), str(server.getsockname()[1])))
+        yield
+        inventory.write_text(kept)
+
+
+@pytest.mark.parametrize("command", [["check"], ["warm", "--yes"]], ids=["check", "warm"])
+@pytest.mark.parametrize("how", [drips, pours, flatters])
+def test_its_http_server(nginx: Fleet, how: Callable[[socket.socket], None], command: list[str]) -> None:
+    """What is measured and warmed on the others is as without it. A server that lies well enough is believed."""
+    (nginx.sandbox.config / "playbooks/nginx/warm.txt").write_text("/\n/product/1\n")
+    nginx.playbook(warm="{urls: warm.txt}")
+    code, honest, err = nginx.deploy(*command)
+    assert code == 0, (honest, err)
+    with web2_answers(nginx, how):
+        code, body, err, kib = weighed(nginx, *command)
+    assert code == (0 if how is flatters else 1), (body, err)
+    assert kib < MEMORY, f"{kib >> 10} MB"
+    assert told(body) == told(honest)
+
+
+def told(body: dict[str, Any]) -> object:
+    """Of the honest hosts: what passed, what is warm."""
+    if "results" in body:
+        return [(one["host"], one["probe"], one["failure"]) for one in body["results"] if one["host"] != "web2"]
+    return {name: one["why"].split(":")[0] for name, one in body["hosts"].items() if name != "web2"}
 
 
 @pytest.mark.parametrize("command", rarely(["status", "abort", "doctor", "plan"], "abort", "status"))

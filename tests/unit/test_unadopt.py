@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from deployer.engine.adopt import adopt
 from deployer.engine.unadopt import unadopt
 from deployer.model.desired import desired
 from deployer.model.errors import DeployError, Refused, Unreachable
+from deployer.model.outcome import Outcome
+from deployer.model.state import Order
 from tests.fakes.hosts import ADOPTED
 from tests.fakes.world import SIZES, World
 
@@ -112,8 +115,28 @@ def test_what_changes_is_said_before_it_is_done(
 def test_adopt_asks_a_host_again_whose_process_is_not_known() -> None:
     """Its adoption may have been cut off: asked again it ends it, and where nothing comes of it nothing is recorded."""
     world = World()
+    assert adopt(world.request, world.ports, world.ledger).result == "deployed"
     for machine in world.machines.values():
         machine.deploy, machine.command, machine.loaded = "1-abcd", "adopt", ""
     assert adopt(world.request, world.ports, world.ledger).result == "unchanged"
     assert [verb for verb, _ in world.hosts.calls].count("adopt") == 3
-    assert not world.ledger.chain
+    assert len(world.ledger.chain) == 1
+
+
+@pytest.mark.parametrize("done", [1, 3])
+@pytest.mark.parametrize("verb", [adopt, unadopt])
+def test_a_deployer_that_died_before_its_record(verb: Callable[..., Outcome], done: int) -> None:
+    """Asked again it is written about all hosts, those that the first one did as well."""
+    world = World.of(3)
+    adopt(world.request, world.ports, world.ledger)
+    if verb is adopt:
+        unadopt(world.request, world.ports, world.ledger)
+    for host in world.fleet[:done]:
+        getattr(world.hosts, verb.__name__)(host, Order("9-dead", 9, "adopt", ""))
+    outcome = verb(world.request, world.ports, world.ledger)
+    assert outcome.result == ("deployed" if verb is adopt else "unadopted")
+    assert set(world.ledger.chain[-1].hosts) == set(world.names)
+    assert set(desired(tuple(world.ledger.chain), "nginx")) == (set(world.names) if verb is adopt else set())
+    records = len(world.ledger.chain)
+    assert verb(world.request, world.ports, world.ledger).result == "unchanged"
+    assert len(world.ledger.chain) == records
