@@ -46,7 +46,8 @@ def warm_host(
                 return result.ended(f"stopped: {reason}")
             result = result.plus(warmer.ask(host, urls[start : start + HANDFUL]))
             ports.emit(Warmed(result, len(urls)))
-            if result.asked >= HANDFUL and result.failed > ILL * result.asked:
+            asked_enough = result.asked >= min(HANDFUL, len(urls))
+            if asked_enough and result.failed > ILL * result.asked:
                 return result.ended(f"given up: {result.failed} of {result.asked} answers failed")
         if result.told == 0:
             return result.ended("one pass: the answers do not say whether they came from the cache")

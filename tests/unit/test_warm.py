@@ -43,11 +43,11 @@ class Cache:
         return Batch(len(urls), 0, len(urls) if self.tells else 0, hits if self.tells else 0)
 
 
-def go(cache: Cache, lost: str = "") -> WarmResult:
+def go(cache: Cache, lost: str = "", urls: Sequence[str] = URLS) -> WarmResult:
     """Warm one host."""
     world = World()
     hosts = [world.request.hosts[0]]
-    result = warm(world.ports, cache, hosts, lambda host: URLS, 0.9, lambda: lost)["web1"]
+    result = warm(world.ports, cache, hosts, lambda host: urls, 0.9, lambda: lost)["web1"]
     assert isinstance(result, WarmResult)
     return result
 
@@ -76,6 +76,11 @@ def test_an_ill_server_is_left_alone() -> None:
     cache = Cache(broken=True)
     assert go(cache).why.startswith("given up")
     assert cache.asked == HANDFUL
+
+
+def test_a_short_list_that_nobody_answers_is_not_warm() -> None:
+    """Fewer than a handful, all of them asked."""
+    assert go(Cache(broken=True), urls=("/", "/product/1")).why == "given up: 2 of 2 answers failed"
 
 
 def test_a_reason_to_go_back_stops_it_at_once() -> None:
