@@ -7,14 +7,14 @@ fails in the middle of one. Which of these a lie comes closest to is the liar's 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
 import pytest
 from _pytest.mark.structures import ParameterSet
 
-from deployer.adapters.ready import missing
+from deployer.adapters.ready import Ready
 from deployer.adapters.tally import CheckResult
 from deployer.engine.adopt import adopt
 from deployer.engine.doctor import doctor
@@ -188,14 +188,28 @@ class Asks:
 CHECK = HealthCheck.model_validate({"probes": [{"name": "home", "url": "/"}], "limit": {"error_rate": "2%"}})
 
 
+@dataclass
+class Asked:
+    """Probes: the liar's fails."""
+
+    lies: bool
+
+    def once(self, hosts: Sequence[Host], only: object = None) -> Sequence[CheckResult]:
+        said = {LIAR: "no"} if self.lies else {}
+        return [CheckResult(host.name, "home", "required", said.get(host.name, "")) for host in hosts]
+
+
 def checked(world: World) -> object:
-    """What it answers to probes is its own line, too; missing() says for whom evidence is missing."""
-    lies = isinstance(world.ports.hosts, Liar)
-    results = [
-        CheckResult(host.name, "home", "required", "no" if lies and host.name == LIAR else "") for host in world.fleet
-    ]
-    assert [text for text in missing(CHECK, results) if not text.startswith(f"{LIAR}: ")] == []
-    return {one.host: one for one in results}
+    """What it answers to probes is its own line, too; nothing is missing on another host."""
+    ready = Ready(CHECK, Asked(isinstance(world.ports.hosts, Liar)), {}, {})
+    assert [text for text in ready.missing(world.fleet).refused if not text.startswith(f"{LIAR}: ")] == []
+    return {one.host: one for one in ready.results}
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A probe that failed is asked again without waiting."""
+    monkeypatch.setattr("deployer.adapters.ready.AGAIN", 0)
 
 
 def warmed(world: World) -> object:
