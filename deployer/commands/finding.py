@@ -11,11 +11,11 @@ from typing import TypeVar
 from deployer.adapters.finder import Finder
 from deployer.engine.fanout import failures, guarded, successes
 from deployer.engine.scaffold import Taken, group_for, take
+from deployer.model.dest import own_directory
 from deployer.model.errors import DeployError, HostError, InputError, UsageError
 from deployer.model.findings import Differences, Page, Watched, compare
 from deployer.model.fleet import Fleet, Host
 from deployer.model.pattern import select
-from deployer.model.playbook import absolute
 from deployer.remote.layout import layout_for
 from deployer.remote.recognise import Seen
 from deployer.remote.tree import Listing
@@ -139,7 +139,7 @@ class Search:
             why = f"{tree.left_out[entry]}: {entry}" if entry in tree.left_out else why
             raise DeployError(f"cannot take {where}: {why}", hint=f"rename it to {entry} there", consequence=NOTHING)
         try:
-            return absolute(runs.folder.removeprefix(host.prefix))
+            return own_directory(runs.folder.removeprefix(host.prefix))
         except ValueError as error:
             raise InputError(f"cannot take {where}: {error}", consequence=NOTHING) from None
 

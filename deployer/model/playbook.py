@@ -7,23 +7,13 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from deployer.model.dest import own_directory
 from deployer.model.quantity import parse_duration, parse_rate, parse_serial, parse_share
 from deployer.model.state import LONGEST_LEASE
 
 Seconds = Annotated[float, BeforeValidator(parse_duration)]
 Serial = Annotated[tuple[str, ...], BeforeValidator(parse_serial)]
-PATH = re.compile(r"(/[A-Za-z0-9._@+-]+)+/?")
 LONGEST_BAKE = 24 * 3600.0
-
-
-def absolute(path: str) -> str:
-    """A directory on the host: absolute, normal, not the root itself."""
-    parts = path.split("/")
-    if not path.startswith("/") or path == "/" or ".." in parts or "." in parts:
-        raise ValueError(f"{path!r} must be an absolute path below / without . or ..")
-    if not PATH.fullmatch(path):
-        raise ValueError(f"{path!r} is not a path of letters, digits and . _ @ + -")
-    return path.rstrip("/")
 
 
 def watched(seconds: float) -> float:
@@ -99,7 +89,7 @@ class Playbook(Schema):
     name: str = ""
     service: Literal["nginx", "varnish", "haproxy", "squid", "apache", "trafficserver", "custom"]
     hosts: str
-    dest: Annotated[str, AfterValidator(absolute)]
+    dest: Annotated[str, AfterValidator(own_directory)]
     serial: Serial = ("1", "25%", "100%")
     bake: Annotated[Seconds, AfterValidator(watched)] = 120.0
     confirm_timeout: Annotated[Seconds, AfterValidator(lease)] = 60.0

@@ -170,6 +170,10 @@ BAD_PLAYBOOKS = {
     GOOD + "confirm_timeout: 1s\n": ("confirm_timeout", ""),
     "service: nginx\nhosts: edge\ndest: ../x\n": ("must be an absolute path", ""),
     "service: nginx\nhosts: edge\ndest: /\n": ("must be an absolute path", ""),
+    **{
+        f"service: nginx\nhosts: edge\ndest: {dest}\n": ("is the system's, not one service's", "")
+        for dest in ("/etc", "/etc/", "/usr/local/etc", "/var/lib", "/etc/ssh", "/proc/1", "/home")
+    },
     "service: custom\nhosts: edge\ndest: /etc/x\n": ("needs `custom:`", ""),
     "- hosts: edge\n  tasks: []\n": ("this is an Ansible playbook", "ansible-playbook"),
     "just text\n": ("a map of keys is expected", ""),
