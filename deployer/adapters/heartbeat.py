@@ -1,7 +1,7 @@
 """A sign of life: while a deploy holds the lock its machine moves a branch of its own every few seconds, so that
 others can tell a live owner from a dead one wherever they are. `deployments-alive/<environment>/<name>` holds one
 commit without parents and without files; it goes with the deploy. Where the server takes no such branch, the lock's own
-end is waited for instead.
+end is waited for instead. With each sign is looked where the ledger is: who closes our deploy moves it.
 """
 
 from __future__ import annotations
@@ -71,6 +71,12 @@ class Signs:
             return ""
         return self._value(mirror)
 
+    def head(self, branch: str) -> str:
+        """Where `branch` is now; "" for nowhere. Raises GitFailed."""
+        if not self.remote:
+            return self._value(branch)
+        return self.git("ls-remote", "--end-of-options", self.remote, branch)[:40]
+
     def forget(self, name: str) -> None:
         """Delete what is left under `name`, here and there; best effort, it is only litter."""
         if not self._ours(name):
@@ -84,13 +90,21 @@ class Signs:
 
 @dataclass
 class Heartbeat:
-    """name: under which others look. One thread of its own: whoever waits for a host must not seem dead."""
+    """ledger: the branch that is looked at with each sign. name: under which others look. One thread of its own:
+    whoever waits for a host must not seem dead."""
 
     signs: Signs
+    ledger: str
     name: str = field(default_factory=lambda: secrets.token_hex(8))
     _known: threading.Event = field(default_factory=threading.Event)
     _stop: threading.Event = field(default_factory=threading.Event)
     _shown: bool = False
+    _seen: str | None = None
+
+    def moved(self, head: str) -> bool:
+        """Was the ledger seen elsewhere than at `head` since this was last asked?"""
+        seen, self._seen = self._seen, None
+        return seen not in (None, head)
 
     @contextmanager
     def beating(self) -> Iterator[Callable[[], str]]:
@@ -115,10 +129,21 @@ class Heartbeat:
         count = 0
         while not self._stop.is_set():
             count += 1
-            try:
-                self.signs.show(self.name, count)
-                self._shown = True
-            except Exception:  # the next one may get there; others wait for several before they conclude anything
-                logging.getLogger(__name__).debug("no sign of life", exc_info=True)
+            self._try(self._show, count)
             self._known.set()
+            self._try(self._look)
             self._stop.wait(HEARTBEAT)
+
+    def _show(self, count: int) -> None:
+        self.signs.show(self.name, count)
+        self._shown = True
+
+    def _look(self) -> None:
+        self._seen = self.signs.head(self.ledger)
+
+    def _try(self, step: Callable[..., None], *words: int) -> None:
+        """The next one may get there; others wait for several signs before they conclude anything."""
+        try:
+            step(*words)
+        except Exception:
+            logging.getLogger(__name__).debug("no sign of life, or no look at the ledger", exc_info=True)

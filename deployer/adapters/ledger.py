@@ -42,6 +42,7 @@ class GitLedger:
         self._root, self._seconds = root, seconds
         self._open: Repo | None = None
         self._remote: str | None = None
+        self._heart: Heartbeat | None = None
         self.branch = f"refs/heads/deployments/{environment}"
         self.mirror = f"refs/deployer/ledger/{environment}"  # private: the remote's branch as last fetched
         self.head = ""
@@ -186,7 +187,12 @@ class GitLedger:
 
     def heartbeat(self) -> AbstractContextManager[Callable[[], str]]:
         """See engine.ports.Ledger."""
-        return Heartbeat(self._signs()).beating()
+        self._heart = Heartbeat(self._signs(), self.branch)
+        return self._heart.beating()
+
+    def moved(self) -> bool:
+        """See engine.ports.Ledger."""
+        return self._heart is not None and self._heart.moved(self.head)
 
     def sign_of(self, name: str) -> Sign:
         """The newest sign of life under `name`. Raises LedgerUnavailable."""

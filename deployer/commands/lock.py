@@ -101,6 +101,6 @@ def give_back(context: Context, holder: Entry, by: str) -> None:
     """An OUTCOME closes the deploy: its DECISION is refused from now on."""
     from deployer.engine.lock import closing
 
-    entry = closing(holder, by, f"lock released by {by}", time.time())
+    entry = closing(holder, by, "lock released by hand", time.time())
     context.ledger.append(entry, len(context.ledger.read()))
     context.ledger.forget(holder.alive)

@@ -20,11 +20,13 @@ from deployer.model.verdict import Verdict
 Gates = dict[tuple[str, ...], Gate]
 
 
-def make_judge(plan: Plan, ports: Ports, policy: Policy, spare: Sequence[Host] = ()) -> Judge:
+def make_judge(
+    plan: Plan, ports: Ports, policy: Policy, spare: Sequence[Host] = (), closed: Callable[[], str] = str
+) -> Judge:
     """Measure before any change (an illness that is already there is not blamed on the push), then per wave:
     everything activated so far against everything that still runs the old release. spare: hosts that keep another
     release for good; they are compared with, too, unless that would make the fleet look ill: they may have been left
-    out for a reason."""
+    out for a reason. closed: why the deploy itself is over (asked in the main thread only), "" while it is not."""
     everyone = {name: p.host for name, p in plan.hosts.items()}
     ports.probes.expect(policy.forecast(plan))
     before = baseline(ports, list(everyone.values()), plan.bake, spare)
@@ -45,10 +47,14 @@ def make_judge(plan: Plan, ports: Ports, policy: Policy, spare: Sequence[Host] =
         policy.warm([host for host in new if policy.loses_cache(host)], lost)
         canary = [everyone[name] for name in touched]
         rest = [*(host for name, host in everyone.items() if name not in touched), *spare]
-        verdict = watch(gates[touched], teaching(ports, gates, touched), canary, rest, plan.bake, lost)
+
+        def over() -> str:
+            return lost() or closed()
+
+        verdict = watch(gates[touched], teaching(ports, gates, touched), canary, rest, plan.bake, over)
         if said := policy.judged_by():
             verdict = replace(verdict, because=f"{verdict.because}; {said}")
-        if verdict.ruling == "inconclusive" and not lost() and policy.go_on(verdict):  # what is lost cannot be held
+        if verdict.ruling == "inconclusive" and not over() and policy.go_on(verdict):  # what is lost cannot be held
             ports.emit(Notice("warning", f"going on without a verdict: {verdict.because}"))
             return replace(verdict, ruling="healthy", because=f"overlooked: {verdict.because}")
         return verdict

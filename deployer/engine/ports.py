@@ -80,6 +80,11 @@ class Ledger(Protocol):
         ends; that returns the name under which others find it: "" where none can be shown."""
         ...
 
+    def moved(self) -> bool:
+        """Did the heartbeat, since this was last asked, see another head than what was read or appended last? Asks
+        nobody."""
+        ...
+
     def sign_of(self, name: str) -> Sign:
         """The newest sign of life under `name`."""
         ...

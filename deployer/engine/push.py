@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from deployer.engine.belongs import refuse_foreign
 from deployer.engine.fanout import each, failures, heed, successes
+from deployer.engine.hold import Hold
 from deployer.engine.judge import make_judge
 from deployer.engine.lock import free_lock
 from deployer.engine.missing import refuse_missing
@@ -42,6 +43,11 @@ def walk(
     if isinstance(prepared, Outcome):
         return prepared
     plan, order = prepared
+
+    def commit() -> None:
+        append(ledger, decision(request, plan, order.deploy, "commit", ports.clock.now()), ports)
+
+    hold = Hold(commit, ledger, order.deploy)
     seconds: dict[str, float] = {}
     try:
         before = ports.clock.monotonic()
@@ -53,14 +59,12 @@ def walk(
         for text in colds(plan):
             ports.emit(Notice("info", text))
         seconds["stage"] = ports.clock.monotonic() - before
-        judge = make_judge(plan, ports, policy, [host for host in request.hosts if host.name in plan.control])
+        spare = [host for host in request.hosts if host.name in plan.control]
+        judge = make_judge(plan, ports, policy, spare, hold.noticed)
+        hold.require()
     except DeployError as error:
         return refused(request, plan, order, ports, ledger, error)
-
-    def commit() -> None:
-        append(ledger, decision(request, plan, order.deploy, "commit", ports.clock.now()), ports)
-
-    ending = rollout(plan, order, ports, judge, commit)
+    ending = rollout(plan, order, ports, judge, hold)
     if ending.result == "deployed":
         prune(request, plan, ports)
     ending.seconds = {"total": ports.clock.monotonic() - began, **seconds, **ending.seconds}
@@ -235,9 +239,9 @@ def hint(plan: Plan, ending: Ending) -> str:
         return advice(ending.hosts, "run deploy status --repair" if decided else "run deploy status")
     if ending.result == "reverted" and ending.fault:
         return "mend the release and push again; it is quarantined until --allow-quarantined"
+    if ending.result == "reverted" and ending.closed:
+        return "the release is not blamed; deploy history says who closed it: ask them before you push again"
     if ending.result == "reverted":
-        return (
-            "the release is not blamed: see to what is named, then push it again "
-            "(a longer bake: or a higher rate: of probes gives more evidence)"
-        )
+        more = " (a longer bake: or a higher rate: of probes gives more evidence)" if ending.verdict else ""
+        return f"the release is not blamed: see to what is named, then push it again{more}"
     return ""

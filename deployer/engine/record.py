@@ -9,9 +9,9 @@ from deployer.engine.ports import Ledger, Ports
 from deployer.engine.request import Request
 from deployer.engine.rollout import Ending
 from deployer.engine.watch import longest, window
-from deployer.model.errors import DeployError, LedgerMoved, LedgerUnavailable
+from deployer.model.errors import DeployError, LedgerMoved, LedgerUnavailable, LockClosed
 from deployer.model.events import Notice, Recorded
-from deployer.model.ledger import Entry
+from deployer.model.ledger import Entry, closed_by
 from deployer.model.plan import Plan
 
 TRIES = 20  # other playbooks of the environment append to the same chain
@@ -65,9 +65,8 @@ def append(ledger: Ledger, entry: Entry, ports: Ports) -> Entry:
 
 def refuse_closed(chain: tuple[Entry, ...], entry: Entry) -> None:
     """The INTENT behind `entry` must be open."""
-    for other in chain:
-        if other.deploy == entry.deploy and other.record == "OUTCOME":
-            raise DeployError(f"deploy {entry.deploy} was closed by {other.who}: {other.because or other.result}")
+    if reason := closed_by(chain, entry.deploy):
+        raise LockClosed(reason)
 
 
 def decision(request: Request, plan: Plan, deploy: str, result: str, at: float) -> Entry:

@@ -11,11 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from deployer.engine.fanout import each, failures, heed, successes
+from deployer.engine.hold import Hold
 from deployer.engine.lease import BEAT, Leases
 from deployer.engine.plan import refuse_failed
 from deployer.engine.ports import Ports
 from deployer.engine.undo import confirm_all, revert_all, spare_untouched, unverified
-from deployer.model.errors import DeployError, HostError, Interrupted, Refused
+from deployer.model.errors import DeployError, HostError, Interrupted, LockClosed, Refused
 from deployer.model.events import HostChanged, Judged, Notice, Phase, WaveStarted
 from deployer.model.fleet import Host
 from deployer.model.outcome import HostOutcome, Result
@@ -29,13 +30,15 @@ Judge = Callable[[tuple[str, ...], Callable[[], str]], Verdict]
 
 @dataclass
 class Ending:
-    """How the walk ended. because: one sentence. fault: the release itself is to blame (it is quarantined)."""
+    """How the walk ended. because: one sentence. fault: the release itself is to blame (it is quarantined). closed:
+    somebody else ended the deploy."""
 
     result: Result
     hosts: dict[str, HostOutcome] = field(default_factory=dict)
     verdict: Verdict | None = None
     because: str = ""
     fault: bool = False
+    closed: bool = False
     seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -43,10 +46,12 @@ class Regressed(Exception):
     """The walk must be undone. Internal to this module."""
 
     def __init__(
-        self, because: str, verdict: Verdict | None = None, fault: bool = False, interrupted: bool = False
-    ) -> None:
+        self, because: str, verdict: Verdict | None = None, *, fault: bool = False, interrupted: bool = False,
+        closed: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__(because)
-        self.because, self.verdict, self.fault, self.interrupted = because, verdict, fault, interrupted
+        self.because, self.verdict, self.fault = because, verdict, fault
+        self.interrupted, self.closed = interrupted, closed
 
 
 @dataclass
@@ -58,6 +63,7 @@ class Walk:
     order: Order
     ports: Ports
     leases: Leases
+    hold: Hold
     touched: list[str] = field(default_factory=list)
     answered: set[str] = field(default_factory=set)
     failed: dict[str, HostError] = field(default_factory=dict)
@@ -77,22 +83,24 @@ class Walk:
         self.seconds[what] = self.seconds.get(what, 0.0) + self.ports.clock.monotonic() - since
 
 
-def rollout(plan: Plan, order: Order, ports: Ports, judge: Judge, commit: Callable[[], None]) -> Ending:
+def rollout(plan: Plan, order: Order, ports: Ports, judge: Judge, hold: Hold) -> Ending:
     """Walk `plan`. Everything must be staged and checked already. `judge` watches the hosts activated so far and
-    gives a Verdict; `commit` writes the decision and raises if it cannot (presumed abort). Who is asked to stop before
-    the decision turns back; afterwards it is finished."""
-    walk = Walk(plan, order, ports, Leases(ports, order))
+    gives a Verdict; `hold.commit` writes the decision and raises if it cannot (presumed abort). Who is asked to stop
+    before the decision turns back, and so does whose lock is closed; afterwards it is finished."""
+    walk = Walk(plan, order, ports, Leases(ports, order), hold)
     with ports.pulse(order.lease * BEAT, walk.leases.renew):
-        forward(walk, judge, commit)
+        forward(walk, judge)
         return undo(walk, walk.why) if walk.why else finish(walk)
 
 
-def forward(walk: Walk, judge: Judge, commit: Callable[[], None]) -> None:
+def forward(walk: Walk, judge: Judge) -> None:
     """Wave by wave to the decision. Ends with walk.decided, or with walk.why it must be undone."""
     plan, ports = walk.plan, walk.ports
     try:
         for number, wave in enumerate(plan.waves, 1):
             heed(ports)
+            if walk.touched:
+                walk.hold.require()
             ports.emit(WaveStarted(number, len(plan.waves), wave))
             activate(walk, wave)
             watch_wave(walk, judge, number)
@@ -101,12 +109,14 @@ def forward(walk: Walk, judge: Judge, commit: Callable[[], None]) -> None:
         if plan.command == "push" and (silent := walk.leases.fresh()):
             raise Regressed(silent)
         heed(ports)
-        commit()
+        walk.hold.commit()
         walk.decided = True
     except Regressed as why:
         walk.why = why
     except Interrupted:
         walk.why = Regressed("interrupted by the operator", interrupted=True)
+    except LockClosed as error:
+        walk.why = Regressed(error.message, closed=True)
     except DeployError as error:
         walk.why = Regressed(f"the decision could not be recorded: {error.message}")
     except Exception as error:  # our own bug must not leave hosts pending
@@ -169,6 +179,8 @@ def watch_wave(walk: Walk, judge: Judge, number: int) -> None:
     walk.ports.emit(Judged(number, verdict))
     if verdict.ruling != "healthy":
         walk.spend("detect", began)
+        if walk.hold.reason and verdict.ruling != "regressed":
+            raise LockClosed(walk.hold.reason)
         raise Regressed(verdict.because, verdict, fault=verdict.ruling == "regressed")
     walk.verdict = verdict
 
@@ -185,7 +197,7 @@ def undo(walk: Walk, why: Regressed) -> Ending:
     doubtful = unverified({name: hosts[name] for name in touched})
     because = f"{why.because}; not verified back: {doubtful}" if doubtful else why.because
     result: Result = "stranded" if doubtful else "interrupted" if why.interrupted else "reverted"
-    return Ending(result, hosts, why.verdict, because, why.fault, walk.seconds)
+    return Ending(result, hosts, why.verdict, because, why.fault, why.closed, walk.seconds)
 
 
 def finish(walk: Walk) -> Ending:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 from deployer.engine.fanout import each_at_once, each_decided, failures, successes
+from deployer.engine.hold import Hold
 from deployer.engine.ports import TURN_BACK, Ports
 from deployer.engine.rollout import Ending, rollout
 from deployer.engine.survey import read_back
@@ -59,7 +60,7 @@ def walk(way: Way, plan: Plan, ready: Mapping[str, HostState], failed: Mapping[s
     walkable = without(rest, {**failed, **missing})
     ending = Ending("deployed" if ready else "unchanged")
     if walkable.hosts:
-        ending = rollout(walkable, way.order, ports, alive, lambda: None)
+        ending = rollout(walkable, way.order, ports, alive, Hold(lambda: None))
     ending.hosts |= {name: HostOutcome("confirmed", state.current, verified=True) for name, state in ready.items()}
     ending.hosts |= {
         n: HostOutcome("failed", states[n].current, error=str(e)) for n, e in {**missing, **failed}.items()

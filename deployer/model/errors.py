@@ -61,6 +61,10 @@ class LedgerUnavailable(DeployError):
     """Git (local or remote) cannot be read or written now."""
 
 
+class LockClosed(DeployError):
+    """Somebody closed our deploy in the ledger while we were at work: a lock release, a rollback, an abort."""
+
+
 class LedgerMoved(DeployError):
     """Compare-and-swap lost: somebody appended a record first. Read again and decide again."""
 

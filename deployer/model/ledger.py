@@ -72,6 +72,12 @@ def lock_holder(chain: tuple[Entry, ...], playbook: str, now: float) -> Entry | 
     return None
 
 
+def closed_by(chain: tuple[Entry, ...], deploy: str) -> str:
+    """Who closed `deploy` and why, as a sentence; "" while it is open."""
+    ends = (entry for entry in chain if (entry.record, entry.deploy) == ("OUTCOME", deploy))
+    return next((f"deploy {deploy} was closed by {end.who}: {end.because or end.result}" for end in ends), "")
+
+
 def quarantined(chain: tuple[Entry, ...], playbook: str) -> dict[str, str]:
     """Release -> why, for releases that were found to be at fault, or that a person rolled back from, and were not
     deployed since. A verdict `inconclusive`, an interruption and lost contact are no fault of a release."""

@@ -36,6 +36,7 @@ class FakeLedger:
     signs: dict[str, float] = field(default_factory=dict)
     others: dict[tuple[str, str], str] = field(default_factory=dict)
     shows: bool = True
+    known: int = 0  # records, when it was last read or appended to
     fault: Callable[[str, str], BaseException | None] = lambda verb, when: None
 
     def _break(self, verb: str, when: str) -> None:
@@ -45,6 +46,7 @@ class FakeLedger:
 
     def read(self) -> tuple[Entry, ...]:
         self._break("read", "before")
+        self.known = len(self.chain)
         return tuple(self.chain)
 
     def append(self, entry: Entry, after: int) -> Entry:
@@ -53,6 +55,7 @@ class FakeLedger:
             raise LedgerMoved("somebody was first")
         written = replace(entry, number=len(self.chain) + 1)
         self.chain.append(written)
+        self.known = len(self.chain)
         self._break(entry.record, "after")
         return written
 
@@ -62,6 +65,9 @@ class FakeLedger:
         self.signs[MINE] = 1.0
         yield lambda: MINE if self.shows else ""
         self.signs.pop(MINE, None)
+
+    def moved(self) -> bool:
+        return len(self.chain) != self.known
 
     def sign_of(self, name: str) -> Sign:
         at = self.signs.get(name, 0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from deployer.engine.push import push
 from deployer.engine.record import append
 from deployer.model.errors import DeployError, LockedError
 from deployer.model.events import Notice
+from deployer.model.ledger import closed_by
 from deployer.model.outcome import Outcome
 from tests.fakes.world import MINE, NEW, World
 from tests.unit.test_git import checkout, git  # noqa: F401
@@ -136,6 +138,44 @@ def test_signs_of_life_over_a_real_remote(clones: tuple[Path, Path, Path], monke
     assert git(remote, "for-each-ref") == before
     book(bob).forget(name)
     assert "alive" not in git(bob, "for-each-ref")
+
+
+@pytest.mark.parametrize("shared", [True, False], ids=["remote", "local"])
+def test_the_heartbeat_sees_the_ledger_move(
+    clones: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch, shared: bool
+) -> None:
+    """A record of another machine, or process; not one of our own, and each look counts once."""
+    _, alice, bob = clones
+    if not shared:
+        git(alice, "remote", "remove", "origin")
+    monkeypatch.setattr(heartbeat, "HEARTBEAT", 0.05)
+    mine, theirs = book(alice), book(bob if shared else alice)
+    intent = replace(owned().ledger.chain[0], number=0)
+    looks: list[bool] = []
+    look = heartbeat.Heartbeat._look
+
+    def counted(self: heartbeat.Heartbeat) -> None:
+        look(self)
+        looks.append(True)
+
+    def looked_twice() -> None:
+        """The second of them began after this was called."""
+        until = len(looks) + 2
+        while len(looks) < until:
+            threading.Event().wait(0.01)
+
+    monkeypatch.setattr(heartbeat.Heartbeat, "_look", counted)
+    with mine.heartbeat() as shown:
+        assert shown()
+        mine.append(intent, len(mine.read()))
+        looked_twice()
+        assert not mine.moved()
+        theirs.append(lock.closing(intent, "carol", "taken", 2.0), len(theirs.read()))
+        looked_twice()
+        assert mine.moved()
+        assert closed_by(mine.read(), intent.deploy) == "deploy 1-beef was closed by carol: taken"
+        looked_twice()
+        assert not mine.moved()
 
 
 def test_signs_of_life_without_a_remote(checkout: Path) -> None:  # noqa: F811
