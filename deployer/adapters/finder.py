@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import shlex
 from dataclasses import replace
 
@@ -44,12 +45,14 @@ class Finder:
         return tree.listing(self._read(host, tree.list_tree(folder)), user)
 
     def files(self, host: Host, folder: str, found: Listing) -> dict[str, tuple[bytes, bool]]:
-        """The contents of all that `found` lists. Raises HostError where one of them did not come."""
+        """The contents of all that `found` lists. Raises HostError where one of them did not come, or another one."""
         got = tree.unpack(self._read(host, tree.fetch(folder, found.files)))
-        lost = sorted(set(found.files) - set(got))
+        came = {path: hashlib.sha256(content).hexdigest() for path, (content, _) in got.items()}
+        lost = sorted(path for path, digest in found.files.items() if came.get(path) != digest)
         if lost:
-            raise HostError(f"{folder}/{lost[0]} did not come along ({len(lost)} of {len(found.files)} files)")
-        return got
+            why = "changed meanwhile" if lost[0] in came else "did not come along"
+            raise HostError(f"{folder}/{lost[0]} {why} ({len(lost)} of {len(found.files)} files)")
+        return {path: got[path] for path in found.files}
 
     def _read(self, host: Host, command: Command) -> bytes:
         """As root where the host says so; where sudo does not let us, as who logs in."""

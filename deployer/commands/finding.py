@@ -10,12 +10,13 @@ from typing import TypeVar
 
 from deployer.adapters.finder import Finder
 from deployer.engine.fanout import failures, guarded, successes
-from deployer.engine.scaffold import Taken, group_for, take
+from deployer.engine.scaffold import Taken, group_for, needed, take
 from deployer.model.dest import own_directory
 from deployer.model.errors import DeployError, HostError, InputError, UsageError
 from deployer.model.findings import Differences, Page, Watched, compare
 from deployer.model.fleet import Fleet, Host
 from deployer.model.pattern import select
+from deployer.model.remedy import remedy
 from deployer.remote.layout import layout_for
 from deployer.remote.recognise import Seen
 from deployer.remote.tree import Listing
@@ -193,6 +194,10 @@ class Search:
             known = self.fleet.hosts[first.name].vars
             lacks = {name: value for name, value in wanted.items() if str(known.get(name, "")) != str(value)}
             found.todo += [f"{name}: {value} in the inventory, for {found.group}" for name, value in lacks.items()]
+        if needs := needed(found.taken.left_out):
+            more = f" and {len(needs) - 1} more" if len(needs) > 1 else ""
+            settled = remedy(f"{found.service}/files/{needs[0]}", "and take it off needs: of the playbook")
+            found.todo.append(f"a push is refused until there is a place for {needs[0]}{more}: {settled}")
         if not seen.root and not first.prefix:
             found.todo.append(f"root: {seen.user} is not root on {first.name}: a sudo rule and ansible_become: true")
 

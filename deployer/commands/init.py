@@ -113,10 +113,10 @@ def search(options: Options, fleet: Fleet | None, source: tuple[str, ...], servi
 def files_of(found: Found, fleet: Fleet | None) -> dict[str, File]:
     """Everything that a repository needs, by path."""
     from deployer.engine.first_check import health_check
-    from deployer.engine.scaffold import inventory, playbook
+    from deployer.engine.scaffold import inventory, needed, playbook
 
     top = f"playbooks/{found.service}"
-    texts = {f"{top}/playbook.yml": playbook(found.service, found.group, found.dest)}
+    texts = {f"{top}/playbook.yml": playbook(found.service, found.group, found.dest, needed(found.taken.left_out))}
     texts[f"health_checks/{found.service}.yml"] = health_check(found.watched, found.page)
     if fleet is None:
         texts["inventory.yml"] = inventory(found.service, found.hosts)

@@ -37,13 +37,14 @@ def plan(options: Options, revision: str, out: str | None, detailed_exitcode: bo
     from deployer.commands.evidence import evidence_for
     from deployer.commands.forecast import evidence, foreseen
     from deployer.commands.planfile import plan_to_json
-    from deployer.commands.revision import release_of
+    from deployer.commands.revision import refuse_lacking, release_of
     from deployer.commands.warming import unwarmed
     from deployer.engine.plan import plan_push
     from deployer.model.missing import fold
 
     context = build(options)
     release = release_of(context, revision)
+    refuse_lacking(context, release)
     said: list[str] = []
     asked = evidence_for(context, release, said.append)
     with context.ports() as ports, asked.probes:

@@ -48,7 +48,7 @@ def push(options: Options, revision: str, message: str, allow_quarantined: bool,
     from deployer.commands.measuring import Notices
     from deployer.commands.planfile import read_plan
     from deployer.commands.report import report
-    from deployer.commands.revision import release_of, signing_rule
+    from deployer.commands.revision import refuse_lacking, release_of, signing_rule
     from deployer.engine.push import push as run
     from deployer.model.events import Notice
 
@@ -61,6 +61,7 @@ def push(options: Options, revision: str, message: str, allow_quarantined: bool,
         revision = saved.revision
     context = build(options)
     release = release_of(context, revision)
+    refuse_lacking(context, release)
     recorder = Recorder(context.runs)
     notices = Notices()
     evidence = evidence_for(context, release, notices, run=True, allow_exec=allow_exec)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from deployer.adapters.rendering import render_packages
 from deployer.model.errors import DeployError, InputError
+from deployer.model.remedy import remedy
 
 if TYPE_CHECKING:
     from deployer.adapters.git import Commit
@@ -34,6 +35,20 @@ def signer_of(context: Context, commit: Commit) -> Signer | None:
     from deployer.adapters.signatures import verify
 
     return verify(context.repository.repo, commit.sha, rule)
+
+
+def refuse_lacking(context: Context, release: Release) -> None:
+    """Raise one InputError that names all that the playbook needs and the release has not: on a host it would be gone
+    with the next activation, and many a server notices only when it is asked for it."""
+    paths = {path for package in release.packages.values() for path in package.files}
+    lacks = [n for n in context.playbook.needs if not any(p == n or (n[-1] == "/" and p.startswith(n)) for p in paths)]
+    if lacks:
+        name = context.playbook.name
+        more = f" and {len(lacks) - 3} more" if len(lacks) > 3 else ""
+        raise InputError(
+            f"playbooks/{name}/playbook.yml: needs {', '.join(lacks[:3])}{more}: not in release {release.id}",
+            hint=remedy(f"{name}/files/{lacks[0]}", "and take it off needs"),
+        )
 
 
 def packages_of(context: Context, wanted: Mapping[str, str]) -> dict[str, Package]:

@@ -14,6 +14,7 @@ from deployer.model.errors import DeployError, HostError
 from deployer.model.plan import FileChange, HostPlan, Plan, split_waves, weighed
 from deployer.model.quorum import shared
 from deployer.model.release import Package, Release
+from deployer.model.remedy import named_in, remedy
 from deployer.model.state import HostState
 
 
@@ -28,19 +29,26 @@ def plan_push(request: Request, release: Release, ports: Ports, missing: Asking 
         plan = replace(plan, warnings=(*plan.warnings, *refuse_missing(plan, ports, missing)))
     hosts = [p.host for p in plan.hosts.values()]
     weighings = each(ports, hosts, lambda host: ports.hosts.preview(host, release.packages[host.name]))
-    refuse_failed(plan.release, failures(weighings))
+    refuse_failed(plan, failures(weighings))
     plan = weighed(plan, {name: state.change for name, state in successes(weighings).items()})
     refuse_restarts(plan, request.playbook.restart == "allow")
     return replace(plan, warnings=(*plan.warnings, *costs(plan)))
 
 
-def refuse_failed(release: str, failed: Mapping[str, HostError]) -> None:
-    """Raise one DeployError that names every host on which `release` cannot be staged."""
+def refuse_failed(plan: Plan, failed: Mapping[str, HostError]) -> None:
+    """Raise one DeployError that names every host on which the release cannot be staged. What a server misses may lie
+    there and not be in the release, such as a key that no repository should have."""
     if failed:
         lines = "; ".join(f"{name}: {error}" for name, error in failed.items())
+        hint = "mend what the message names and push again"
+        for name, error in failed.items():
+            gone = [path for path, change in plan.hosts[name].changes.items() if change == "removed"]
+            if path := named_in(str(error), gone):
+                hint = f"{path} lies on {name} and is not in the release: {remedy(f'{plan.playbook}/files/{path}')}"
+                break
         raise DeployError(
-            f"cannot stage {release} on {', '.join(failed)}: {lines}",
-            hint="mend what the message names and push again",
+            f"cannot stage {plan.release} on {', '.join(failed)}: {lines}",
+            hint=hint,
             consequence="nothing was activated",
         )
 

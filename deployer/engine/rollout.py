@@ -140,7 +140,7 @@ def stage_and_check(plan: Plan, ports: Ports, package_for: Callable[[Host], Pack
     results = each(ports, [p.host for p in plan.hosts.values()], one)
     for name, error in failures(results).items():
         ports.emit(HostChanged(name, "failed", str(error)))
-    refuse_failed(plan.release, failures(results))
+    refuse_failed(plan, failures(results))
     return weighed(plan, successes(results))
 
 

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 
 from deployer.model.errors import InputError
 from deployer.model.fleet import Fleet
-from deployer.model.release import MAX_BYTES, MAX_FILES
+from deployer.model.release import FILE_PATH, MAX_BYTES, MAX_FILES
 from deployer.model.secret import learn
 from deployer.model.secret_file import Hidden, as_template, secret_file
+from deployer.remote.tree import WHY
 
 File = tuple[bytes, bool]  # content, executable
 STAGES = frozenset(("production", "prod", "live", "staging", "stage", "test", "testing", "development", "dev"))
+OURS = "deployer uses this name itself"
 INVENTORY = "# An ordinary Ansible inventory. ~/.ssh/config, ssh-agent, known_hosts and bastions work as with ssh.\n"
 
 
@@ -36,7 +38,7 @@ def take(files: Mapping[str, File], left_out: Mapping[str, str], service: str) -
         if not why and path.endswith(".j2"):
             why = "its name ends in .j2, which here means a template"
         if not why and path.split("/")[0] in (".manifest", ".service"):
-            why = "deployer uses this name itself"
+            why = OURS
         if not why and path.casefold() in lower:
             why = f"{lower[path.casefold()]} differs from it in capitals only"
         if why:
@@ -92,8 +94,16 @@ def inventory(service: str, hosts: Mapping[str, Mapping[str, object]]) -> str:
     return INVENTORY + "\n".join(["all:", "  children:", *body]) + "\n"
 
 
-def playbook(service: str, group: str, dest: str) -> str:
+def needed(left_out: Mapping[str, str]) -> list[str]:
+    """What of it a release could have after all, so that somebody has to decide. The rest adopt itself refuses."""
+    never = (OURS, *(why for word, why in WHY.items() if word != "big"))
+    return sorted(p for p, why in left_out.items() if FILE_PATH.fullmatch(p.removesuffix("/")) and why not in never)
+
+
+def playbook(service: str, group: str, dest: str, needs: Iterable[str] = ()) -> str:
     """`playbooks/SERVICE/playbook.yml`."""
+    lines = "".join(f"  - {json.dumps(path)}\n" for path in needs)
+    lines = f"needs:  # init left these out; a push without them is refused\n{lines}" if lines else ""
     return f"""\
 service: {service}
 hosts: {group}
@@ -102,7 +112,7 @@ serial: [1, 25%, 100%]  # waves: one host, then a quarter, then all
 bake: 2m  # how long each wave is watched
 confirm_timeout: 60s  # a host that has not heard from the deployer for so long puts itself back
 health_checks: [{service}]
-"""
+{lines}"""
 
 
 def steps(folder: str, service: str, given: Iterable[str], checkout: bool) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from deployer.model.dest import own_directory
 from deployer.model.quantity import parse_duration, parse_rate, parse_serial, parse_share
+from deployer.model.release import FILE_PATH
 from deployer.model.state import LONGEST_LEASE
 
 Seconds = Annotated[float, BeforeValidator(parse_duration)]
@@ -28,6 +29,14 @@ def lease(seconds: float) -> float:
     if not 5 <= seconds <= LONGEST_LEASE:
         raise ValueError("must be 5s to 1h: it is renewed every third of it while the deployer lives")
     return seconds
+
+
+def below(paths: tuple[str, ...]) -> tuple[str, ...]:
+    """Files of a release, or folders of it with a slash at the end."""
+    for path in paths:
+        if not FILE_PATH.fullmatch(path.removesuffix("/")):
+            raise ValueError(f"{path!r} is no file below dest (nor a folder, written as ssl/)")
+    return paths
 
 
 def unix_group(name: str) -> str:
@@ -81,6 +90,7 @@ class Playbook(Schema):
     change to fail its proof and go back. group: whose members alone (and root) may read releases on the hosts; without
     it they are readable by all, as a package's files in /etc are.
 
+    needs: paths below dest without which nothing is pushed: `deploy init` writes what it left out of the repository.
     no_log: inventory variables whose values are never said (those with secret names are hidden anyway).
     require_signed: only a revision whose signature ssh-keygen verifies against allowed_signers (a file of the checkout,
     or an absolute path); signed_by: and only by one of these principals. The inventory can ask for the same per
@@ -97,6 +107,7 @@ class Playbook(Schema):
     restart: Literal["never", "allow"] = "never"
     keep_releases: Annotated[int, Field(ge=2, le=100)] = 5
     group: Annotated[str, AfterValidator(unix_group)] = ""
+    needs: Annotated[tuple[str, ...], AfterValidator(below)] = ()
     no_log: tuple[str, ...] = ()
     require_signed: bool = False
     allowed_signers: str = ""

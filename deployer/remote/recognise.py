@@ -9,10 +9,12 @@ from importlib import resources
 
 from deployer.model.errors import Unreachable
 from deployer.remote.verbs import Command, Elevated
+from deployer.services.running import FILES
 
 MARK = b"--deployer--\n"  # what comes before it was printed by a login script
 MOST = 1024 * 1024  # bytes of the answer
-NAME = re.compile(r"process (\w+) (\d{1,10}) (\d{1,10}) (here|nested)")
+SERVICE = "|".join(FILES)
+NAME = re.compile(rf"process ({SERVICE}) (\d{{1,10}}) (\d{{1,10}}) (here|nested)")
 SOCKET = re.compile(r"listens (\w+) (\d{1,10}) ([0-9A-F]{8,32}):([0-9A-F]{4})")
 LOOPBACK = re.compile(r"0100007F|0{24}01000000")
 

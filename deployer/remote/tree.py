@@ -33,7 +33,7 @@ say() { sed "s|^\./||; s/^/$1 /"; }
 """
 TAR = r"""
 LC_ALL=C; export LC_ALL
-cd "$1" && tar -chf - -T - 2>/dev/null | head -c "$2"
+cd "$1" && xargs tar -chf - 2>/dev/null | head -c "$2"
 """
 WHY = {
     "odd": "its name has other signs than A-Z a-z 0-9 . _ @ + # -, which no release can hold",
@@ -76,17 +76,17 @@ def listing(body: bytes, user: str) -> Listing:
 
 
 def fetch(folder: str, paths: Iterable[str]) -> Command:
-    """These files as one tar."""
+    """These files as tars, one after the other: not every busybox has `tar -T`. Paths need no quotes (FILE_PATH)."""
     names = "".join(f"./{path}\n" for path in sorted(paths)).encode()
     most = 2 * MAX_BYTES
     return elevated(TAR, folder, str(most), deadline=TAR_DEADLINE, most=most + 65536, stdin=names)
 
 
 def unpack(body: bytes) -> dict[str, tuple[bytes, bool]]:
-    """path -> (content, executable). Raises HostError for what is no whole tar."""
+    """path -> (content, executable). What is damaged is not among them, or raises HostError: digests tell."""
     files = {}
     try:
-        with tarfile.open(fileobj=io.BytesIO(body), mode="r:") as tar:
+        with tarfile.open(fileobj=io.BytesIO(body), mode="r:", ignore_zeros=True) as tar:
             for member in tar:
                 path = member.name.removeprefix("./")
                 content = tar.extractfile(member) if member.isfile() or member.islnk() else None

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from deployer.adapters.sandbox import repository
+from deployer.adapters.sandbox.binaries import find
 from deployer.adapters.sandbox.fleet import Sandbox
 from tests.fleet.conftest import Fleet, eventually
 
@@ -36,10 +37,18 @@ class Beginner(Fleet):
         )
 
 
-def begin(service: str, count: int) -> Iterator[Beginner]:
+# all that the reading scripts call, but for the servers themselves
+APPLETS = ("awk", "cut", "find", "grep", "head", "id", "ls", "sed", "sha256sum", "tar", "timeout", "tr", "xargs")
+
+
+def begin(service: str, count: int, shell: str = "") -> Iterator[Beginner]:
+    """shell: whose `sh` the hosts have; with busybox its tools, too."""
     folder = Path(tempfile.mkdtemp(prefix="fleet-"))
     try:
-        with Sandbox(folder, count, service) as sandbox:
+        with Sandbox(folder, count, service, shell) as sandbox:
+            for host in sandbox.hosts if shell == "busybox" else ():
+                for name in APPLETS:
+                    (host.prefix / "shell" / name).symlink_to(os.path.realpath(find("busybox")))
             sandbox.config.mkdir()
             hosts = "".join(f"        {h.name}: {json.dumps(sandbox.variables(h))}\n" for h in sandbox.hosts)
             text = (
@@ -52,9 +61,9 @@ def begin(service: str, count: int) -> Iterator[Beginner]:
 
 
 @pytest.fixture
-def pair() -> Iterator[Beginner]:
+def pair(request: pytest.FixtureRequest) -> Iterator[Beginner]:
     """Two nginx hosts."""
-    yield from begin("nginx", 2)
+    yield from begin("nginx", 2, getattr(request, "param", ""))
 
 
 @pytest.fixture
@@ -63,6 +72,7 @@ def single() -> Iterator[Beginner]:
     yield from begin("nginx", 1)
 
 
+@pytest.mark.parametrize("pair", ["dash", "busybox"], indirect=True)
 def test_what_lies_on_a_host(pair: Beginner) -> None:
     """Links resolved, secrets and what no release can hold left out by name, what differs said by file; the host is as
     it was."""
@@ -96,6 +106,11 @@ def test_what_lies_on_a_host(pair: Beginner) -> None:
     assert body["changed"]["conf.d/shop.conf"] == ["web2"]
     assert body["traffic"].endswith("/access.log")
     assert body["next"][-1] == "deploy push nginx"
+    playbook = (pair.sandbox.config / "playbooks/nginx/playbook.yml").read_text()
+    assert playbook.endswith(
+        'needs:  # init left these out; a push without them is refused\n  - "dump.bin"\n  - "tls/shop.pem"\n'
+    )
+    assert "a push is refused until there is a place for dump.bin and 1 more" in body["todo"][0]
     assert sorted((str(p), p.lstat().st_mtime_ns) for p in home.rglob("*")) == before
     assert not (pair.host("web1").prefix / "var/lib/deployer").exists()
 

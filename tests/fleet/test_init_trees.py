@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import tempfile
@@ -14,7 +15,7 @@ import pytest
 
 from deployer.adapters.sandbox import binaries, repository
 from deployer.adapters.sandbox.daemons import daemon
-from deployer.adapters.sandbox.fleet import Sandbox, wait_for
+from deployer.adapters.sandbox.fleet import Sandbox, SandboxHost, wait_for
 from deployer.adapters.sandbox.ports import listening
 from deployer.adapters.sandbox.servers import dest
 from tests.fleet.conftest import CHECK, Fleet
@@ -25,8 +26,9 @@ PROBES = "\n".join(line for line in CHECK.splitlines() if "product" not in line)
 
 @dataclass(frozen=True)
 class Tree:
-    """files: path -> text, in which @PREFIX@, @PORT@ and @ORIGIN@ are the host's. package: whose tree in /etc comes
-    first, with `here` replaced in it. old, new: what is changed in `path`."""
+    """files: path -> text, in which @PREFIX@, @PORT@, @ORIGIN@ and @any_variable@ are the host's. package: whose tree in
+    /etc comes first, with `here` replaced in it. links: path -> target, made as the package's scripts make them. old,
+    new: what is changed in `path`."""
 
     service: str
     path: str
@@ -35,6 +37,7 @@ class Tree:
     files: Mapping[str, str] = field(default_factory=dict)
     package: str = ""
     here: tuple[tuple[str, str], ...] = ()
+    links: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass
@@ -50,24 +53,33 @@ class Grown(Sandbox):
         for name in ("run", "www", *(f"var/{kind}/{home.name}" for kind in ("log", "cache", "lib"))):
             (host.prefix / name).mkdir(parents=True, exist_ok=True)
         (host.prefix / "www/index.html").write_text("shop\n")
-        files = packaged(self.tree) | dict(self.tree.files)
-        for path, text in files.items():
+        for path, text in (packaged(self.tree) | dict(self.tree.files)).items():
             file = home / path
             file.parent.mkdir(parents=True, exist_ok=True)
-            for mark, value in (("PREFIX", host.prefix), ("PORT", host.http_port), ("ORIGIN", self.origin_port)):
-                text = text.replace(f"@{mark}@", str(value))  # noqa: PLW2901
-            file.write_text(text)
+            file.write_text(re.sub(r"@(\w+)@", lambda m: self.mark(host, m), text))
+        for path, to in self.tree.links:
+            (home / path).parent.mkdir(exist_ok=True)
+            (home / path).symlink_to(to)
         words = daemon(self.service).command(host.prefix, self.variables(host))
+        if (home / "envvars").is_file():  # as Debian's apachectl does it
+            words = ["sh", "-c", 'APACHE_CONFDIR=$1 && . "$1/envvars" && shift && exec "$@"', "sh", str(home), *words]
         done = subprocess.run(words, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
         assert done.returncode == 0, done.stderr
         wait_for(lambda: listening(host.http_port), f"{self.service}")
+
+    def mark(self, host: SandboxHost, match: re.Match[str]) -> str:
+        """What stands between two @ in a file."""
+        own = {"PREFIX": host.prefix, "PORT": host.http_port, "ORIGIN": self.origin_port}
+        return str({**ELSEWHERE, **own, **self.variables(host)}.get(match[1], match[0]))
 
 
 def packaged(tree: Tree) -> dict[str, str]:
     """What the package puts into its folder, with the host's paths and ports in place of the machine's."""
     if not tree.package:
         return {}
-    binaries.find("varnishd" if tree.package == "varnish" else tree.package)
+    binaries.find({"varnish": "varnishd", "trafficserver": "traffic_server"}.get(tree.package, tree.package))
+    if tree.package in WHOLE and not (Path("/etc") / tree.package).is_dir():
+        binaries.download((tree.package,), binaries.cache_folder() / "packages")
     top = binaries.cache_folder() / "packages/root/etc" / tree.package
     top = top if top.is_dir() else Path("/etc") / tree.package
     found = {}
@@ -79,6 +91,8 @@ def packaged(tree: Tree) -> dict[str, str]:
     return found
 
 
+ELSEWHERE = {"squid_home": "/usr", "apache_modules": "/usr/lib/apache2/modules"}  # of what is installed
+WHOLE = ("apache2",)  # whose configuration comes in another package than the program
 TEMPORARY = "".join(  # the package's own places lie outside of this host
     f"  {kind}_temp_path @PREFIX@/var/lib/nginx/{kind};\n"
     for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -174,6 +188,46 @@ NGINX = (
     ("include @PREFIX@/etc/nginx/sites-enabled/*", "include @PREFIX@/etc/nginx/sites-available/default"),
     ("include /etc/nginx/modules-enabled/*.conf;", ""),
 )
+SQUID = {  # what Debian's is built with, on this host
+    "conf.d/here.conf": """access_log daemon:@PREFIX@/var/log/squid/access.log squid
+cache_log @PREFIX@/var/log/squid/cache.log
+pid_filename @PREFIX@/run/squid.pid
+netdb_filename none
+pinger_enable off
+shutdown_lifetime 5 seconds
+mime_table @squid_home@/share/squid/mime.conf
+icon_directory @squid_home@/share/squid/icons
+error_directory @squid_home@/share/squid-langpack/templates
+unlinkd_program @squid_home@/lib/squid/unlinkd
+logfile_daemon @squid_home@/lib/squid/log_file_daemon
+"""
+}
+APACHE = (
+    ("/var/run/apache2$SUFFIX", "@PREFIX@/run/apache2$SUFFIX"),
+    ("/var/lock/apache2$SUFFIX", "@PREFIX@/run/apache2$SUFFIX"),
+    ("/var/log/apache2$SUFFIX", "@PREFIX@/var/log/apache2$SUFFIX"),
+    ("/usr/lib/apache2/modules", "@apache_modules@"),
+    ("Listen 80\n", "Listen 127.0.0.1:@PORT@\n"),
+    ("<VirtualHost *:80>", "<VirtualHost *:@PORT@>"),
+    ("DocumentRoot /var/www/html", "DocumentRoot @PREFIX@/www"),
+    ("<Directory /var/www/>", "<Directory @PREFIX@/www/>"),
+)
+MODULES = {  # what Debian's package enables, and mod_expires
+    "access_compat": "load", "alias": "load conf", "auth_basic": "load", "authn_core": "load", "authn_file": "load",
+    "authz_core": "load", "authz_host": "load", "authz_user": "load", "autoindex": "load conf", "deflate": "load conf",
+    "dir": "load conf", "env": "load", "expires": "load", "filter": "load", "mime": "load conf", "mpm_event": "load conf",
+    "negotiation": "load conf", "reqtimeout": "load conf", "setenvif": "load conf", "status": "load conf",
+}  # fmt: skip
+CONFS = ("charset", "localized-error-pages", "other-vhosts-access-log", "security", "serve-cgi-bin")
+ENABLED = (
+    *(
+        (f"mods-enabled/{n}.{end}", f"../mods-available/{n}.{end}")
+        for n, ends in MODULES.items()
+        for end in ends.split()
+    ),
+    *((f"conf-enabled/{n}.conf", f"../conf-available/{n}.conf") for n in CONFS),
+    ("sites-enabled/000-default.conf", "../sites-available/000-default.conf"),
+)
 TREES = {
     "h5bp": Tree("nginx", "nginx.conf", "~*text/html 0", "~*text/html 10m", H5BP),
     "debian-nginx": Tree("nginx", "sites-available/default", "server_name _;", "server_name _;\n\texpires 10m;", package="nginx", here=NGINX),
@@ -194,6 +248,25 @@ TREES = {
              "errorfile 504 @PREFIX@/etc/haproxy/errors/504.http\nfrontend www\n\tbind 127.0.0.1:@PORT@\n\tdefault_backend shop\n"
              "backend shop\n\tserver a 127.0.0.1:@ORIGIN@\n"),
         ),
+    ),
+    "debian-squid": Tree(
+        "squid", "squid.conf", "0\t20%\t4320", "0\t20%\t8640", SQUID, package="squid",
+        here=(("/etc/squid/", "@PREFIX@/etc/squid/"), ("\nhttp_port 3128", "\nhttp_port 127.0.0.1:@PORT@"),
+              ("/var/spool/squid", "@PREFIX@/var/cache/squid")),
+    ),
+    "debian-apache2": Tree(
+        "apache", "sites-enabled/000-default.conf", "\tServerAdmin",
+        '\tExpiresActive On\n\tExpiresDefault "access plus 10 minutes"\n\tServerAdmin',
+        package="apache2", here=APACHE, links=ENABLED,
+    ),
+    "debian-trafficserver": Tree(
+        "trafficserver", "records.config", "max_lifetime INT 86400", "max_lifetime INT 172800", package="trafficserver",
+        here=(("STRING 8080 8080:ipv6", "STRING @PORT@:ip-in=127.0.0.1"), ("user_id STRING trafficserver", "user_id STRING #-1"),
+              ("\n/var/cache/trafficserver 256M", "\n@PREFIX@/var/cache/trafficserver 64M"),
+              ("# remap.config", "map / http://127.0.0.1:@ORIGIN@/\n# remap.config"),
+              # the package's own templates, which a runroot hides
+              ("CONFIG proxy.config.url_remap.remap", "CONFIG proxy.config.body_factory.template_sets_dir STRING "
+               "@PREFIX@/etc/trafficserver/body_factory\nCONFIG proxy.config.url_remap.remap")),
     ),
 }  # fmt: skip
 
@@ -223,7 +296,8 @@ def story(fleet: Fleet, tree: Tree) -> None:
     assert {str(p.relative_to(files)): p.read_bytes() for p in files.rglob("*") if p.is_file()} == {
         str(p.relative_to(home)): p.read_bytes() for p in home.rglob("*") if p.is_file()
     }
-    assert fleet.deploy("check", tree.service)[0] == 0, body
+    code, checked, err = fleet.deploy("check", tree.service)
+    assert code == (0 if body["page"] == 200 else 1), (body["page"], checked, err)  # a forward proxy has no page
     check = config / "health_checks" / f"{tree.service}.yml"
     check.write_text(PROBES.replace("expect: 200", f"expect: {body['page']}"))
     fleet.playbook(bake="2s", confirm_timeout="20s")

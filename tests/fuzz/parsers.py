@@ -7,10 +7,12 @@ sample in the test suite then feed it.
 from __future__ import annotations
 
 import atexit
+import io
 import json
 import random
 import shutil
 import subprocess
+import tarfile
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -35,6 +37,7 @@ from deployer.adapters.ssh_agent import certified_key
 from deployer.adapters.ssh_ask import _collect, read_strictly
 from deployer.adapters.ssh_config import _hop
 from deployer.adapters.yaml_source import parse_yaml
+from deployer.commands.finding import addressed
 from deployer.commands.planfile import read_plan
 from deployer.model.errors import DeployError, HostError
 from deployer.model.excerpt import hide_pairs
@@ -46,7 +49,9 @@ from deployer.model.quantity import parse_duration, parse_margin, parse_rate, pa
 from deployer.model.release import SourceFile
 from deployer.model.render import render, variables
 from deployer.model.secret import Secrets
+from deployer.model.secret_file import as_template, secret_file
 from deployer.model.state import HostState
+from deployer.remote import recognise, tree
 from deployer.remote.answer import parse
 from deployer.remote.counters import parse_counters, unpack
 from deployer.remote.examine import seen
@@ -56,6 +61,7 @@ from deployer.services import SERVICES
 from deployer.services.base import AccessLog, ServiceSettings
 from deployer.services.headers import cache_hit
 from deployer.services.logline import program
+from deployer.services.running import FILES, running
 
 FOLDER = Path(tempfile.mkdtemp(prefix="fuzz-"))
 atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)  # every test worker imports this
@@ -235,6 +241,29 @@ def secrets(text: str) -> object:
     return known.hide(hide_pairs(text))
 
 
+def processes(text: str) -> object:
+    """What runs on a host, and where its configuration lies."""
+    seen = recognise.seen(b"user x 0\n" + text.encode("utf-8", "surrogatepass"))
+    return [running(p.service, p.words, "/p", seen.built.get(p.service, "")) for p in seen.processes]
+
+
+def archive(change: tuple[int, bytes]) -> object:
+    """A tar of a host, with some bytes of it others."""
+    at, noise = change
+    return tree.unpack(TAR[:at] + noise + TAR[at + len(noise) :])
+
+
+def tidied(text: str) -> object:
+    """A file of a host without its secrets; the template gives it back byte for byte."""
+    content = text.encode("utf-8", "surrogatepass")
+    why = secret_file("conf.d/a.conf", content)
+    made, hidden = as_template(content, 1, "nginx")
+    if hidden:
+        names = {one.name: one.value for one in hidden}
+        assert render(SourceFile("a.conf", made, template=True), names) == content
+    return why, made
+
+
 LOG = {"release": "r", "state": "ok", "start": 0, "skipped": 0, "inode": 3, "rotated": False,
        "log": {"n": 1, "err": 0, "look": 1, "miss": 0, "orig": 0, "probe": 0, "bad": 0, "odd": 0, "word": "x", "used": 9, "exit": 0, "lat": [[0.5, 1]]}}  # fmt: skip
 SAMPLE = {"phase": "pre", "wave": 1, "sample": {"t": 1.0, "hosts": {"a": {"n": 1, "err": 0, "lat": [[1.0, 2]]}}}}
@@ -289,6 +318,21 @@ def access_log(text: str) -> object:
     return found
 
 
+RUNS = ["process nginx 7 1 here\tnginx: master process nginx -c x.conf\t\nlistens nginx 7 0100007F:0050\nbuilt nginx /etc/nginx/nginx.conf\n",
+        "process varnish 9 1 nested\tvarnishd\t-a\t:80\t-n\t/run/x\t-f/etc/v.vcl\n", "process apache 3 1 here\t/usr/sbin/httpd\t-d\tx\t\n",
+        "process haproxy 4 1 here\thaproxy\t-f\ta.cfg\t-f\t../b\t-C\t/etc\n"]  # fmt: skip
+LISTED = [
+    f"folder open\nkind a\nodd a b\nclosed ssl\nbig d\nfile nginx.conf\nsum {'0' * 64}  ./nginx.conf\nfile .manifest\n"
+]
+SECRETIVE = ["stats auth admin:hunter22\n", 'proxy_set_header Authorization "Basic dXNlcjpwYXNz";\n', "log '{{ x }} {% y';\n", "bob:$apr1$x$y\n",
+             "cache_peer a parent 80 0 login=u:passw0rd\n", "-----BEGIN PRIVATE KEY-----\n"]  # fmt: skip
+with io.BytesIO() as made:
+    with tarfile.open(fileobj=made, mode="w") as kept:
+        for name in ("./nginx.conf", "./ssl/a"):
+            member = tarfile.TarInfo(name)
+            member.size = 5
+            kept.addfile(member, io.BytesIO(b"text\n"))
+    TAR = made.getvalue()[:4096]
 PROBE = Probe(name="p", url="/", contains="x")
 JINJA = ["{{ ", " }}", "{% ", " %}", "x", "items", "for i in ", "endfor", "if ", "endif", "|", "upper", ".__class__", "()", "[", "]", "'", "range(3)",
          "macro m()", "endmacro", "set y = ", "*", "**", "9", "+", "self", "loop", "{#", "#}", "-"]  # fmt: skip
@@ -333,5 +377,10 @@ PARSERS = (
     Parser("recording", objects(list(SAMPLE), SAMPLE) | objects(["t", "hosts", "fleet", "reasons"], SAMPLE["sample"]).map(lambda s: json.dumps({**SAMPLE, "sample": json.loads(s)})),
            lambda text: read_recording(text.splitlines()), ()),
     Parser("examination", st.binary(max_size=80), lambda raw: seen(b"user x\nclock 1\nfree 1\n" + raw, 0, b""), (HostError,)),
+    Parser("what-runs", texts(RUNS, ["\t", "\n", "process ", "listens ", "built ", " here", "0050", *(f"{kind} " for kind in FILES), "-f", "-c", "..", "/"]), processes, (HostError,)),
+    Parser("tree-listing", texts(LISTED, ["\n", " ", "./", "file ", "sum ", "closed ", "folder ", "..", ".j2", "0" * 64]), lambda text: tree.listing(text.encode("utf-8", "surrogatepass"), "u"), ()),
+    Parser("tree-archive", st.tuples(st.integers(0, len(TAR)), st.binary(max_size=40)), archive, (HostError,)),
+    Parser("secrets-in-a-file", texts(SECRETIVE, ["{{", "}}", "{% endraw %}", "{#", "\n", "\r", '"', "password ", "=", ":", "#", "\x85", "\u2028"]), tidied, (ValueError,)),
+    Parser("address", texts(["deploy@web1.example.com:2222", "[fe00::1]:22"], ["@", ":", "[", "]", "9" * 9, " ", "-"]), addressed),
     Parser("cache-headers", st.dictionaries(st.sampled_from(["X-Cache", "Age", "X-Varnish", "Cache-Status", "X-Cache-Status"]), st.text(max_size=40)), cache_hit, ()),
 )  # fmt: skip
