@@ -34,7 +34,7 @@ def lease(seconds: float) -> float:
 def below(paths: tuple[str, ...]) -> tuple[str, ...]:
     """Files of a release, or folders of it with a slash at the end."""
     for path in paths:
-        if not FILE_PATH.fullmatch(path.removesuffix("/")):
+        if not FILE_PATH.fullmatch(path.removesuffix("/")) or {".", ".."} & set(path.split("/")):
             raise ValueError(f"{path!r} is no file below dest (nor a folder, written as ssl/)")
     return paths
 

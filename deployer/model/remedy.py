@@ -16,5 +16,6 @@ def remedy(file: str, moved: str = "") -> str:
 
 
 def named_in(text: str, paths: Iterable[str]) -> str:
-    """The first of `paths` that a server's words name; "" for none."""
-    return next((p for p in paths if re.search(rf"(?<![\w.@+#-]){re.escape(p)}(?![\w@+#/-]|\.\w)", text)), "")
+    """The longest of `paths` that a server's words name, absolute or not; "" for none."""
+    found = (p for p in paths if re.search(rf"(?<![\w.@+#-]){re.escape(p)}(?![\w@+#/-]|\.\w)", text))
+    return max(found, key=len, default="")

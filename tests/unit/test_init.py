@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
+import tarfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -15,12 +18,14 @@ from deployer.adapters.inventory import environment_hosts, load_inventory
 from deployer.adapters.new_files import DRAFT, already, write_new
 from deployer.cli import run
 from deployer.commands.finding import addressed
+from deployer.commands.revision import refuse_lacking
 from deployer.engine import scaffold
 from deployer.engine.first_check import health_check
 from deployer.model.errors import DeployError, HostError, InputError, Unreachable, UsageError
 from deployer.model.findings import Page, Watched, compare
 from deployer.model.fleet import Fleet, Host
-from deployer.model.release import SourceFile
+from deployer.model.release import Package, SourceFile
+from deployer.model.remedy import named_in
 from deployer.model.render import render
 from deployer.model.secret import SECRETS
 from deployer.model.secret_file import as_template, secret_file
@@ -116,6 +121,24 @@ def test_any_answer_is_an_answer(body: bytes) -> None:
             read(body)
 
 
+def test_several_archives_are_read_as_one() -> None:
+    """A host without `tar -T` sends them so; what is no archive has no file."""
+    made = []
+    for name in ("./a.conf", "./b.conf"):
+        with io.BytesIO() as out:
+            with tarfile.open(fileobj=out, mode="w") as tar:
+                member = tarfile.TarInfo(name)
+                member.size = 2
+                tar.addfile(member, io.BytesIO(b"x\n"))
+            made.append(out.getvalue())
+    assert tree.unpack(b"".join(made)) == {"a.conf": (b"x\n", False), "b.conf": (b"x\n", False)}
+
+
+def test_a_server_that_nobody_knows_is_none() -> None:
+    """Whatever a host calls it."""
+    assert recognise.seen(b"user x 0\nprocess ftpd 7 1 here\tftpd\n").processes == ()
+
+
 # --- secrets
 
 
@@ -191,6 +214,43 @@ def test_what_is_taken() -> None:
     assert sorted(taken.left_out) == [".service", "a.conf", "dos.cfg", "odd name", "shop.key", "x.j2"]
     assert [one.name for one in taken.hidden["haproxy.cfg"]] == ["haproxy_secret_1"]
     assert SECRETS.hide("hunter22") == "***"
+
+
+def test_what_was_left_out_is_needed(tmp_path: Path) -> None:
+    """But for what adopt itself refuses; a folder that may not be looked into is needed by whatever lies below it."""
+    left_out = {"shop.key": "a key", "private/": "x may not look into it", "a b": tree.WHY["odd"], "nowhere": tree.WHY["kind"],
+                "dump": tree.WHY["big"], ".service": scaffold.OURS}  # fmt: skip
+    needs = scaffold.needed(left_out)
+    assert needs == ["dump", "private/", "shop.key"]
+    (tmp_path / "playbooks/nginx").mkdir(parents=True)
+    file = tmp_path / "playbooks/nginx/playbook.yml"
+    file.write_text(scaffold.playbook("nginx", "edge", "/etc/nginx", needs))
+    book = load_playbook(tmp_path, "nginx")
+    assert list(book.needs) == needs
+
+    def push(*paths: str) -> None:
+        packages = {"web1": Package("r", dict.fromkeys(paths, (b"", False)))}
+        release = SimpleNamespace(packages=packages, id="r")
+        refuse_lacking(SimpleNamespace(playbook=book), release)  # type: ignore[arg-type]
+
+    push("dump", "private/any.pem", "shop.key")
+    with pytest.raises(InputError, match=r"playbook.yml: needs private/: not in release r") as caught:
+        push("dump", "shop.key", "privately")
+    assert ".j2" not in caught.value.hint
+    with pytest.raises(InputError, match=r"needs dump, private/, shop.key: not") as caught:
+        push("nginx.conf")
+    assert "playbooks/nginx/files/dump.j2" in caught.value.hint
+    file.write_text("service: nginx\nhosts: edge\ndest: /etc/nginx\nneeds: [../shadow]\n")
+    with pytest.raises(InputError, match=r"playbook.yml:4:\d+.*no file below dest"):
+        load_playbook(tmp_path, "nginx")
+
+
+def test_a_file_that_a_server_names() -> None:
+    """Whole, and not as a part of another name."""
+    said = 'cannot load certificate key "ssl/shop.key": BIO_new_file() failed, see ssl/old.pem.'
+    assert named_in(said, ["key", "shop.key", "l/shop.key", "ssl/shop.key"]) == "ssl/shop.key"
+    assert named_in(said, ["ssl/old.pem"]) == "ssl/old.pem"
+    assert named_in(said, ["ssl/shop", "ssl/old", "old.pem.bak"]) == ""
 
 
 def test_too_much_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
