@@ -120,14 +120,14 @@ def test_a_key_inside_of_the_folder(single: Beginner) -> None:
 
 
 PARENT = """
-import subprocess, sys
+import os, subprocess, sys
 def child(*words, program="/bin/sleep", **pipes):
     return subprocess.Popen(["haproxy", *words], executable=program, **pipes)
 if sys.argv[1:]:  # one of the children, with a child of its own
     child("600"); print(flush=True); sys.stdin.read()
 else:
     many = [child("600") for _ in range(9)]
-    last = child("-c", sys.orig_argv[2], "again", program=sys.executable, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    last = child("-c", sys.orig_argv[2], "again", program=os.environ["PYTHON"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     last.stdout.readline(); print(flush=True); sys.stdin.read()
 """
 
@@ -139,10 +139,11 @@ def test_of_a_thousand_children_a_few_are_asked(shell: str) -> None:
 
     words = ["haproxy", "-c", PARENT]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "start_new_session": True}
+    pipes["env"] = {**os.environ, "PYTHON": sys.executable}  # one that is called otherwise does not know it
     with subprocess.Popen(words, executable=sys.executable, **pipes) as parent:
         assert parent.stdout
         try:
-            parent.stdout.readline()
+            assert parent.stdout.readline()
             script = Path(recognise.__file__).with_name("recognise.sh")
             start = [find("busybox"), "ash"] if shell == "busybox" else [find("dash")]
             done = subprocess.run([*start, str(script)], capture_output=True, check=True)
