@@ -20,7 +20,17 @@ from deployer.adapters.writing import write_below
 from deployer.console.errors import error_lines, width
 from deployer.console.hiding import hiding, open_streams
 from deployer.console.say import say, say_json
-from deployer.model.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_LOCKED, EXIT_USAGE, DeployError, UsageError
+from deployer.model.errors import (
+    EXIT_BUG,
+    EXIT_CHANGES,
+    EXIT_DONE,
+    EXIT_INTERRUPTED,
+    EXIT_LOCKED,
+    EXIT_REFUSED,
+    EXIT_USAGE,
+    DeployError,
+    UsageError,
+)
 from deployer.model.outcome import Outcome, Result
 from deployer.model.secret import hide
 
@@ -44,6 +54,7 @@ COMMANDS = {
     "demo": "Stage the founding incident on this machine, with real servers on loopback.",
     "completion": "Print shell completion for bash, zsh or fish.",
 }
+ANSWERS = ("plan", "status", "history", "show", "check", "doctor", "completion")  # that is all they do
 
 
 class Lazy(click.Group):
@@ -102,8 +113,19 @@ def main() -> NoReturn:
 
 def run(words: list[str]) -> int:
     """Run one command line; its exit code."""
-    with hiding():
-        return answer(words)
+    with hiding() as out:
+        code = answer(words)
+        out.flush()
+    return EXIT_REFUSED if out.lost and code in (EXIT_DONE, EXIT_CHANGES) and only_reads(words) else code
+
+
+def only_reads(words: list[str]) -> bool:
+    """Is the answer all that this command line does? One that could not be written was for nothing, then; it is no
+    failure of what changes hosts, which its exit code speaks of."""
+    if {"--help", "-h", "--version"} & {*words}:
+        return True
+    repairs = words[:1] == ["status"] and ("--repair" in words or wants(os.environ.get("DEPLOY_REPAIR", "")))
+    return words[:2] == ["lock", "status"] or (bool(words) and words[0] in ANSWERS and not repairs)
 
 
 def answer(words: list[str]) -> int:
@@ -149,7 +171,12 @@ def closing(result: Result, message: str, hint: str, words: list[str]) -> int:
 
 def wants_json(words: list[str]) -> bool:
     """Was --json asked for? The command line may not have been understood, so it is looked at, not parsed."""
-    return "--json" in words or os.environ.get("DEPLOY_JSON", "").lower() in ("1", "true", "yes")
+    return "--json" in words or wants(os.environ.get("DEPLOY_JSON", ""))
+
+
+def wants(value: str) -> bool:
+    """Does an environment variable turn a switch on?"""
+    return value.lower() in ("1", "true", "t", "yes", "y", "on")
 
 
 def bug(error: Exception, words: list[str]) -> int:

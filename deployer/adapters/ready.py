@@ -61,7 +61,7 @@ class Ready:
             logs = failed({name: asked[name] for name in logs})
             figures = failed({key: self._figures[key] for key in figures})
         self.results = tuple(results.values())
-        refused = [*self._failing(), *self._unsaid(all), *self._logs(logs, True), *self._silent(figures, False)]
+        refused = [*self.failing(), *self._unsaid(all), *self._logs(logs, True), *self._silent(figures, False)]
         warned = [*self._unsaid(some), *self._logs(logs, False), *self._silent(figures, True)]
         return Missing(tuple(refused), tuple(warned))
 
@@ -76,8 +76,12 @@ class Ready:
         """It is cacheable, and its answer says nothing of a cache."""
         return not one.failure and one.hit is None and one.probe in self._cacheable
 
-    def _failing(self) -> tuple[str, ...]:
-        """Required probes. A time-out that a busy machine took for one is none."""
+    def place(self, probe: str) -> str:
+        """file:line of a probe; "" where it is written nowhere."""
+        return self._place(f"probe {probe}")
+
+    def failing(self) -> tuple[str, ...]:
+        """What `results` says of required probes. A time-out that a busy machine took for one is none."""
         ill = [one for one in self.results if self._ill(one) and not one.doubtful]
         return per_text((one.host, f"{self._named(f'probe {one.probe}')}: {one.failure}") for one in ill)
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
 from deployer.commands.options import Options, shared
 from deployer.console.say import say, say_json
 from deployer.model.errors import EXIT_REFUSED
+
+if TYPE_CHECKING:
+    from deployer.adapters.tally import CheckResult
 
 
 @click.command()
@@ -41,11 +45,25 @@ def check(options: Options) -> int:
         say_json({"healthy": not bad, "missing": bad, "warnings": warned, "results": results})
         return EXIT_REFUSED if bad else 0
     for r in evidence.ready.results:
-        cached = {True: "  re-fetch from cache", False: "  re-fetch NOT from cache", None: ""}[r.hit]
-        mark = "FAIL" if r.failure else "ok  "
-        say(f"{mark} {r.host:<20} {r.probe:<16} {r.ms:6.0f} ms{cached}  {r.failure}".rstrip())
+        say(line(r, evidence.ready.place(r.probe)))
     for text in warned:
         say(f"warning: {text}", err=True)
+    shown = evidence.ready.failing()  # in the lines above
     for text in bad:
-        say(f"missing: {text}")
+        if text not in shown:
+            say(f"missing: {text}")
     return EXIT_REFUSED if bad else 0
+
+
+def line(found: CheckResult, place: str) -> str:
+    """Of one probe on one host: how it went, and of one that fails where it is written and what keeps it from stopping
+    a push. place: file:line, or ""."""
+    cached = {True: "  re-fetch from cache", False: "  re-fetch NOT from cache", None: ""}[found.hit]
+    end, mark = "", "ok  "
+    if found.failure:
+        mark, end = "FAIL", f" ({place})" if place else ""
+        if found.level != "required":
+            end += ", advisory: stops no push"
+        elif found.doubtful:
+            end += ", and this machine was too busy to know"
+    return f"{mark} {found.host:<20} {found.probe:<16} {found.ms:6.0f} ms{cached}  {found.failure}{end}".rstrip()

@@ -14,7 +14,7 @@ from deployer.console.say import say, say_json
 @shared()
 @click.option("-n", "--count", type=click.IntRange(1, 10000), default=20, show_default=True, help="Newest so many.")
 def history(options: Options, count: int) -> int:
-    """List what happened, newest first, from the ledger.
+    """List what happened, newest first, from the ledger. `deploy show ID` has all of one.
 
     \b
     Examples:
@@ -24,6 +24,7 @@ def history(options: Options, count: int) -> int:
     """
     from deployer.adapters.runs import entry_to_json
     from deployer.commands.context import build
+    from deployer.model.verdict import first_clause
 
     context = build(options)
     name = context.playbook.name
@@ -34,7 +35,7 @@ def history(options: Options, count: int) -> int:
     for entry in reversed(entries):
         when = time.strftime("%b %d %H:%M", time.localtime(entry.at))
         first = f"{entry.deploy:<10} {when}  {entry.command:<8} {entry.result:<11} {entry.release or '-':<20}"
-        say(f"{first} {entry.who}  {entry.because}".rstrip())
+        say(f"{first} {entry.who}  {first_clause(entry.because)}".rstrip())
     if not entries:
         say(f"nothing has happened to {name} in {context.environment} yet")
     return 0

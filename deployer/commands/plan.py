@@ -38,24 +38,25 @@ def plan(options: Options, revision: str, out: str | None, detailed_exitcode: bo
     from deployer.commands.forecast import evidence, foreseen
     from deployer.commands.planfile import plan_to_json
     from deployer.commands.revision import refuse_lacking, release_of
+    from deployer.commands.uncommitted import naming_uncommitted, uncommitted
     from deployer.commands.warming import unwarmed
     from deployer.engine.plan import plan_push
     from deployer.model.missing import fold
 
     context = build(options)
-    release = release_of(context, revision)
-    refuse_lacking(context, release)
-    said: list[str] = []
-    asked = evidence_for(context, release, said.append)
-    with context.ports() as ports, asked.probes:
-        found = plan_push(context.request(), release, ports, asked.ready.missing)
-    if found.hosts:
-        found = replace(found, warnings=(*found.warnings, *fold(said, context.fleet.hosts)))
-    if lost := unwarmed(context, found.hosts.values()):
-        found = replace(found, warnings=(*found.warnings, lost))
-    notes = [f"uncommitted and not deployed: {path}" for path in context.repository.dirty(context.playbook.name)]
-    found = replace(found, warnings=(*found.warnings, *notes))
-    forecast = foreseen(context, release, found)
+    with naming_uncommitted(context):
+        release = release_of(context, revision)
+        refuse_lacking(context, release)
+        said: list[str] = []
+        asked = evidence_for(context, release, said.append)
+        with context.ports() as ports, asked.probes:
+            found = plan_push(context.request(), release, ports, asked.ready.missing)
+        if found.hosts:
+            found = replace(found, warnings=(*found.warnings, *fold(said, context.fleet.hosts)))
+        if lost := unwarmed(context, found.hosts.values()):
+            found = replace(found, warnings=(*found.warnings, lost))
+        forecast = foreseen(context, release, found)
+    found = replace(found, warnings=(*found.warnings, *uncommitted(context)))
     if out:
         try:
             Path(out).write_text(json.dumps(plan_to_json(found), indent=2) + "\n")

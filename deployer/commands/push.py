@@ -49,6 +49,7 @@ def push(options: Options, revision: str, message: str, allow_quarantined: bool,
     from deployer.commands.planfile import read_plan
     from deployer.commands.report import report
     from deployer.commands.revision import refuse_lacking, release_of, signing_rule
+    from deployer.commands.uncommitted import naming_uncommitted, uncommitted
     from deployer.engine.push import push as run
     from deployer.model.events import Notice
 
@@ -60,19 +61,19 @@ def push(options: Options, revision: str, message: str, allow_quarantined: bool,
         options = replace(options, playbook=saved.playbook, environment=saved.environment)
         revision = saved.revision
     context = build(options)
-    release = release_of(context, revision)
-    refuse_lacking(context, release)
-    recorder = Recorder(context.runs)
     notices = Notices()
-    evidence = evidence_for(context, release, notices, run=True, allow_exec=allow_exec)
+    with naming_uncommitted(context):
+        release = release_of(context, revision)
+        refuse_lacking(context, release)
+        evidence = evidence_for(context, release, notices, run=True, allow_exec=allow_exec)
+    recorder = Recorder(context.runs)
     measure = measure_for(context, evidence)
     with context.ports(measure, listener=recorder) as ports, measure:
         context.ledger.back_fill()
         if signing_rule(context):
             ports.emit(Notice("info", f"{release.revision[:10]} is signed by {release.author}"))
-        dirty = [f"uncommitted and not deployed: {p}" for p in context.repository.dirty(context.playbook.name)]
         notices.tell(lambda text: ports.emit(Notice("warning", text)))
-        for text in dirty:
+        for text in uncommitted(context):
             ports.emit(Notice("warning", text))
         expected = saved.on(context.fleet) if saved else None
         request = context.request(message, allow_quarantined)

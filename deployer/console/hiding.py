@@ -73,13 +73,13 @@ def open_streams() -> None:
 
 
 @contextmanager
-def hiding() -> Iterator[None]:
-    """For the time of one command."""
+def hiding() -> Iterator[Hiding]:
+    """For the time of one command. Gives the stream of its answer."""
     streams = sys.stdout, sys.stderr
     out, err = Hiding(sys.stdout), Hiding(sys.stderr)
     sys.stdout, sys.stderr = out, err
     try:
-        yield
+        yield out
     finally:
         out.flush()
         if out.lost:

@@ -53,8 +53,15 @@ class Plain:
         if event.reading.state == "continue" and t - self._last_beat < HEARTBEAT and t >= self._last_beat:
             return ""
         self._last_beat = t
-        doubt = f"; {event.reading.reason}" if event.reading.reason else ""
-        return f"  {t:.0f}/{event.bake:.0f} s  {figures(event.sample)}{doubt}"
+        return "  " + "; ".join(filter(None, (f"{t:.0f}/{event.of:.0f} s  {figures(event.sample)}", doubt(event))))
+
+
+def doubt(event: events.Watched) -> str:
+    """What a verdict waits for; "" where there is one: it is told by itself."""
+    if event.reading.state != "continue":
+        return ""
+    why = event.reading.reason
+    return f"no verdict yet{f': {why}' if why else ''}" if event.over else why
 
 
 def told(event: events.Event) -> str:

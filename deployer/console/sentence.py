@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from deployer.console.say import one_line
 from deployer.model.outcome import Outcome
+from deployer.model.verdict import first_clause
 
 
 def closing(outcome: Outcome) -> str:
     """What happened, on which hosts, why; then what to do, if anything."""
     lines = [_sentence(outcome)]
     if outcome.error and outcome.result not in ("deployed", "unchanged"):
-        lines.append(f"because: {one_line(outcome.error)}")
+        lines.append(f"because: {one_line(_brief(outcome, outcome.error))}")
     elif outcome.verdict and outcome.result == "deployed" and outcome.verdict.because:
-        lines.append(one_line(outcome.verdict.because))
+        lines.append(one_line(_brief(outcome, outcome.verdict.because)))
     if outcome.hint:
         lines.append(f"hint: {one_line(outcome.hint)}")
     return "\n".join(lines)
+
+
+def _brief(outcome: Outcome, text: str) -> str:
+    """The verdict in it, which was told when it was given, by its first clause; all else of it stays."""
+    whole = outcome.verdict.because if outcome.verdict else ""
+    first = first_clause(whole)
+    if not outcome.deploy or first == whole:
+        return text
+    return text.replace(whole, f"{first} (deploy show {outcome.deploy} has all)")
 
 
 def _sentence(outcome: Outcome) -> str:

@@ -10,12 +10,14 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from deployer.console.plain import Plain, figures, warmed
+from deployer.console.errors import fitted
+from deployer.console.plain import Plain, doubt, figures, warmed
 from deployer.console.say import one_line
 from deployer.model import events
 
 MARKS = {"pending": "◌", "confirmed": "✓", "reverted": "↶", "failed": "✗", "unreachable": "?", "untouched": "·"}
 SHOWN = 12  # hosts; the rest is counted
+DOUBT = 3  # lines of what a verdict waits for
 
 
 def bar(done: float, of: float) -> str:
@@ -32,7 +34,7 @@ class Tty:
         self._plain = Plain(lambda line: self._console.print(Text(line), highlight=False), verbose)
         self._guard = threading.Lock()
         self._hosts: dict[str, tuple[str, str]] = {}
-        self._bake = ""
+        self._bake = self._doubt = ""
         self._live: Live | None = None
 
     def __call__(self, event: events.Event) -> None:
@@ -54,12 +56,15 @@ class Tty:
             self._hosts = {name: (f"wave {waves[name]}", "waiting (control)") for name in event.plan.hosts}
         elif isinstance(event, events.HostChanged) and event.host in self._hosts:
             self._hosts[event.host] = (self._hosts[event.host][0], event.state)
+        elif isinstance(event, events.Judged):
+            self._doubt = ""
         elif isinstance(event, events.Warmed):
             self._bake = warmed(event.result, event.of).strip()
         elif isinstance(event, events.Measured):
             self._bake = f"baseline {bar(event.done, event.of)} s  {figures(event.sample)}"
         elif isinstance(event, events.Watched):
-            self._bake = f"bake {bar(event.sample.t, event.bake)} s  {figures(event.sample)}"
+            self._bake = f"bake {bar(event.sample.t, event.of)} s  {figures(event.sample)}"
+            self._doubt = doubt(event)
 
     def _picture(self) -> Group:
         table = Table(box=None, padding=(0, 2, 0, 0))
@@ -70,7 +75,9 @@ class Tty:
         more = len(self._hosts) - SHOWN
         rest = [Text(f"+ {more} more")] if more > 0 else []
         foot = Text("Ctrl-C reverts what is pending; twice leaves it to the hosts' watchdogs", style="dim")
-        return Group(table, *rest, Text(one_line(self._bake)[: self._console.width - 1]), foot)
+        wide = self._console.width - 1
+        why = fitted(one_line(self._doubt), wide).split("\n")[:DOUBT] if self._doubt else []
+        return Group(table, *rest, Text(one_line(self._bake)[:wide]), *(Text(line[:wide]) for line in why), foot)
 
     def close(self) -> None:
         """Leave the screen as a person expects it."""

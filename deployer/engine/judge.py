@@ -15,7 +15,7 @@ from deployer.model.events import Event, Notice, Watched
 from deployer.model.fleet import Host
 from deployer.model.plan import Plan
 from deployer.model.sample import Sample
-from deployer.model.verdict import Verdict
+from deployer.model.verdict import Verdict, first_clause
 
 Gates = dict[tuple[str, ...], Gate]
 
@@ -55,7 +55,7 @@ def make_judge(
         if said := policy.judged_by():
             verdict = replace(verdict, because=f"{verdict.because}; {said}")
         if verdict.ruling == "inconclusive" and not over() and policy.go_on(verdict):  # what is lost cannot be held
-            ports.emit(Notice("warning", f"going on without a verdict: {verdict.because}"))
+            ports.emit(Notice("warning", f"going on without a verdict: {first_clause(verdict.because)}"))
             return replace(verdict, ruling="healthy", because=f"overlooked: {verdict.because}")
         return verdict
 

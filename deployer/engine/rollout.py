@@ -23,7 +23,7 @@ from deployer.model.outcome import HostOutcome, Result
 from deployer.model.plan import Plan, weighed
 from deployer.model.release import Package
 from deployer.model.state import Order
-from deployer.model.verdict import Verdict
+from deployer.model.verdict import Verdict, first_clause
 
 Judge = Callable[[tuple[str, ...], Callable[[], str]], Verdict]
 
@@ -188,7 +188,7 @@ def watch_wave(walk: Walk, judge: Judge, number: int) -> None:
 def undo(walk: Walk, why: Regressed) -> Ending:
     """Put back everything touched; `stranded` unless every touched host is verified on its previous release."""
     began = walk.ports.clock.monotonic()
-    walk.ports.emit(Notice("alarm", f"undoing {len(walk.touched)} host(s): {why.because}"))
+    walk.ports.emit(Notice("alarm", f"undoing {len(walk.touched)} host(s): {first_clause(why.because)}"))
     touched = tuple(dict.fromkeys(walk.touched))
     walk.leases.end()  # one that hears no revert must not be kept from going back by itself
     hosts = revert_all(walk.plan, walk.order, walk.ports, touched, set(touched) - walk.answered)

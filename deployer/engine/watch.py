@@ -43,7 +43,7 @@ def watch(
         if not sample.hosts:
             return Verdict("inconclusive", NO_DATA)
         reading = gate.observe(sample)
-        ports.emit(Watched(sample, reading, bake))
+        ports.emit(Watched(sample, reading, bake, until(bake, t)))
         starved += bool(sample.starved)
         if sample.starved and starved == BUSY:
             ports.emit(
@@ -53,6 +53,13 @@ def watch(
             return Verdict("inconclusive", reason, gate.verdict().evidence)
         if reading.state != "continue":
             return gate.verdict()
+
+
+def until(bake: float, t: float) -> float:
+    """Seconds after which a bake has no verdict any more. t: into it; beyond the usual end only an emptied cache is
+    watched."""
+    usual = bakes(bake)[1]
+    return usual if t <= usual else bakes(bake, 1.0)[1]
 
 
 def longest(bake: float) -> float:

@@ -68,11 +68,22 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """One tick of the bake."""
+    """One tick of the bake. most: seconds after which there is no verdict any more; 0: nobody says."""
 
     sample: Sample
     reading: Reading
     bake: float
+    most: float = 0.0
+
+    @property
+    def over(self) -> bool:
+        """Is the bake over, without a verdict so far?"""
+        return self.sample.t > self.bake and self.reading.state == "continue"
+
+    @property
+    def of(self) -> float:
+        """Seconds that it can last from here."""
+        return max(self.bake, self.most) if self.over else self.bake
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,15 @@ ReadingState = Literal["continue", "healthy", "regressed", "inconclusive"]
 NO_DATA = "nothing measures these hosts: the playbook names no health check with a probe, and no data is never healthy"
 
 
+CLAUSE = 200  # characters of one that somebody else's text may have
+
+
+def first_clause(text: str) -> str:
+    """What a sentence says before its first `; `, for where the whole of it stands elsewhere."""
+    first = text.partition("; ")[0]
+    return first if len(first) <= CLAUSE else f"{first[: CLAUSE - 3].rpartition(' ')[0]}..."
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What a gate says after one sample. odds: evidence against health (an e-value, or 0 where the gate has

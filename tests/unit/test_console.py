@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from deployer.commands.context import both
 from deployer.console.choose import choose, make, to_stderr
@@ -16,6 +18,7 @@ from deployer.console.ci import escape
 from deployer.console.errors import error_lines, fitted
 from deployer.console.say import clean, say
 from deployer.console.sentence import closing
+from deployer.console.tty import Tty
 from deployer.model import events
 from deployer.model.errors import DeployError
 from deployer.model.fleet import Host
@@ -177,6 +180,42 @@ def test_the_live_view_draws(capsys: pytest.CaptureFixture[str]) -> None:
         show(event)
     show.close()
     assert "regressed" in capsys.readouterr().err
+
+
+DOUBT = "error_rate: 3 of 31 s of proof on web1; too little to be sure of web1 and 2 unchanged hosts, so it is watched"
+
+
+def watched(t: float, reason: str = DOUBT) -> events.Watched:
+    """A tick of a bake of 4 s on so many hosts that their figures fill the line."""
+    sample = Sample(t, {f"web{n}": HostSample(20, 0, (25.0,)) for n in range(1, 7)})
+    return events.Watched(sample, Reading("continue", reason=reason, seconds=t), 4.0, 180.0)
+
+
+@pytest.mark.parametrize("t", [2.0, 124.0])
+def test_the_live_view_says_what_is_waited_for(t: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In 80 columns, whole, however many hosts there are; after the bake the bar is of what is left."""
+    monkeypatch.setenv("COLUMNS", "80")
+    show = make("tty", print, False)
+    assert isinstance(show, Tty)
+    for event in [*story()[:4], watched(t)]:
+        show(event)
+    console = Console(width=80, file=io.StringIO())
+    console.print(show._picture())
+    show.close()
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert DOUBT in " ".join(text.split())
+    assert all(len(line) <= 80 for line in text.splitlines())
+    assert ("no verdict yet: error_rate" in " ".join(text.split())) is (t > 4)
+    assert (" 124/180 s" in text) if t > 4 else (" 2/4 s" in text)
+    assert text.count("█") == (13 if t > 4 else 10)
+
+
+def test_plain_lines_after_the_bake() -> None:
+    """The time against what is allowed, and that there is no verdict."""
+    lines: list[str] = []
+    make("plain", lines.append, False)(watched(124.0, ""))
+    assert "  124/180 s  web1 20 requests" in lines[0]
+    assert lines[0].endswith("; no verdict yet")
 
 
 def test_who_draws() -> None:
