@@ -194,10 +194,20 @@ def undo(walk: Walk, why: Regressed) -> Ending:
     hosts = revert_all(walk.plan, walk.order, walk.ports, touched, set(touched) - walk.answered)
     walk.spend("revert", began)
     hosts |= spare_untouched(walk.plan, walk.order, walk.ports, touched)
+    why = explained(walk, why)
     doubtful = unverified({name: hosts[name] for name in touched})
     because = f"{why.because}; not verified back: {doubtful}" if doubtful else why.because
     result: Result = "stranded" if doubtful else "interrupted" if why.interrupted else "reverted"
     return Ending(result, hosts, why.verdict, because, why.fault, why.closed, walk.seconds)
+
+
+def explained(walk: Walk, why: Regressed) -> Regressed:
+    """A host that refuses us may have been taken back by a person: the ledger is asked, once the hosts are back. What
+    was measured, or somebody's Ctrl-C, stands by itself."""
+    measured = why.verdict is not None and why.verdict.ruling == "regressed"
+    if why.closed or why.interrupted or measured or not (reason := walk.hold.look()):
+        return why
+    return Regressed(reason, closed=True)
 
 
 def finish(walk: Walk) -> Ending:

@@ -89,7 +89,8 @@ def quarantined(chain: tuple[Entry, ...], playbook: str) -> dict[str, str]:
         if at_fault(entry):
             bad[entry.release] = f"reverted by deploy {entry.deploy}{because}"
         elif entry.result != "reverted":
-            bad.pop(entry.release, None)
+            if entry.result == "deployed" or entry.command == "rollback" or entry.verdict == "healthy":
+                bad.pop(entry.release, None)  # not by a push of which some host could not be undone
             if entry.command == "rollback" and entry.previous not in ("", entry.release):
                 bad[entry.previous] = f"left by rollback {entry.deploy} of {entry.who}{because}"
     return bad

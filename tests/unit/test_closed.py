@@ -10,12 +10,15 @@ import pytest
 
 from deployer.engine.lock import closing
 from deployer.engine.push import push
-from deployer.model.errors import LedgerUnavailable, LockClosed
+from deployer.model.errors import LedgerUnavailable, LockClosed, Refused
 from deployer.model.events import Event, Phase, Watched, WaveStarted
 from deployer.model.ledger import quarantined
 from deployer.model.outcome import Outcome
+from deployer.model.sample import Sample
+from deployer.model.state import Order
+from deployer.model.verdict import Reading
 from tests.fakes.hosts import ADOPTED
-from tests.fakes.world import NEW, SIZES, World
+from tests.fakes.world import NEW, SIZES, ThreeTicks, World
 
 When = Callable[[Event], bool]
 
@@ -116,3 +119,65 @@ def test_a_ledger_that_cannot_be_reached_meanwhile_stops_nobody(hosts: int) -> N
         world.ledger.known = 0  # the heartbeat saw something
 
     assert at_work(world, first_tick, away).result == "deployed"
+
+
+def taken_back(world: World, *names: str) -> None:
+    """By a colleague's rollback, on these hosts, which then wrote it down; the heartbeat has not looked since."""
+    deploy = world.ledger.chain[0].deploy
+    for host in world.fleet:
+        if host.name in names:
+            world.hosts.revert(host, Order(deploy, 1, "rollback", NEW, 30))
+    close(world, "taken back by rollback 13-5fb1", "reverted")
+    world.ledger.moved = lambda: False  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("hosts", SIZES)
+def test_a_refused_renewal_is_told_by_its_cause(hosts: int) -> None:
+    """web1 says that it went back; why, only the ledger knows."""
+    world = World.of(hosts)
+    world.policy = replace(world.policy, gate=Patient)
+    outcome = at_work(world, first_tick, lambda: taken_back(world, "web1"))
+    assert any("refused its lease renewal" in str(event) for event in world.events)
+    assert (outcome.result, outcome.exit_code, outcome.verdict) == ("reverted", 3, None)
+    assert outcome.error.endswith("was closed by root@x: taken back by rollback 13-5fb1")
+    assert NEW not in quarantined(tuple(world.ledger.chain), "nginx")
+
+
+@pytest.mark.parametrize("hosts", SIZES)
+def test_an_activation_that_a_rollback_took_back_is_not_the_releases_fault(hosts: int) -> None:
+    """It went back before it was proven, as a bad one does."""
+    world = World.of(hosts)
+
+    def fault(verb: str, host: str, when: str) -> BaseException | None:
+        if (verb, when) != ("activate", "after") or host != "web1":
+            return None
+        taken_back(world, "web1")
+        return Refused("deploy went back before it was proven", "unproven")
+
+    world.hosts.fault = fault
+    outcome = push(world.request, world.release(), world.ports, world.ledger, world.policy)
+    assert (outcome.result, outcome.exit_code) == ("reverted", 3)
+    assert outcome.error.endswith("was closed by root@x: taken back by rollback 13-5fb1")
+    assert NEW not in quarantined(tuple(world.ledger.chain), "nginx")
+
+
+@pytest.mark.parametrize("hosts", SIZES)
+def test_without_a_ledger_the_host_is_quoted(hosts: int) -> None:
+    """Nobody is waited for."""
+    world = World.of(hosts)
+    world.policy = replace(world.policy, gate=Patient)
+
+    def away() -> None:
+        taken_back(world, "web1")
+        world.ledger.fault = lambda verb, when: LedgerUnavailable("git is gone") if verb == "read" else None
+
+    outcome = at_work(world, first_tick, away)
+    assert (outcome.result, outcome.exit_code) == ("reverted", 3)
+    assert "web1 refused its lease renewal" in outcome.error
+
+
+class Patient(ThreeTicks):
+    """Does not decide."""
+
+    def observe(self, sample: Sample) -> Reading:
+        return Reading("continue", seconds=sample.t)

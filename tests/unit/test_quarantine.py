@@ -53,6 +53,9 @@ def test_a_rollback_calls_what_it_left_bad_and_a_deploy_ends_it() -> None:
         A: "left by rollback 12-ab12 of alice@laptop: web1: silent"
     }
     assert quarantined((back, ended("deployed", "healthy", release=A)), "nginx") == {}
+    undone = ended("stranded", "", "web1: silent", release=A)
+    assert A in quarantined((back, undone), "nginx"), "what was to be undone was not deployed"
+    assert quarantined((back, ended("stranded", "healthy", "web1: silent", release=A)), "nginx") == {}, "decided"
     assert quarantined((ended("reverted", "", "aborted by bob", "rollback"),), "nginx") == {}
     assert quarantined((ended("interrupted", "", "", "rollback"),), "nginx") == {}
 
