@@ -67,7 +67,7 @@ class Search:
         runs = self.recognised(first, seen)
         first = replace(first, vars=with_port(first, seen, runs))
         tree = self.ask(first, lambda h: self.finder.listing(h, runs.folder, seen.user))
-        dest = self.folder(first, runs, tree)
+        dest = self.folder(first, runs, tree, seen)
         files = self.ask(first, lambda h: self.finder.files(h, runs.folder, tree))
         taken = take(files, tree.left_out, runs.service)
         group, others = self.others(named, runs.service)
@@ -126,12 +126,12 @@ class Search:
             consequence=NOTHING,
         )
 
-    def folder(self, host: Host, runs: Running, tree: Listing) -> str:
+    def folder(self, host: Host, runs: Running, tree: Listing, seen: Seen) -> str:
         """dest of the playbook. Raises DeployError for a folder that cannot be one."""
         where = f"{runs.folder} on {host.name}"
         if tree.state != "open":
-            why = "it is not there" if tree.state == "absent" else "it may not be entered"
-            raise DeployError(f"cannot read {where}: {why}", hint="log in as root, or with sudo", consequence=NOTHING)
+            why, hint = shut(runs.service, tree.state, seen)
+            raise DeployError(f"cannot read {where}: {why}", hint=hint, consequence=NOTHING)
         if not tree.files:
             raise DeployError(f"cannot take {where}: no file in it can be read", consequence=NOTHING)
         entry = SERVICES[runs.service].entry
@@ -200,6 +200,20 @@ class Search:
             found.todo.append(f"a push is refused until there is a place for {needs[0]}{more}: {settled}")
         if not seen.root and not first.prefix:
             found.todo.append(f"root: {seen.user} is not root on {first.name}: a sudo rule and ansible_become: true")
+
+
+def shut(service: str, state: str, seen: Seen) -> tuple[str, str]:
+    """(why, hint) of a folder that gives nothing. state: of its listing."""
+    if state != "absent":
+        return "it may not be entered", "see what is mounted there" if seen.root else "log in as root, or with sudo"
+    here = sorted({one.service for one in seen.processes if not one.nested})
+    if service in here:
+        return f"it is not there, though {service} runs", "put it back, or name a host that has it"
+    why = f"it is not there, and {service} does not run there"
+    if here:
+        runs = f"{' and '.join(here)} run{'s' * (len(here) == 1)} there"
+        return why, f"install it there, or leave --service out: {runs}"
+    return why, f"install it there, or begin with an example: deploy init --service {service}"
 
 
 def addressed(word: str) -> Host:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from deployer.commands.options import Options, shared
 
 if TYPE_CHECKING:
     from deployer.commands.finding import Found
-    from deployer.engine.scaffold import File
+    from deployer.engine.scaffold import Example, File
     from deployer.model.fleet import Fleet
 
 NAMES = (
@@ -60,11 +61,13 @@ def init(options: Options, folder: str, source: tuple[str, ...], service: str | 
     given = known_inventory(options, target)
     fleet = read(given, target)
     try:
+        found: Found | Example
         if source:
             found = search(options, fleet, source, service)
             files = files_of(found, fleet)
         else:
-            found, files = None, example(service or "nginx", fleet)
+            found = example(service or "nginx", fleet, target, given)
+            files = dict(found.files)
         SIGNALS.count_only()
         written = write(target, files)
     except KeyboardInterrupt:
@@ -73,9 +76,8 @@ def init(options: Options, folder: str, source: tuple[str, ...], service: str | 
         ) from None
     named = [] if given == [target / "inventory.yml"] else given
     options_ = [word for one in named for word in ("-i", os.path.relpath(one, target))]
-    name = found.service if found else service or "nginx"
-    todo = steps(folder, name, options_, (target / ".git").exists() or inside_checkout(target))
-    show(options.json, folder, written, found, todo, name)
+    todo = steps(folder, found.service, options_, (target / ".git").exists() or inside_checkout(target))
+    show(options.json, folder, written, found, todo)
     return 0
 
 
@@ -124,16 +126,25 @@ def files_of(found: Found, fleet: Fleet | None) -> dict[str, File]:
     return files | {f"{top}/files/{path}": file for path, file in found.taken.files.items()}
 
 
-def example(service: str, fleet: Fleet | None) -> dict[str, File]:
-    """The project's own example of a service, for a group of the inventory."""
+def example(service: str, fleet: Fleet | None, target: Path, given: list[Path]) -> Example:
+    """The project's own example of a service, for a group of the inventory, with what its templates need."""
     from deployer.adapters.examples import example_files
-    from deployer.engine.scaffold import group_for, inventory
+    from deployer.engine.scaffold import ASKED, Example, asked_by, group_for, group_vars, inventory
 
-    hosts = {f"{service}{number}.example.com": {"origin": "shop.internal.example.com:8080"} for number in (1, 2)}
     if fleet is None:
-        files = example_files(service, service)
-        return files | {"inventory.yml": (inventory(service, hosts).encode(), False)}
-    return example_files(service, service if service in fleet.groups else group_for(fleet, fleet.hosts, service))
+        hosts = {f"{service}{number}.example.com": dict(ASKED) for number in (1, 2)}
+        files = example_files(service, service) | {"inventory.yml": (inventory(service, hosts).encode(), False)}
+        return Example(service, service, files)
+    group = service if service in fleet.groups else group_for(fleet, fleet.hosts, service)
+    files, said = example_files(service, group), ", ".join(one.name for one in given)
+    asked, place = asked_by(files, fleet, group), f"group_vars/{group}"
+    ends = ("", ".yml", ".yaml", ".json")
+    if any((target / f"{place}{end}").exists() for end in ends) or not re.fullmatch(r"\w[\w.-]*", group):
+        place = ""  # what is there is somebody's
+    elif asked:
+        place += ".yml"
+        files[place] = (group_vars(asked, said).encode(), False)
+    return Example(service, group, files, said, dict.fromkeys(asked, place))
 
 
 def write(target: Path, files: dict[str, File]) -> list[str]:

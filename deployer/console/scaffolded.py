@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from deployer.console.say import say, say_json
+from deployer.engine.scaffold import Example
 from deployer.model.findings import Differences
 
 if TYPE_CHECKING:
@@ -18,18 +19,40 @@ SHOWN = 20  # lines of one kind
 WIDTH = 80
 
 
-def show(
-    as_json: bool, folder: str, written: Sequence[str], found: Found | None, steps: Sequence[str], service: str
-) -> None:
+def show(as_json: bool, folder: str, written: Sequence[str], what: Found | Example, steps: Sequence[str]) -> None:
     """On stdout."""
     if as_json:
-        say_json(to_json(folder, written, found, steps, service))
+        say_json(to_json(folder, written, what, steps))
         return
-    lines = found_lines(found) if found else [f"{service}: an example; its hosts in inventory.yml are to be yours"]
+    found = None if isinstance(what, Example) else what
+    lines = [example_line(what)] if isinstance(what, Example) else found_lines(what)
     lines = [*filter(None, lines), "", *written_lines(folder, written)]
     lines += [*left_out(found), *differences(found.differences, found.source), *todo(found)] if found else []
+    lines += section("to do:", [bullet("", text) for text in asked(what)]) if isinstance(what, Example) else []
     say("\n".join([*lines, "", "next:", *(f"  {step}" for step in steps)]))
     sys.stdout.flush()
+
+
+def example_line(what: Example) -> str:
+    """Whose hosts get it."""
+    if not what.given:
+        return f"{what.service}: an example; hosts and origin in inventory.yml are to be yours"
+    text = f"{what.service}: an example, for the group {what.group} of {what.given}"
+    if what.group == what.service:
+        return text
+    where = f"playbooks/{what.service}/playbook.yml"
+    text += f"; none is called {what.service}: see that `hosts:` in {where} names the right one"
+    return bullet("", text).strip()
+
+
+def asked(what: Example) -> list[str]:
+    """What the templates need of an inventory that does not say it."""
+    return [
+        f"{name}: the one in {place} is an example; let it be yours"
+        if place
+        else f"{name}: define it in {what.given} for {what.group}; the example needs it, and no plan is possible before"
+        for name, place in what.asked.items()
+    ]
 
 
 def found_lines(found: Found) -> list[str]:
@@ -106,10 +129,9 @@ def section(head: str, lines: Sequence[str]) -> list[str]:
     return ["", head, *lines[:SHOWN], *more] if lines else []
 
 
-def to_json(
-    folder: str, written: Sequence[str], found: Found | None, steps: Sequence[str], service: str
-) -> Mapping[str, object]:
+def to_json(folder: str, written: Sequence[str], what: Found | Example, steps: Sequence[str]) -> Mapping[str, object]:
     """Every key, whatever was found."""
+    service = what.service
     body: dict[str, object] = {"result": "written" if written else "unchanged", "folder": folder, "service": service}
     body |= {"written": list(written), "next": list(steps), "from": "", "dest": "", "hosts": "", "left_out": {}}
     body |= {
@@ -122,7 +144,10 @@ def to_json(
         "traffic": "",
         "page": 0,
     }
-    if found:
+    if isinstance(what, Example):
+        body |= {"hosts": what.group, "todo": asked(what)}
+    else:
+        found = what
         apart, seen = found.differences, found.watched
         secrets = [
             {"file": path, "line": one.line, "variable": one.name}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,21 @@ File = tuple[bytes, bool]  # content, executable
 STAGES = frozenset(("production", "prod", "live", "staging", "stage", "test", "testing", "development", "dev"))
 OURS = "deployer uses this name itself"
 INVENTORY = "# An ordinary Ansible inventory. ~/.ssh/config, ssh-agent, known_hosts and bastions work as with ssh.\n"
+
+
+ASKED = {"origin": "shop.internal.example.com:8080"}  # variables of the examples that nobody can know -> an example
+
+
+@dataclass(frozen=True)
+class Example:
+    """What is written from nothing. group: of the inventory; given: that one's name, "" where one is written, too.
+    asked: variables that its hosts lack -> the file where an example of each is written, "" where none may be."""
+
+    service: str
+    group: str
+    files: Mapping[str, File]
+    given: str = ""
+    asked: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -85,6 +101,20 @@ def group_for(fleet: Fleet, names: Iterable[str], service: str, said: str = "") 
         return name != service, name in STAGES, many < 2, many, name
 
     return min(found, key=order) if found else "all"
+
+
+def asked_by(files: Mapping[str, File], fleet: Fleet, group: str) -> dict[str, str]:
+    """Variables that the templates among `files` name and a host of the group lacks -> an example of each."""
+    templates = "\n".join(content.decode() for path, (content, _) in files.items() if path.endswith(".j2"))
+    hosts = [fleet.hosts[name].vars for name in fleet.groups[group]]
+    named = {name: value for name, value in ASKED.items() if re.search(rf"\b{name}\b", templates)}
+    return {name: value for name, value in named.items() if not all(name in known for known in hosts)}
+
+
+def group_vars(asked: Mapping[str, str], given: str) -> str:
+    """`group_vars/GROUP.yml`, beside an inventory that stays as it is."""
+    lines = [f"{name}: {json.dumps(value)}" for name, value in asked.items()]
+    return "\n".join([f"# The example needs it and {given} does not say it: let it be yours.", *lines]) + "\n"
 
 
 def inventory(service: str, hosts: Mapping[str, Mapping[str, object]]) -> str:

@@ -17,7 +17,8 @@ from deployer.adapters.files import load_health_checks, load_playbook
 from deployer.adapters.inventory import environment_hosts, load_inventory
 from deployer.adapters.new_files import DRAFT, already, write_new
 from deployer.cli import run
-from deployer.commands.finding import addressed
+from deployer.commands.finding import addressed, shut
+from deployer.commands.init import SERVICES
 from deployer.commands.revision import refuse_lacking
 from deployer.engine import scaffold
 from deployer.engine.first_check import health_check
@@ -26,7 +27,7 @@ from deployer.model.findings import Page, Watched, compare
 from deployer.model.fleet import Fleet, Host
 from deployer.model.release import Package, SourceFile
 from deployer.model.remedy import named_in
-from deployer.model.render import render
+from deployer.model.render import render, variables
 from deployer.model.secret import SECRETS
 from deployer.model.secret_file import as_template, secret_file
 from deployer.remote import recognise, tree
@@ -417,6 +418,77 @@ def test_for_an_inventory_that_is_there(
     assert body["next"][-1] == "deploy push nginx -i hosts.ini"
     assert not (tmp_path / "inventory.yml").exists()
     assert load_playbook(tmp_path, "nginx").hosts == "all"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_what_is_written_beside_an_inventory_can_be_rendered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], service: str
+) -> None:
+    """A plan begins with it: the variables that the example needs are there, in a file of their own."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "hosts.ini").write_text("[edge]\nweb1\nweb2\n[db]\ndb1\n[production:children]\nedge\n")
+    assert run(["init", "--service", service]) == 0
+    out = capsys.readouterr().out
+    assert "inventory.yml" not in out
+    assert f"{service}: an example, for the group" in out
+    fleet = load_inventory(tmp_path / "hosts.ini", beside=tmp_path)
+    top = tmp_path / "playbooks" / service / "files"
+    names = fleet.groups[load_playbook(tmp_path, service).hosts]
+    for path in top.rglob("*.j2"):
+        for name in names:
+            assert render(SourceFile(path.name, path.read_bytes(), template=True), variables(fleet.hosts[name]))
+    asked = tmp_path / "group_vars/all.yml"
+    assert asked.exists()
+    assert "origin: the one in group_vars/all.yml is an example" in " ".join(out.split())
+    before = tree_of(tmp_path)
+    assert run(["init", "--service", service]) == 0
+    assert tree_of(tmp_path) == before
+
+
+def test_variables_of_a_group_that_are_there_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is said what they lack."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "hosts.ini").write_text("[nginx]\nweb1\n")
+    (tmp_path / "group_vars").mkdir()
+    (tmp_path / "group_vars/nginx.yaml").write_text("a: b\n")
+    assert run(["init"]) == 0
+    assert "origin: define it in hosts.ini for nginx" in capsys.readouterr().out
+    assert [path.name for path in (tmp_path / "group_vars").iterdir()] == ["nginx.yaml"]
+    (tmp_path / "group_vars/nginx.yaml").write_text("origin: shop:80\n")
+    assert run(["init"]) == 0
+    assert "origin" not in capsys.readouterr().out
+
+
+def test_a_second_service_is_for_a_group_that_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The hosts of the first are not silently the second's."""
+    assert run(["init", str(tmp_path / "x")]) == 0
+    capsys.readouterr()
+    assert run(["init", str(tmp_path / "x"), "--service", "haproxy"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    group = load_playbook(tmp_path / "x", "haproxy").hosts
+    assert (
+        f"haproxy: an example, for the group {group} of inventory.yml; none is called haproxy: see that `hosts:`" in out
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "root", "runs", "why", "hint"),
+    [
+        ("absent", True, "nginx", "haproxy does not run there", "leave --service out: nginx runs there"),
+        ("absent", True, "", "haproxy does not run there", "begin with an example"),
+        ("absent", False, "haproxy", "though haproxy runs", "put it back"),
+        ("closed", False, "", "may not be entered", "log in as root"),
+        ("closed", True, "", "may not be entered", "what is mounted there"),
+    ],
+)
+def test_why_a_folder_gives_nothing(state: str, root: bool, runs: str, why: str, hint: str) -> None:
+    """The hint is of use to who is root already, too."""
+    processes = (recognise.Process(runs, 7, 1, False, (runs,)),) if runs else ()
+    said = shut("haproxy", state, recognise.Seen("root" if root else "deploy", root, processes, {}))
+    assert why in said[0]
+    assert hint in said[1]
 
 
 @pytest.mark.parametrize(
