@@ -24,11 +24,17 @@ def forecast_of(context: Context, plan: Plan) -> Forecast:
     return foresee.forecast(context.check, config, plan.bake, len(canary) + len(control))
 
 
-def foreseen(context: Context, release: Release, plan: Plan) -> Forecast:
-    """The same, refused where the probes are all there is and prove nothing. Raises DeployError, InputError."""
-    found = forecast_of(context, plan)
+def seen_by_traffic(context: Context, release: Release, plan: Plan) -> bool:
+    """Is there a source of real traffic on any host of the plan?"""
     seen = [traffic_on(context, plan.hosts[name].host, release) for name in plan.hosts]
-    if not any(one.log or one.counters for one in seen):
+    return any(one.log or one.counters for one in seen)
+
+
+def foreseen(context: Context, plan: Plan, visitors: bool) -> Forecast:
+    """The same, refused where the probes are all there is and prove nothing. visitors: real traffic can be seen. Raises
+    DeployError, InputError."""
+    found = forecast_of(context, plan)
+    if not visitors:
         refuse_unprovable(found, "no source of real traffic")
     return found
 

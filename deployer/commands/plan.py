@@ -16,6 +16,7 @@ from deployer.model.errors import EXIT_CHANGES, DeployError, InputError
 
 if TYPE_CHECKING:
     from deployer.commands.context import Context
+    from deployer.model.forecast import Forecast
     from deployer.model.plan import Plan
 
 
@@ -35,7 +36,7 @@ def plan(options: Options, revision: str, out: str | None, detailed_exitcode: bo
     """
     from deployer.commands.context import build
     from deployer.commands.evidence import evidence_for
-    from deployer.commands.forecast import evidence, foreseen
+    from deployer.commands.forecast import evidence, foreseen, seen_by_traffic
     from deployer.commands.planfile import plan_to_json
     from deployer.commands.revision import refuse_lacking, release_of
     from deployer.commands.uncommitted import naming_uncommitted, uncommitted
@@ -55,7 +56,8 @@ def plan(options: Options, revision: str, out: str | None, detailed_exitcode: bo
             found = replace(found, warnings=(*found.warnings, *fold(said, context.fleet.hosts)))
         if lost := unwarmed(context, found.hosts.values()):
             found = replace(found, warnings=(*found.warnings, lost))
-        forecast = foreseen(context, release, found)
+        visitors = seen_by_traffic(context, release, found)
+        forecast = foreseen(context, found, visitors)
     found = replace(found, warnings=(*found.warnings, *uncommitted(context)))
     if out:
         try:
@@ -65,7 +67,8 @@ def plan(options: Options, revision: str, out: str | None, detailed_exitcode: bo
     if options.json:
         say_json(plan_to_json(found) | {"evidence": forecast.to_json()})
     else:
-        say(text(context, found, release.subject, evidence(forecast), next_step(options, revision)))
+        took = duration(context, found, forecast, visitors)
+        say(text(context, found, release.subject, evidence(forecast), next_step(options, revision), took))
     return EXIT_CHANGES if detailed_exitcode and found.hosts else 0
 
 
@@ -74,9 +77,9 @@ def next_step(options: Options, revision: str) -> str:
     return options.repeating("deploy push") + ("" if revision == "HEAD" else f" -r {shlex.quote(revision)}")
 
 
-def text(context: Context, found: Plan, subject: str, proof: str, step: str) -> str:
-    """What a person reads: the change, the hosts, the waves, about how long. proof: what the bake can show without
-    visitors. step: what to type next."""
+def text(context: Context, found: Plan, subject: str, proof: str, step: str, took: str) -> str:
+    """What a person reads: the change, the hosts, the waves, about how long (took). proof: what the bake can show
+    without visitors. step: what to type next."""
     if not found.hosts:
         there = f"{found.environment} has {found.playbook} {found.release} on {len(found.unchanged)} hosts"
         return "\n".join([f"nothing to do: {there}", *(f"! {warning}" for warning in found.warnings)])
@@ -91,20 +94,20 @@ def text(context: Context, found: Plan, subject: str, proof: str, step: str) -> 
     lines += [f"  {name}: unchanged" for name in found.unchanged]
     lines += [f"! {warning}" for warning in found.warnings]
     waves = " | ".join(", ".join(wave) for wave in found.waves)
-    lines += ["", f"Plan: {len(found.hosts)} to change, in waves: {waves}; about {minutes(context, found):.1f} min"]
+    lines += ["", f"Plan: {len(found.hosts)} to change, in waves: {waves}; {took}"]
     lines += [proof] if proof else []
     lines.append(f"Nothing was changed. To go on: {step}")
     return "\n".join(lines)
 
 
-def minutes(context: Context, found: Plan) -> float:
-    """A baseline, and per wave a bake; an emptied cache is warm before evidence of its health counts."""
+def duration(context: Context, found: Plan, forecast: Forecast, visitors: bool) -> str:
+    """A baseline, and per wave what its proof takes; an emptied cache is warm before evidence of its health counts."""
+    from deployer.commands.takes import told
     from deployer.commands.warming import loses_cache
-    from deployer.engine.watch import window
-    from deployer.gate.config import warm_up
 
-    cold = any(loses_cache(context, host) for host in found.hosts.values())
-    return (window(found.bake) + len(found.waves) * (found.bake + (warm_up() if cold else 0.0))) / 60.0
+    colds = [any(loses_cache(context, found.hosts[name]) for name in wave) for wave in found.waves]
+    cold = [any(colds[: number + 1]) for number in range(len(colds))]  # a later wave watches the earlier ones, too
+    return told(found.bake, cold, forecast, context.check.sources.min_traffic if visitors else 0.0)
 
 
 def diff(context: Context, found: Plan) -> str:
