@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -44,7 +45,8 @@ def rollback(options: Options, to: str | None) -> int:
         raise UsageError(f"{to!r} is not a release", hint="deploy history lists them, such as 3f9c1e2aa0-9b1d22c4")
     context = build(options)
     with context.ports(plain=True) as ports:
-        consent = Consent(lambda plan: ask(options, plan), lambda aim: one_further(context, ports, aim))
+        further = partial(one_further, context, ports)
+        consent = Consent(lambda plan: ask(options, plan), further)
         outcome, entries = run(
             context.request(),
             ports,
@@ -73,8 +75,9 @@ def ask(options: Options, plan: Plan) -> bool:
     return yes_to(question)
 
 
-def one_further(context: Context, ports: Ports, aim: Aim) -> bool:
-    """Every host is back already, so git may be asked who did it; one step more is a person's word, never --yes."""
+def one_further(context: Context, ports: Ports, aim: Aim, apart: Sequence[str]) -> bool:
+    """Every host that was read is back already, so git may be asked who did it; one step more is a person's word, never
+    --yes. apart: the hosts that are not known to be there."""
     from deployer.commands.question import yes_to
     from deployer.model.errors import DeployError
     from deployer.model.events import Notice
@@ -89,7 +92,8 @@ def one_further(context: Context, ports: Ports, aim: Aim) -> bool:
     name = context.playbook.name
     by = next((e for e in reversed(chain) if e.playbook == name and number_of(e.deploy) == aim.number), None)
     who = f"deploy {by.deploy} by {by.who}, {when(by.at)}" if by else f"deploy {aim.number}" if aim.number else "that"
-    ports.emit(Notice("info", f"every host is on {shown(aim.release)}, where {who} left it"))
+    hosts = f"every host but {', '.join(apart)}" if apart else "every host"
+    ports.emit(Notice("info", f"{hosts} is on {shown(aim.release)}, where {who} left it"))
     if not aim.further or context.options.yes or not context.options.interactive:
         return False
     good = stood(chain, name, aim.further)

@@ -5,7 +5,7 @@ Where it goes is worked out in engine/target.py. The command probes and records 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from deployer.engine.closing import closings
@@ -34,10 +34,10 @@ from deployer.model.state import HostState, Order
 class Consent:
     """What a person answers. approve: may this plan start? one_further: the hosts are all where the last rollback or
     automatic revert left them; shall they go one step further, where there is one (`Aim.further`)? Only a person can
-    say so."""
+    say so. It is told the hosts that are not known to be there, too."""
 
     approve: Callable[[Plan], bool]
-    one_further: Callable[[Aim], bool] = lambda aim: False
+    one_further: Callable[[Aim, Sequence[str]], bool] = lambda aim, apart: False
 
 
 def rollback(
@@ -58,7 +58,9 @@ def rollback(
     states = adopted(surveyed)
     witness = Witness(request, ports, successes(surveyed), recall)
     aim = witness.aim(target)
-    if aim.kind == "stay" and consent.one_further(aim) and aim.further:
+    there = {name for name, state in states.items() if state.verified_on(on_host(state, aim.release))}
+    apart = [host.name for host in hosts if host.name not in there]
+    if aim.kind == "stay" and consent.one_further(aim, apart) and aim.further:
         aim = further(aim)
     plan = rollback_plan(request, aim, states)
     ports.emit(Planned(plan))

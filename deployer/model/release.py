@@ -20,7 +20,7 @@ def one_name(release: str) -> str:
 
 def shown(release: str) -> str:
     """How a person reads it."""
-    return "as found" if release.startswith(ADOPTED) else release
+    return "the configuration as it was found" if release.startswith(ADOPTED) else release
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,11 +43,15 @@ def test_who_did_it_is_asked_for_seconds_only(silent: Context) -> None:
     """All that git could add is a name: it is not waited for as a deploy would, and that it was not reached is said."""
     events: list[Notice] = []
     ports: Any = SimpleNamespace(emit=events.append)
-    assert not rollback.one_further(silent, ports, Aim(NEW, "stay", number=7))
+    assert not rollback.one_further(silent, ports, Aim(NEW, "stay", number=7), ())
     warning, told = events
     assert (warning.level, told.level) == ("warning", "info")
     assert "the ledger cannot be reached: fatal: git did not end within 4 s" in warning.text
     assert told.text == f"every host is on {NEW}, where deploy 7 left it"
+    adopted = Aim("0000000000-", "stay", number=7)
+    assert not rollback.one_further(silent, ports, adopted, ("web2", "web3"))
+    text = "every host but web2, web3 is on the configuration as it was found, where deploy 7 left it"
+    assert events[-1].text == text, "only what was read is counted"
 
 
 @pytest.mark.timeout(60)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from deployer.engine.push import push
@@ -31,7 +33,7 @@ def pushed(*releases: str, hosts: int = 3) -> World:
 
 def back(world: World, target: str | None = None, further: bool = False) -> tuple[Outcome, tuple[Entry, ...]]:
     """Roll back with what the hosts have; the ledger is there to be asked. further: a person at a terminal says yes to one step more."""
-    consent = Consent(lambda plan: True, lambda aim: further)
+    consent = Consent(lambda plan: True, lambda aim, apart: further)
     return rollback(world.request, world.ports, target, consent, lambda wanted: {}, world.ledger.read)
 
 
@@ -46,6 +48,24 @@ def test_back_to_the_release_before(hosts: int) -> None:
     world.ledger.chain.append(entry)
     with pytest.raises(DeployError, match="quarantined"):
         push(world.request, world.release(NEWER, NEWER.encode()), world.ports, world.ledger, world.policy)
+
+
+def test_a_host_that_was_not_read_is_not_counted_as_back() -> None:
+    """Whoever is asked whether to go further hears of it; it is named at the end as well."""
+    world = pushed(NEW, NEWER)
+    heard: list[tuple[str, ...]] = []
+
+    def one_further(aim: object, apart: Sequence[str]) -> bool:
+        heard.append(tuple(apart))
+        return False
+
+    back(world)
+    world.hosts.fault = lambda verb, host, when: Unreachable("no route to host") if host == "web2" else None
+    consent = Consent(lambda plan: True, one_further)
+    outcome, _ = rollback(world.request, world.ports, None, consent, lambda wanted: {}, world.ledger.read)
+    assert heard == [("web2",)]
+    assert outcome.result == "stranded"
+    assert "web2" in outcome.error
 
 
 @pytest.mark.parametrize("hosts", SIZES)

@@ -141,7 +141,7 @@ class Fleet(RuleBasedStateMachine):
                     self.world.ledger.append(entry, len(self.world.ledger.chain))
 
         def command() -> Outcome:
-            consent = Consent(lambda plan: True, lambda aim: further)
+            consent = Consent(lambda plan: True, lambda aim, apart: further)
             outcome, entries = rollback(
                 self.world.request, self.world.ports, to, consent, self.packages, self.world.ledger.read
             )

@@ -89,7 +89,10 @@ def test_where_it_goes(states: list[HostState], aim: Aim) -> None:
 def test_nowhere_to_go() -> None:
     """Only adopted, or everything before was called bad."""
     for history in ("1 adopt f", "1 adopt f, 1 away f, 2 push a"):
-        with pytest.raises(DeployError, match=r"no earlier confirmed release than (as found|aaaaaaaaaa-11111111)"):
+        with pytest.raises(
+            DeployError,
+            match=r"no earlier confirmed release than (the configuration as it was found|aaaaaaaaaa-11111111)",
+        ):
             aim_for([host(history)])
 
 
