@@ -154,7 +154,9 @@ def _usage(error: click.ClickException) -> UsageError:
 
 
 def fail(error: DeployError, words: list[str]) -> int:
-    """Say it to a person on stderr, and to a program on stdout."""
+    """Say it to a person on stderr, and to a program on stdout. What only answers could have changed nothing."""
+    if only_reads(words) and not isinstance(error, UsageError):
+        error.consequence = ""
     colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ
     say("\n".join(error_lines(error, colour, width(sys.stderr))), err=True, styled=True)
     closing(RESULTS.get(error.exit_code, "refused"), error.message, error.hint, words)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from deployer.console.say import one_line
 from deployer.model.outcome import Outcome
+from deployer.model.release import ADOPTED
 from deployer.model.verdict import first_clause
 
 
@@ -29,7 +30,8 @@ def _brief(outcome: Outcome, text: str) -> str:
 
 
 def _sentence(outcome: Outcome) -> str:
-    what = f"{outcome.playbook} {outcome.release}".strip()
+    release = "as it was found" if outcome.release.startswith(ADOPTED) else outcome.release
+    what = f"{outcome.playbook} {release}".strip()
     took = f" in {outcome.seconds['total']:.1f} s" if "total" in outcome.seconds else ""
     confirmed = _names(outcome, "confirmed")
     if outcome.result == "deployed":

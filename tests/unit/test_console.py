@@ -41,6 +41,10 @@ SENTENCES = {
         Outcome("deployed", **BASE, hosts={"web1": HostOutcome("confirmed", B, True)}, seconds={"total": 9.0}),
         f"done: nginx {B} is verified on web1 of production in 9.0 s (deploy 7-abcd)",
     ),
+    "as found": (
+        Outcome("deployed", **{**BASE, "release": "0000000000-"}, hosts={"web1": HostOutcome("confirmed", "0000000000-12345678", True)}),
+        "done: nginx as it was found is verified on web1 of production (deploy 7-abcd)",
+    ),
     "unchanged": (Outcome("unchanged", **BASE), f"nothing to do: production has nginx {B} already"),
     "reverted": (
         Outcome(
