@@ -11,11 +11,12 @@ from deployer.model.forecast import Forecast
 
 AROUND = 6.0  # seconds: survey, evidence, staging, checks, the ledger, confirming and reading back
 ACTIVATING = 2.0  # seconds a wave
+WAVERING = 2.0  # times that a proof may take on real hosts what it takes on even ones, behind a machine with time
 SOME = 5.0  # times as many visitors as decide at all
 
 
 def told(bake: float, cold: Sequence[bool], found: Forecast, visitors: float) -> str:
-    """`about 50 s`, and in a second line `Where visitors decide: about 120 s at 5/s a host, about 8 min at 1/s`.
+    """`about 50 to 70 s`, and a second line: `Where visitors decide: about 2 to 3 min at 5/s a host, ... at 1/s`.
 
     visitors: requests a second and host from which on they are judged and not the probes; 0 where none can be seen."""
     quick, slow = (max(each.values(), default=0.0) for each in (found.raised_seconds, found.seconds))
@@ -30,11 +31,11 @@ def told(bake: float, cold: Sequence[bool], found: Forecast, visitors: float) ->
 
 
 def takes(bake: float, cold: Sequence[bool], proof: float) -> tuple[float, float]:
-    """Seconds: at the least, and where each wave is watched for its whole bake. cold: for each wave, does it watch an
-    emptied cache? proof: seconds until health is proven."""
+    """Seconds: at the least, and where each wave is watched for its whole bake, or hosts waver. cold: for each wave,
+    does it watch an emptied cache? proof: seconds until even hosts are proven healthy."""
     around = AROUND + window(bake) + len(cold) * ACTIVATING + sum(map(bool, cold)) * warm_up()
     earliest, latest = bakes(bake)
-    least, most = (max(watched, min(proof, latest)) for watched in (earliest, bake))
+    least, most = max(earliest, min(proof, latest)), max(bake, min(WAVERING * proof, latest))
     return around + len(cold) * least, around + len(cold) * most
 
 
