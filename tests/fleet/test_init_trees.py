@@ -7,6 +7,8 @@ import re
 import shutil
 import subprocess
 import tempfile
+import urllib.error
+import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +18,6 @@ import pytest
 from deployer.adapters.sandbox import binaries, repository
 from deployer.adapters.sandbox.daemons import daemon
 from deployer.adapters.sandbox.fleet import Sandbox, SandboxHost, wait_for
-from deployer.adapters.sandbox.ports import listening
 from deployer.adapters.sandbox.servers import dest
 from tests.fleet.conftest import CHECK, Fleet
 
@@ -65,12 +66,23 @@ class Grown(Sandbox):
             words = ["sh", "-c", 'APACHE_CONFDIR=$1 && . "$1/envvars" && shift && exec "$@"', "sh", str(home), *words]
         done = subprocess.run(words, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
         assert done.returncode == 0, done.stderr
-        wait_for(lambda: listening(host.http_port), f"{self.service}")
+        wait_for(lambda: answers(host.http_port), f"{self.service}", 60.0)
 
     def mark(self, host: SandboxHost, match: re.Match[str]) -> str:
         """What stands between two @ in a file."""
         own = {"PREFIX": host.prefix, "PORT": host.http_port, "ORIGIN": self.origin_port}
         return str({**ELSEWHERE, **own, **self.variables(host)}.get(match[1], match[0]))
+
+
+def answers(port: int) -> bool:
+    """Anything: Traffic Server listens before it has its cache."""
+    try:
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5).close()
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def packaged(tree: Tree) -> dict[str, str]:
