@@ -275,10 +275,10 @@ TREES = {
         "trafficserver", "records.config", "max_lifetime INT 86400", "max_lifetime INT 172800", package="trafficserver",
         here=(("STRING 8080 8080:ipv6", "STRING @PORT@:ip-in=127.0.0.1"), ("user_id STRING trafficserver", "user_id STRING #-1"),
               ("\n/var/cache/trafficserver 256M", "\n@PREFIX@/var/cache/trafficserver 64M"),
-              ("# remap.config", "map / http://127.0.0.1:@ORIGIN@/\n# remap.config"),
+              ("#\n# remap.config - URL", "map / http://127.0.0.1:@ORIGIN@/\n# remap.config - URL"),
               # the package's own templates, which a runroot hides
-              ("CONFIG proxy.config.url_remap.remap", "CONFIG proxy.config.body_factory.template_sets_dir STRING "
-               "@PREFIX@/etc/trafficserver/body_factory\nCONFIG proxy.config.url_remap.remap")),
+              ("CONFIG proxy.config.url_remap.remap_required INT 1", "CONFIG proxy.config.body_factory.template_sets_dir STRING "
+               "@PREFIX@/etc/trafficserver/body_factory\nCONFIG proxy.config.url_remap.remap_required INT 1")),
     ),
 }  # fmt: skip
 
