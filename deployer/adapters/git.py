@@ -140,6 +140,7 @@ class Repository:
             "--porcelain",
             "-z",
             "--untracked-files=all",
+            "--no-renames",  # a renamed file would be two names in a row
             "--ignore-submodules=all",
             "--",
             self._folder(playbook),

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from deployer.console.say import say
 from deployer.model.errors import DeployError
 
 if TYPE_CHECKING:
     from deployer.commands.context import Context
+
+SHOWN = 5  # files named beside an error
 
 
 def uncommitted(context: Context) -> list[str]:
@@ -23,7 +24,10 @@ def naming_uncommitted(context: Context) -> Iterator[None]:
     """An error of what is within names them, too: somebody who has just mended a file would see the same again."""
     try:
         yield
-    except DeployError:
-        for text in uncommitted(context):
-            say(f"warning: {text}", err=True)
+    except DeployError as error:
+        found = uncommitted(context)
+        for text in found[:SHOWN]:
+            error.add_note(text)
+        if len(found) > SHOWN:
+            error.add_note(f"and {len(found) - SHOWN} more")
         raise

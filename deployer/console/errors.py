@@ -24,13 +24,14 @@ def fitted(text: str, columns: int) -> str:
 
 
 def error_lines(error: DeployError, colour: bool = False, columns: int = 0) -> list[str]:
-    """`error: ...`, the excerpt with its caret, the consequence, one hint."""
+    """`error: ...`, the excerpt with its caret, the consequence, what was noted on the way, one hint."""
     red, dim, end = ("\033[31m", "\033[2m", "\033[0m") if colour else ("", "", "")
     lines = [fitted(f"error: {one_line(error.message)}", columns).replace("error:", f"{red}error:{end}", 1)]
     if error.excerpt:
         lines += clean(error.excerpt).split("\n")
     if error.consequence:
         lines.append(f"{dim}{one_line(error.consequence)}{end}")
+    lines += [one_line(note) for note in getattr(error, "__notes__", ())]
     if error.hint:
         lines.append(fitted(f"hint: {one_line(error.hint)}", columns))
     return lines

@@ -71,6 +71,12 @@ def test_a_release_is_named_by_content(checkout: Path) -> None:
     assert Repository(checkout).dirty("nginx") == ["playbooks/nginx/files/conf.d/a.conf"]
 
 
+def test_a_renamed_file_is_two_names_in_full(checkout: Path) -> None:
+    folder = "playbooks/nginx/files/conf.d"
+    subprocess.run(["git", "mv", f"{folder}/a.conf", f"{folder}/b.conf"], cwd=checkout, check=True)
+    assert Repository(checkout).dirty("nginx") == [f"{folder}/a.conf", f"{folder}/b.conf"]
+
+
 def test_templates_are_rendered_per_host(checkout: Path) -> None:
     """And a changed variable is another release."""
     repository = Repository(checkout)

@@ -275,4 +275,4 @@ def test_a_plan_says_what_is_not_committed(checkout: Path) -> None:
         hosts={}, environment="production", playbook="nginx", release="r", unchanged=["web1"], warnings=tuple(dirty)
     )
     nobody: Any = None
-    assert text(nobody, found, "subject", "proof", "step").splitlines()[1:] == [f"! {path}" for path in dirty]
+    assert text(nobody, found, "subject", "proof", "step", "took").splitlines()[1:] == [f"! {path}" for path in dirty]
