@@ -12,11 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from deployer.engine.undo import GRACE
+from deployer.engine.undo import ACTIVATING, GRACE
 from deployer.remote.verbs import SLOW
 from tests.faults.crash import wait
 from tests.faults.fleet import LEASE, FaultFleet
 from tests.faults.oracle import look, text
+
+CONNECT = 10.0  # seconds; ssh_config's ConnectTimeout where nobody says otherwise
 
 # step -> (where its trap is set, trap); the canary is web1, the last wave web2
 PUSH_STEPS = {
@@ -239,11 +241,12 @@ def until_end(cell: Cell) -> None:
 
 def late(result: Result) -> list[str]:
     """The stated deadlines (DESIGN 5, HOST_PROTOCOL 8): a dead deployer's hosts are back within confirm_timeout + 5 s; a
-    silent network holds a command for two verbs (one on its way, one to revert) and the lease at most."""
+    silent network holds a command for two verbs (one on its way, one to revert) and the lease at most, and for as long
+    as an activation may go on that nobody heard the end of, and the last connection that is tried then."""
     seconds = result.seconds
     if result.fault == "deployer SIGKILL" and seconds["rest"] > LEASE + 5:
         return [f"at rest after {seconds['rest']:.1f} s, stated: {LEASE + 5} s"]
-    bound = 2 * SLOW + LEASE + GRACE
+    bound = 2 * SLOW + LEASE + GRACE + (ACTIVATING + CONNECT if result.step.startswith("activate") else 0)
     if result.fault.startswith(("network silent", "answers lost", "firewall")) and seconds["ended"] > bound:
         return [f"ended after {seconds['ended']:.1f} s, stated: {bound:.0f} s"]
     return []
