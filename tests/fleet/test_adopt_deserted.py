@@ -69,7 +69,9 @@ MOMENTS: dict[str, Callable[[Fleet, str], bool]] = {
 }
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("moment", [
+    pytest.param(name, marks=[] if name == "one is done" else [pytest.mark.long]) for name in MOMENTS
+])  # fmt: skip
 @pytest.mark.parametrize("verb", ["adopt", "unadopt"])
 def test_the_deployer_is_killed(fleet: Fleet, verb: str, moment: str) -> None:
     """Its retry ends it on every host and in the ledger, and the next command is as after one that nobody killed."""

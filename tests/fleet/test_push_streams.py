@@ -43,7 +43,9 @@ def pushed(fleet: Fleet, streams: str, *words: str) -> int:
     return done.returncode
 
 
-@pytest.mark.parametrize("words", [(), ("--json",)], ids=["text", "json"])
+@pytest.mark.parametrize(
+    "words", [pytest.param((), id="text", marks=pytest.mark.long), pytest.param(("--json",), id="json")]
+)
 @pytest.mark.parametrize("name", [
     pytest.param(name, marks=[] if name == "its reader leaves in the middle" else [pytest.mark.long]) for name in STREAMS
 ])  # fmt: skip

@@ -16,7 +16,7 @@ from deployer.adapters.sandbox import repository
 from tests.fakes.strangers import ODD, control_characters
 from tests.fleet.conftest import DEPLOY, Fleet, make_fleet
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("repositories")]
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +84,7 @@ def on_a_terminal(fleet: Fleet, *words: str) -> str:
     return said.decode(errors="replace")
 
 
+@pytest.mark.long
 def test_p27_what_a_commit_says_reaches_no_terminal(edge: Fleet) -> None:
     """A subject, an author and a changed line that erase the plan and write another: in every command that shows them."""
     file = edge.sandbox.config / "playbooks/nginx/files/odd.conf"
@@ -109,6 +110,7 @@ def test_p27_what_a_commit_says_reaches_no_terminal(edge: Fleet) -> None:
             assert [*control_characters(out + complaint)] == [], words
 
 
+@pytest.mark.long
 def test_a_checkout_of_depth_one_as_ci_makes_it(edge: Fleet, tmp_path: Path) -> None:
     """What names a release is one sentence with the remedy, before anything is touched; the ledger, the lock and the way
     back need no history."""
