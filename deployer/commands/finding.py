@@ -18,7 +18,7 @@ from deployer.model.fleet import Fleet, Host
 from deployer.model.pattern import select
 from deployer.model.remedy import remedy
 from deployer.remote.layout import layout_for
-from deployer.remote.recognise import Seen
+from deployer.remote.recognise import Process, Seen
 from deployer.remote.tree import Listing
 from deployer.services import SERVICES
 from deployer.services.base import ServiceSettings
@@ -73,7 +73,10 @@ class Search:
         group, others = self.others(named, runs.service)
         differences = self.compared(first, others, dest, tree)
         watched = self.watched(first, runs, dest, {path: content for path, (content, _) in files.items()})
-        found = Found(first.name, runs.service, dest, group, taken, watched, self.finder.page(first), differences)
+        # another's page on that port is none of its pages
+        there = any(process.service == runs.service for process in on_host(first, seen))
+        page = self.finder.page(first) if there else Page(why=f"{runs.service} does not run there")
+        found = Found(first.name, runs.service, dest, group, taken, watched, page, differences)
         self.conclude(found, first, named, seen, runs)
         return found
 
@@ -103,8 +106,7 @@ class Search:
 
     def recognised(self, host: Host, seen: Seen) -> Running:
         """The one cache server that runs there, or the one that was asked for."""
-        prefix = host.prefix
-        here = [p for p in seen.processes if not p.nested and (not prefix or any(f"{prefix}/" in w for w in p.words))]
+        prefix, here = host.prefix, on_host(host, seen)
         pids = {(p.service, p.pid) for p in here}
         mains = [p for p in here if (p.service, p.parent) not in pids and not p.words[0].startswith(("(", "nginx: w"))]
         kinds = {p.service: running(p.service, p.words, prefix, seen.built.get(p.service, "")) for p in reversed(mains)}
@@ -230,6 +232,12 @@ def login(host: Host) -> dict[str, object]:
     """The variables that say how to log in."""
     said: dict[str, object] = {"ansible_user": host.user, "ansible_port": host.port, "ansible_become": host.become}
     return {name: value for name, value in said.items() if value}
+
+
+def on_host(host: Host, seen: Seen) -> list[Process]:
+    """Its own servers: none of a container, none of another host that shares the machine."""
+    prefix = host.prefix
+    return [p for p in seen.processes if not p.nested and (not prefix or any(f"{prefix}/" in w for w in p.words))]
 
 
 def with_port(host: Host, seen: Seen, runs: Running) -> dict[str, object]:
