@@ -59,13 +59,14 @@ def receive(channel: paramiko.Channel, end: float) -> bytes:
     return chunk
 
 
-def begin(channel: paramiko.Channel, line: str, end: float) -> tuple[bytes, bytes]:
+def begin(channel: paramiko.Channel, line: str, end: float, err: bytearray | None = None) -> tuple[bytes, bytes]:
     """Starts `line` under a POSIX sh, whatever the login shell; (what login files printed, what came after the mark).
+    err: gets what came in on stderr meanwhile, which may be the command's own already.
     Nothing is sent before the mark is there: a login file that reads, or that goes on as another shell, gets neither
     a password nor a script. Raises TimeoutError, OSError, EOFError; Unreachable where no sh was started."""
     channel.settimeout(left(end))
     channel.exec_command(for_login_shell(line))
-    out, err = bytearray(), bytearray()
+    out, err = bytearray(), bytearray() if err is None else err
     while chunk := receive(channel, end):
         out += chunk
         complaints(channel, err)
@@ -84,7 +85,8 @@ def begin(channel: paramiko.Channel, line: str, end: float) -> tuple[bytes, byte
 def exchange(channel: paramiko.Channel, command: Command, end: float) -> Completed:
     """Run the line, send stdin, read both streams to the end, wait for the status; all before `end`. Raises
     TimeoutError, OSError, EOFError; Unreachable for more than `command.most` bytes."""
-    noise, first = begin(channel, command.line, end)
+    err = bytearray()
+    noise, first = begin(channel, command.line, end, err)
     try:
         send(channel, command.stdin, end)
         channel.shutdown_write()
@@ -92,7 +94,7 @@ def exchange(channel: paramiko.Channel, command: Command, end: float) -> Complet
         raise
     except OSError:
         pass  # it answered without reading: what it said counts
-    out, err = bytearray(first), bytearray()
+    out = bytearray(first)
     while chunk := receive(channel, end):
         out += chunk
         complaints(channel, err)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import subprocess
+import threading
+import time
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deployer.adapters.exchange import exchange
 from deployer.adapters.sandbox import binaries
 from deployer.model.errors import DeployError
-from deployer.remote.words import BEGINS, answer_in, for_login_shell, without_login
+from deployer.remote.verbs import Command
+from deployer.remote.words import BEGINS, FRAME, answer_in, for_login_shell, without_login
 
 SHELLS = ["sh", "bash", "busybox", "mksh", "zsh", "fish", "tcsh", "bsd-csh"]
 ODD = r"""printf '%s|' 'a!b' "it's" '\\' '\n' '\047' "$#" "x
@@ -58,3 +63,37 @@ def test_what_login_files_print_is_set_aside() -> None:
     assert answer_in(b"Welcome\n") is None
     assert without_login(b"stty: not a terminal\n" + BEGINS.encode() + b"\nours\n") == b"ours\n"
     assert without_login(b"only theirs") == b"only theirs"
+
+
+class Early:
+    """A channel on which all of stderr is there before the first bytes of stdout are looked at."""
+
+    exit_status = 0
+
+    def __init__(self) -> None:
+        self.out, self.err = [FRAME + b"ok\n"], [FRAME + b"it failed\n"]
+        self.status_event = threading.Event()
+        self.status_event.set()
+
+    def settimeout(self, seconds: float) -> None: ...
+
+    def exec_command(self, line: str) -> None: ...
+
+    def shutdown_write(self) -> None: ...
+
+    def sendall(self, text: bytes) -> None: ...
+
+    def recv(self, most: int) -> bytes:
+        return self.out.pop(0) if self.out else b""
+
+    def recv_stderr_ready(self) -> bool:
+        return bool(self.err)
+
+    def recv_stderr(self, most: int) -> bytes:
+        return self.err.pop(0)
+
+
+def test_what_is_said_on_stderr_at_once_is_kept() -> None:
+    """It came with the mark on stdout, and was thrown away with what login files say."""
+    done = exchange(cast(Any, Early()), Command("x"), time.monotonic() + 5.0)
+    assert (done.stdout, done.stderr) == (b"ok\n", b"it failed\n")
