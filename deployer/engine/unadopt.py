@@ -19,7 +19,7 @@ from deployer.model.errors import DeployError, HostError
 from deployer.model.events import HostChanged, Phase
 from deployer.model.fleet import Host
 from deployer.model.ledger import Entry, known_number
-from deployer.model.outcome import HostOutcome, Outcome
+from deployer.model.outcome import HostOutcome, Outcome, Result
 from deployer.model.state import HostState, Order
 
 AGAIN = "mend what the message names and run deploy unadopt again: it finishes what was begun"
@@ -51,9 +51,9 @@ def unadopt(request: Request, ports: Ports, ledger: Ledger) -> Outcome:
     if not ours and not bad:
         return Outcome("unchanged", environment=request.environment, playbook=name, hosts=ends)
     release = common(set(ours.values()))
-    result = "stranded" if bad else "unadopted"
+    result: Result = "stranded" if bad else "unadopted"
     hint = AGAIN if bad else ""
-    outcome = Outcome(result, order.deploy, request.environment, name, release, hosts=ends, error=bad, hint=hint)  # type: ignore[arg-type]
+    outcome = Outcome(result, order.deploy, request.environment, name, release, hosts=ends, error=bad, hint=hint)
     close(ledger, record(request, outcome, ours, ports.clock.now()), ports)
     return outcome
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from deployer.engine.ports import Ports
 from deployer.engine.request import Request
@@ -138,13 +139,13 @@ def believed(states: Mapping[str, HostState], known: Known) -> dict[str, HostSta
         for fact in facts(state):
             said[name][claim(fact)] = max(fact.number, said[name].get(claim(fact), 0))
 
-    def vouched(name: str, fact: Fact) -> int:
+    def vouched(fact: Fact, name: str) -> int:
         if (fact.number, *claim(fact)) in known:
             return fact.number
         others = [own[claim(fact)] for other, own in said.items() if other != name and claim(fact) in own]
         return min(fact.number, max(others, default=0))
 
-    return {name: heard(state, lambda fact, name=name: vouched(name, fact)) for name, state in states.items()}  # type: ignore[misc]
+    return {name: heard(state, partial(vouched, name=name)) for name, state in states.items()}
 
 
 def heard(state: HostState, vouched: Callable[[Fact], int]) -> HostState:

@@ -1,13 +1,14 @@
 """Apache httpd 2.4. SIGUSR1 with a configuration that does not load ends the whole server (measured: a syntax error, a
-log directory that is missing, a port that is taken, another MPM; the last two pass `apache2 -t`), so the way back starts
-it again.
+log directory that is missing, a port that is taken, another MPM; the last two pass `apache2 -t`), so the way back
+starts it again.
 
 The proof are the processes that accept: a graceful restart makes every child close its listening sockets at once, and
 only a parent that has read and accepted the files starts new children. So when the very same parent has accepting
-children and none of them was there before the signal, it read the files after the signal. Measured for event, worker and
-prefork, with a client that keeps an old child busy: that child lives on and accepts nothing. What was not chosen, and
-why: `apache2 -k graceful` exits 0 whatever follows; ParentServerConfigGeneration needs a server-status that the user
-may not have, and only counts; the line "resuming normal operations" can be in syslog, in a pipe or in another file.
+children and none of them was there before the signal, it read the files after the signal. Measured for event, worker
+and prefork, with a client that keeps an old child busy: that child lives on and accepts nothing. What was not chosen,
+and why: `apache2 -k graceful` exits 0 whatever follows; ParentServerConfigGeneration needs a server-status that the
+user may not have, and only counts; the line "resuming normal operations" can be in syslog, in a pipe or in another
+file.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from deployer.services.base import AccessLog, Facts, ServiceSettings, assignment
 from deployer.services.shell import PROCESSES, STAGED
 
 SCRIPT = r"""
-entry() { for file in apache2.conf httpd.conf; do [ ! -f "$1/$file" ] || { echo "$file"; return 0; }; done; return 1; } # DIR
+# DIR
+entry() { for file in apache2.conf httpd.conf; do [ ! -f "$1/$file" ] || { echo "$file"; return 0; }; done; return 1; }
 with_env() { # DIR COMMAND...: as Debian's apachectl runs it, with the variables of envvars
   envvars=$1/envvars; shift
   # shellcheck disable=SC1090
@@ -37,8 +39,12 @@ is_parent() { # PID: the parent of the httpd on DEST, never another httpd of thi
   [ "${built%/}" = "$DEST/$(entry "$DEST")" ]
 }
 parent() {
-  [ ! -f "$ROOT/loaded" ] || { read -r was pid since more < "$ROOT/loaded"; : "$was$more"; [ "$(started "$pid")" = "$since" ] && is_parent "$pid" && echo "$pid" && return 0; }
-  for pid in $(cat "$PREFIX/run/apache2/apache2.pid" "$PREFIX/var/run/apache2/apache2.pid" "$PREFIX/run/httpd/httpd.pid" 2>/dev/null) \
+  [ ! -f "$ROOT/loaded" ] || {
+    read -r was pid since more < "$ROOT/loaded"; : "$was$more"; [ "$(started "$pid")" = "$since" ] &&
+      is_parent "$pid" && echo "$pid" && return 0
+  }
+  for pid in $(cat "$PREFIX/run/apache2/apache2.pid" "$PREFIX/var/run/apache2/apache2.pid" \
+    "$PREFIX/run/httpd/httpd.pid" 2>/dev/null) \
     $(grep -l -e "${APACHE##*/}" /proc/[0-9]*/cmdline 2>/dev/null | cut -d/ -f3); do
     is_parent "$pid" && echo "$pid" && return 0
   done
@@ -51,7 +57,8 @@ accepting() { # PARENT: its children that hold a listening socket
     BEGIN { n = split(open, word, " "); for (i = 1; i <= n; i++) at["socket:[" word[i] "]"] }
     /^\/proc\// { split($1, part, "/"); pid = part[3] } ($NF in at) && pid != boss { print pid }' | sort -u
 }
-settled() { # PARENT: its accepting children, once they stay the same: a restart of somebody else's would swallow our signal
+# PARENT: its accepting children, once they stay the same: a restart of somebody else's would swallow our signal
+settled() {
   seen=''
   limit 5
   while in_time; do
@@ -61,29 +68,38 @@ settled() { # PARENT: its accepting children, once they stay the same: a restart
   done
   return 1
 }
-crew() { for pid in $(accepting "$1"); do printf '%s:%s,' "$pid" "$(started "$pid")"; done; } # of the parent $1; every reload replaces all
-remember() { printf '%s %s %s %s %s\n' "$1" "$2" "$(started "$2" || echo 0)" "$(imprint)" "-,$(crew "$2")" > "$ROOT/loaded.tmp" && mv -f "$ROOT/loaded.tmp" "$ROOT/loaded"; }
+# of the parent $1; every reload replaces all
+crew() { for pid in $(accepting "$1"); do printf '%s:%s,' "$pid" "$(started "$pid")"; done; }
+remember() {
+  printf '%s %s %s %s %s\n' "$1" "$2" "$(started "$2" || echo 0)" "$(imprint)" "-,$(crew "$2")" > "$ROOT/loaded.tmp" &&
+    mv -f "$ROOT/loaded.tmp" "$ROOT/loaded"
+}
 complaint() { # what a parent that is no more said
-  tail -c +$((size + 1)) "$log" 2>/dev/null | grep -vE ':(notice|info|debug|trace[0-9])\] ' | sed 's/^\[[^]]*\] \[[^]]*\] \[pid[^]]*\] //' | head -n 3
+  tail -c +$((size + 1)) "$log" 2>/dev/null | grep -vE ':(notice|info|debug|trace[0-9])\] ' |
+    sed 's/^\[[^]]*\] \[[^]]*\] \[pid[^]]*\] //' | head -n 3
 }
 
 service_check() {
   file=$(entry "$1") || { echo "apache2.conf (or httpd.conf) is missing from the release" >&2; return 1; }
   said=$(with_env "$1" as_if_live "$1" "$APACHE" -d @/ -f "@/$file" -t); rc=$?
   [ $rc = 0 ] || untold $rc && return 0 # the running process reads it without the tool
-  printf '%s\n' "$said" | grep -vE 'AH00558|^Syntax OK' | sed "s|${TMPDIR:-/tmp}/tmp\.[^/]*/||g" | plainly "$1" | head -n 8 >&2
+  printf '%s\n' "$said" | grep -vE 'AH00558|^Syntax OK' | sed "s|${TMPDIR:-/tmp}/tmp\.[^/]*/||g" | plainly "$1" |
+    head -n 8 >&2
   return 1
 }
 service_running() { parent >/dev/null; }
 service_reload() {
   boss=$(parent) || { echo "no httpd runs with $DEST" >&2; return 1; }
   log=$(readlink "/proc/$boss/fd/2") && [ -f "$log" ] && size=$(wc -c < "$log") || log=/dev/null size=0
-  if [ -f "$ROOT/loaded" ] && read -r was pid more < "$ROOT/loaded" && [ "$pid" = "$boss" ] && [ -d "$ROOT/releases/$was" ]; then
+  if [ -f "$ROOT/loaded" ] && read -r was pid more < "$ROOT/loaded" && [ "$pid" = "$boss" ] &&
+    [ -d "$ROOT/releases/$was" ]; then
     needs=$(service_change "$ROOT/releases/$was" "$DEST/.")
     case $needs in restart*) echo "a reload does not make it live; $needs" >&2; return 1 ;; esac
   fi
   rm -f "$ROOT/loaded"
-  old=" $(settled "$boss")" && [ -n "${old# }" ] || { echo "httpd has no child that accepts connections" >&2; return 1; }
+  old=" $(settled "$boss")" && [ -n "${old# }" ] || {
+    echo "httpd has no child that accepts connections" >&2; return 1
+  }
   born=$(started "$boss")
   hears "$boss" 10 && kill -USR1 "$boss" || { echo "httpd $boss catches no SIGUSR1: nothing was sent" >&2; return 1; }
   limit 12
@@ -97,7 +113,8 @@ service_reload() {
   echo "httpd kept its old children after the reload: $(complaint | plainly "$DEST")" >&2
   return 1
 }
-start() { # what holds the number in its pid file may be its dead parent for a moment longer: it exits 0 then, and does nothing
+# what holds the number in its pid file may be its dead parent for a moment longer: it exits 0 then, and does nothing
+start() {
   tries=0
   while said=$(apache -k start 2>&1); do
     case $said in *"already running"*) ;; *) return 0 ;; esac
@@ -123,28 +140,36 @@ service_start() {
   echo "httpd did not come up" >&2
   return 1
 }
-service_loaded() { # what lies on the disk untouched since then, whoever reloaded; else the same parent as long as one child of then accepts
+# what lies on the disk untouched since then, whoever reloaded; else the same parent as long as one child of then
+# accepts
+service_loaded() {
   read -r release pid since print crew < "$ROOT/loaded" && boss=$(parent) || return 1
   if untouched "$release" "$print"; then echo "$release"
   elif [ "$boss" = "$pid" ] && [ "$(started "$pid")" = "$since" ]; then
     [ -n "$crew" ] || { echo "$release"; return; } # written before there were crews
-    for pid in $(accepting "$boss"); do case $crew in *",$pid:$(started "$pid"),"*) echo "$release"; return ;; esac; done
+    for pid in $(accepting "$boss"); do
+      case $crew in *",$pid:$(started "$pid"),"*) echo "$release"; return ;; esac
+    done
   fi
 }
 service_adopted() { boss=$(parent) || boss=0; remember "$1" "$boss"; }
-fixed() { # DIR: what the parent reads once in its life, as `name value`; behind a `=` what tells where the cache has a page
+# DIR: what the parent reads once in its life, as `name value`; behind a `=` what tells where the cache has a page
+fixed() {
   find "$1" -type f ! -path '*-available/*' ! -name .manifest -exec cat {} + | awk '
     { sub(/^[[:space:]]+/, ""); word = tolower($1) }
     word == "serverlimit" || word == "threadlimit" { print $1, $2 }
     word == "loadmodule" && $2 ~ /^mpm_/ { print "MPM", $2 }
-    word ~ /^cache(root|keybaseurl|dirlevels|dirlength|ignorequerystring|ignoreurlsessionidentifiers)$/ { print "=", $0 }' | sort -u
+    word ~ /^cache(root|keybaseurl|dirlevels|dirlength|ignorequerystring|ignoreurlsessionidentifiers)$/ {
+      print "=", $0 }' | sort -u
 }
 service_change() { # measured: ServerLimit and ThreadLimit keep their first value, another MPM ends the server
   differs=$({ fixed "$1"; echo --; fixed "$2"; } | awk '
     { name = $1 == "=" ? $1 $2 : $1 }
     $1 == "--" { after = 1; next } { if (after) new[$0] = name; else old[$0] = name }
-    END { for (one in old) if (!(one in new)) print old[one]; for (one in new) if (!(one in old)) print new[one] }' | sort -u)
-  cold=$(printf '%s\n' "$differs" | sed -n 's/^=//p' | head -n 1) fixed=$(printf '%s\n' "$differs" | grep -v '^=' | head -n 1)
+    END { for (one in old) if (!(one in new)) print old[one];
+      for (one in new) if (!(one in old)) print new[one] }' | sort -u)
+  cold=$(printf '%s\n' "$differs" | sed -n 's/^=//p' | head -n 1)
+  fixed=$(printf '%s\n' "$differs" | grep -v '^=' | head -n 1)
   cold=${cold:+"cold: $cold changes, which tells where the cache has a page"}
   if [ -n "$fixed" ]; then echo "restart: $fixed changes, which httpd reads only when it starts${cold:+; $cold}"
   elif { [ -f "$1/envvars" ] || [ -f "$2/envvars" ]; } && ! cmp -s "$1/envvars" "$2/envvars"; then
@@ -165,7 +190,8 @@ service_revive() { service_restart "$1"; } # the cache is on disk: nothing is lo
 service_counters() { # server-status knows nothing of caches, and is asked only where the configuration has it
   grep -rqs 'SetHandler.*server-status' "$DEST/" || return 1
   { curl -sf -m 5 "$STATUS" 2>/dev/null || wget -q -T 5 -O - "$STATUS" 2>/dev/null; } | awk '
-    /^Total Accesses:/ { print "n", $3; found = 1 } /^RestartTime:/ { gsub(/[^0-9]/, ""); print "since", $0 } END { exit !found }'
+    /^Total Accesses:/ { print "n", $3; found = 1 } /^RestartTime:/ { gsub(/[^0-9]/, "");
+      print "since", $0 } END { exit !found }'
 }
 """
 
@@ -180,7 +206,8 @@ FACTS = Facts(
     traffic='access log with `%>s "%{cache-status}e" %D %R`',
     counters="requests only, from `server-status?auto` where the configuration has it",
     restarts="ServerLimit, ThreadLimit, another MPM, envvars",
-    cannot="tell a directory that the cache cannot write to before it is used; keep serving while a bad release goes back",
+    cannot="tell a directory that the cache cannot write to before it is used; keep serving while a bad release goes "
+    "back",
 )
 
 

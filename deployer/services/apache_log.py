@@ -81,8 +81,8 @@ def directives(files: Mapping[str, bytes]) -> Iterator[Line]:
 
 
 def access_log(files: Mapping[str, bytes], settings: ServiceSettings) -> AccessLog | None:
-    """The first CustomLog whose format says enough and that has all requests of its server; None where nothing is logged.
-    Raises InputError for the first one that does not, with file:line and what to add."""
+    """The first CustomLog whose format says enough and that has all requests of its server; None where nothing is
+    logged. Raises InputError for the first one that does not, with file:line and what to add."""
     lines = list(directives(files))
     formats = {line.words[2]: line for line in lines if line.name == "logformat" and len(line.words) > 2}
     places = [(host, line) for host, line in placed(lines) if line.name in LOGS and len(line.words) > 2]

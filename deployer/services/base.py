@@ -67,12 +67,11 @@ class AccessLog:
     the cache's part), `time` (of the whole answer), `agent` (User-Agent), `upstream` ("-" or empty: the origin was not
     asked); any other name is skipped over.
     ms: milliseconds in one unit of `time`. hits: words of `cache` that were answered without the origin; misses: looked
-    up, then fetched; passes: fetched without a look-up; nothing: neither of these, such as answered by the server itself.
-    others: what a word in none of them was (HAProxy writes the name of the server that was asked; one that begins with
-    `<` never is), "" unknown, and counted as `odd`. Words are compared as written, after everything from the first `/`
-    on is cut off.
-    note: what a person should know about it, such as requests that are logged elsewhere; may be empty.
-    top: where path is a command, another one that prints the request lines of the past; may be empty.
+    up, then fetched; passes: fetched without a look-up; nothing: neither of these, such as answered by the server
+    itself. others: what a word in none of them was (HAProxy writes the name of the server that was asked; one that
+    begins with `<` never is), "" unknown, and counted as `odd`. Words are compared as written, after everything from
+    the first `/` on is cut off. note: what a person should know about it, such as requests that are logged elsewhere;
+    may be empty. top: where path is a command, another one that prints the request lines of the past; may be empty.
     folder: a command of POSIX sh that prints the folder of a path that is relative, where only the host knows it.
     """
 

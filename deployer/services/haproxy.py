@@ -38,15 +38,20 @@ reloads() { told "$1" PROCESSES | tr '|' '\n' | sed -n 's/^type=m;.*;reloads=\([
 serving() { # MASTER: its children that accept connections
   for one in $(children "$1"); do [ -z "$(listening "$one")" ] || ! ours "$one" || echo "$one"; done
 }
-remember() { printf '%s %s %s %s\n' "$1" "$2" "$(started "$2" || echo 0)" "$(imprint)" > "$ROOT/loaded.tmp" && mv -f "$ROOT/loaded.tmp" "$ROOT/loaded"; }
+remember() {
+  printf '%s %s %s %s\n' "$1" "$2" "$(started "$2" || echo 0)" "$(imprint)" > "$ROOT/loaded.tmp" &&
+    mv -f "$ROOT/loaded.tmp" "$ROOT/loaded"
+}
 says() { # what the service manager heard from it last
-  [ -n "$PREFIX" ] || [ ! -d /run/systemd/system ] || journalctl -u "$UNIT" -n 20 -o cat 2>/dev/null | grep -F ALERT | tail -n 1
+  [ -n "$PREFIX" ] || [ ! -d /run/systemd/system ] || journalctl -u "$UNIT" -n 20 -o cat 2>/dev/null | grep -F ALERT |
+    tail -n 1
 }
 
 service_check() {
   [ -f "$1/$MAIN" ] || { echo "$MAIN is missing from the release" >&2; return 1; }
   if master=$(boss) && set=$(listed "$master" environ) && ! printf '%s\n' "$set" | grep -qx HAPROXY_MWORKER=1; then
-    echo "haproxy runs without a master process, so no reload of it can be proven: start it with -W or -Ws" >&2; return 1
+    echo "haproxy runs without a master process, so no reload of it can be proven: start it with -W or -Ws" >&2
+    return 1
   fi
   for jail in $(cat "$1/$MAIN" | sed -n 's/^[[:space:]]*chroot[[:space:]]\{1,\}\([^[:space:]#]*\).*/\1/p'); do
     [ -d "$jail" ] || { echo "chroot $jail: no such directory; haproxy would die of it" >&2; return 1; }
@@ -60,7 +65,8 @@ service_check() {
   return 1
 }
 service_running() { boss >/dev/null; }
-settle() { # MASTER, in time: SIGUSR2 is lost on one that still loads, and ends one whose exec is younger than its handlers
+# MASTER, in time: SIGUSR2 is lost on one that still loads, and ends one whose exec is younger than its handlers
+settle() {
   until [ "$(told "$1" MWORKER_WAIT_ONLY)" = 1 ] && hears "$1" 12 || ! in_time; do pause; done
 }
 service_reload() {
@@ -122,11 +128,17 @@ service_loaded() { # the same worker has what was proven; another one was starte
 }
 service_adopted() { master=$(boss) && one=$(serving "$master" | head -n 1) || one=; remember "$1" "${one:-0}"; }
 service_change() { # a new worker reads everything; what the master alone reads is on its command line
-  if grep -rqsE '^[[:space:]]*cache[[:space:]]' "$1/"; then echo "cold: each worker has a cache of its own"; else echo reload; fi
+  if grep -rqsE '^[[:space:]]*cache[[:space:]]' "$1/"; then
+    echo "cold: each worker has a cache of its own"
+  else
+    echo reload
+  fi
 }
 service_restart() {
   ! service_running || startable || return 1
-  if [ -z "$PREFIX" ] && [ -d /run/systemd/system ]; then systemctl reset-failed "$UNIT" 2>/dev/null; systemctl stop "$UNIT"; fi
+  if [ -z "$PREFIX" ] && [ -d /run/systemd/system ]; then
+    systemctl reset-failed "$UNIT" 2>/dev/null; systemctl stop "$UNIT"
+  fi
   for signal in USR1 TERM KILL; do # what is being answered has 3 s
     master=$(boss) || break
     kids=$(children "$master")
@@ -140,7 +152,8 @@ service_revive() { service_restart "$1"; } # a master that ignores its signals
 ask() { # SOCKET COMMAND
   if command -v socat >/dev/null 2>&1; then printf '%s\n' "$2" | socat -t 5 - "UNIX-CONNECT:$1"
   elif command -v perl >/dev/null 2>&1; then
-    perl -MIO::Socket::UNIX -e '$s = IO::Socket::UNIX->new(Peer => $ARGV[0]) or exit 1; print $s "$ARGV[1]\n"; $s->flush; print while <$s>' "$1" "$2"
+    perl -MIO::Socket::UNIX -e '$s = IO::Socket::UNIX->new(Peer => $ARGV[0]) or exit 1; print $s "$ARGV[1]\n";
+      $s->flush; print while <$s>' "$1" "$2"
   else printf '%s\n' "$2" | curl -s -m 5 --unix-socket "$1" telnet://haproxy; fi 2>/dev/null
 }
 service_counters() { # per frontend requests and answers, look-ups where the cache is used, requests per server
@@ -154,13 +167,15 @@ service_counters() { # per frontend requests and answers, look-ups where the cac
     $2 == "FRONTEND" { n += $at["req_tot"]; err += $at["hrsp_5xx"]; next }
     $2 != "BACKEND" { orig += $at["req_tot"] }
     END { if (!("cache_hits" in at)) exit 1
-      print "n", n + 0; print "err", err + 0; print "look", look + 0; print "miss", look - hit; print "orig", orig + 0; print "since", since }'
+      print "n", n + 0; print "err", err + 0; print "look", look + 0; print "miss", look - hit
+      print "orig", orig + 0; print "since", since }'
 }
 """
 
 
 FACTS = Facts(
-    check="`haproxy -c` on the staged tree in the place of the live one; chroot directories; a master process is needed",
+    check="`haproxy -c` on the staged tree in the place of the live one; chroot directories; a master process is "
+    "needed",
     reload="SIGUSR2 to the master, once it has finished loading; requests in flight are finished by the old worker",
     proof="the master counted one more reload, and the only child that listens is a new one",
     cache_after_reload="lost (each worker has its own); kept when the reload is refused, for the old worker serves on",
@@ -169,7 +184,8 @@ FACTS = Facts(
     traffic="a `log ring@NAME` read over the stats socket, or the file that syslog writes (haproxy_access_log)",
     counters="`show stat` on the stats socket, by socat, perl or curl",
     restarts="never: what the master alone reads is on its command line",
-    cannot="foresee a port that another process holds: 2 s of refused connections until the old worker is back; tell what "
+    cannot="foresee a port that another process holds: 2 s of refused connections until the old worker is back; tell "
+    "what "
     "its visitors ask for (warm it from a file)",
 )
 

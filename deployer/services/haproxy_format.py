@@ -62,8 +62,8 @@ FORMS = {
 
 
 def split(form: str) -> tuple[tuple[str, ...], tuple[Form, ...]]:
-    """A log-format as AccessLog pieces, and the form of each field. User-Agent: a field whose expression names it, or what
-    `capture` put into %hr."""
+    """A log-format as AccessLog pieces, and the form of each field. User-Agent: a field whose expression names it, or
+    what `capture` put into %hr."""
     pieces, forms, last, quoted = [""], list[Form](), 0, False
     for match in TOKEN.finditer(form):
         pieces[-1] += form[last : match.start()].replace("%%", "%")

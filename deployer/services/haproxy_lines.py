@@ -86,8 +86,8 @@ def format_of(lines: Lines) -> tuple[str, str, list[str]]:
 
 
 def left_out(lines: Lines, target: str) -> list[str]:
-    """What is not in the log. target: of the `log` lines that are read; "" any. Raises InputError where it hangs on what
-    came of a request."""
+    """What is not in the log. target: of the `log` lines that are read; "" any. Raises InputError where it hangs on
+    what came of a request."""
     said = []
     for at, words in lines:
         rule = " ".join(words)

@@ -1,5 +1,5 @@
-"""Where HAProxy logs requests. It writes no file by itself: a `log ring@NAME` is read over the stats socket, a second at
-a time; a file that syslog writes is named by the host variable haproxy_access_log.
+"""Where HAProxy logs requests. It writes no file by itself: a `log ring@NAME` is read over the stats socket, a second
+at a time; a file that syslog writes is named by the host variable haproxy_access_log.
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ def follow(lines: Lines, ring: str) -> Piped:
         ' print $s "$ARGV[0]\\n"; $s->flush; $| = 1; print while <$s>\''
     )
     return Piped(
-        f"|if command -v socat >/dev/null 2>&1; then printf '%s\\n' {say} | timeout 1 socat -t 2 - UNIX-CONNECT:{where}; "
+        f"|if command -v socat >/dev/null 2>&1; then "
+        f"printf '%s\\n' {say} | timeout 1 socat -t 2 - UNIX-CONNECT:{where}; "
         f"else exec timeout 1 {perl} {say} {where}; fi"
     )
 

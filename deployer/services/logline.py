@@ -1,13 +1,14 @@
 """Access logs as counts: an awk program, made from the AccessLog of a server, that prints ONE line of JSON for all the
 lines it read. It runs on the host, in mawk, gawk, busybox awk and the one true awk; no log line leaves the host.
 
-  {"n": 40, "err": 1, "look": 38, "miss": 2, "orig": 4, "probe": 10, "bad": 0, "odd": 0, "word": "", "used": 8123, "lat": [[0.52, 30], ...]}
+  {"n": 40, "err": 1, "look": 38, "miss": 2, "orig": 4, "probe": 10, "bad": 0, "odd": 0, "word": "",
+   "used": 8123, "lat": [[0.52, 30], ...]}
 
 n requests, err of them answered with 5xx or not at all; look cache look-ups, miss of them missed; orig requests that
 went to the origin; probe requests of our own probes, which are in none of the others; bad lines in no known format; odd
 requests whose word for the cache's part is in no list of ours, word the most frequent of these;
-used bytes of whole lines; lat milliseconds (rounded by 2.5 % at most, 0 below 0.01) and how many; exit the status of the
-command that gave the lines. No log() and no exp(): Debian's busybox awk has none.
+used bytes of whole lines; lat milliseconds (rounded by 2.5 % at most, 0 below 0.01) and how many; exit the status of
+the command that gave the lines. No log() and no exp(): Debian's busybox awk has none.
 """
 
 from __future__ import annotations
@@ -70,7 +71,8 @@ END {
     used = total - length(held)
     if (used <= 0 && total >= cap) { used = total; bad++ } # longer than all that is read at once
   } else { used = size + 0; if (NR > drop) one(held) }
-  printf "{\"n\":%d,\"err\":%d,\"look\":%d,\"miss\":%d,\"orig\":%d,\"probe\":%d,\"bad\":%d,\"odd\":%d,\"word\":\"%s\",\"used\":%.0f,",
+  printf "{\"n\":%d,\"err\":%d,\"look\":%d,\"miss\":%d,\"orig\":%d,\"probe\":%d,\"bad\":%d," \
+    "\"odd\":%d,\"word\":\"%s\",\"used\":%.0f,",
     n, err, look, miss, orig, probe, bad, odd, oddest, used
   printf "\"exit\":%d,\"lat\":[", code
   for (b in lat) { printf "%s[%s,%d]", comma, b, lat[b]; comma = "," }

@@ -1,5 +1,5 @@
-"""The capability matrix of docs/SERVERS.md: `python -m deployer.services.matrix > docs/SERVERS.md`. A test holds that the
-page is what the code says."""
+"""The capability matrix of docs/SERVERS.md: `python -m deployer.services.matrix > docs/SERVERS.md`. A test holds that
+the page is what the code says."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ HEAD = """\
 # What is known of each server
 
 Made from the code (`python -m deployer.services.matrix > docs/SERVERS.md`), which was measured on the real daemons of
-Debian 12; a test holds that this page is what the code says. A release is live only when the *running process* has it: the
-exit code of a reload proves nothing on any of these servers.
+Debian 12; a test holds that this page is what the code says. A release is live only when the *running process* has it:
+the exit code of a reload proves nothing on any of these servers.
 
-A change that needs a restart is refused by `deploy plan` and `deploy push` before anything is changed, unless the playbook
-says `restart: allow`; a rollback restarts where it must. A change after which the cache holds nothing that is looked for is
-called cold by `deploy plan`; a push warms it (`warm:`), and the gate allows for it.
+A change that needs a restart is refused by `deploy plan` and `deploy push` before anything is changed, unless the
+playbook says `restart: allow`; a rollback restarts where it must. A change after which the cache holds nothing that is
+looked for is called cold by `deploy plan`; a push warms it (`warm:`), and the gate allows for it.
 """
 
 

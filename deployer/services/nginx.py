@@ -20,7 +20,9 @@ is_master() {
   [ -z "$PREFIX" ] || case $line in *"$DEST/nginx.conf"*) ;; *) return 1 ;; esac
 }
 master() {
-  [ ! -f "$ROOT/loaded" ] || { read -r was pid since < "$ROOT/loaded"; : "$was$since"; is_master "$pid" && echo "$pid" && return 0; }
+  [ ! -f "$ROOT/loaded" ] || {
+    read -r was pid since < "$ROOT/loaded"; : "$was$since"; is_master "$pid" && echo "$pid" && return 0
+  }
   said=$(sed -n 's/^[[:space:]]*pid[[:space:]]\{1,\}\([^;]*\);.*/\1/p' "$DEST/nginx.conf" 2>/dev/null | head -n 1)
   case $said in ''|/*) ;; *) said=$PREFIX/$said ;; esac
   for file in "$said" "$PREFIX/run/nginx.pid" "$PREFIX/var/run/nginx.pid"; do
@@ -33,9 +35,11 @@ workers() { # of the master $1, those that accept connections
     line_of "/proc/$pid/cmdline" && case $line in *"is shutting down"*) ;; "nginx: worker process"*) echo "$pid" ;; esac
   done
 }
-crew() { for pid in $(workers "$1"); do printf '%s:%s,' "$pid" "$(started "$pid")"; done; } # of the master $1; every reload replaces all
+# of the master $1; every reload replaces all
+crew() { for pid in $(workers "$1"); do printf '%s:%s,' "$pid" "$(started "$pid")"; done; }
 remember() { # RELEASE MASTER
-  printf '%s %s %s %s %s\n' "$1" "$2" "$(started "$2" || echo 0)" "-,$(crew "$2")" "$(imprint)" > "$ROOT/loaded.tmp" && mv -f "$ROOT/loaded.tmp" "$ROOT/loaded"
+  printf '%s %s %s %s %s\n' "$1" "$2" "$(started "$2" || echo 0)" "-,$(crew "$2")" "$(imprint)" > "$ROOT/loaded.tmp" &&
+    mv -f "$ROOT/loaded.tmp" "$ROOT/loaded"
 }
 run_nginx() { "$NGINX" ${PREFIX:+-p "$PREFIX/"} "$@"; }
 
@@ -45,7 +49,8 @@ service_check() {
   if [ "$(id -u)" = 0 ] && [ -e "$ROOT/current" ] && unshare -m true 2>/dev/null; then
     # absolute includes into DEST would read the live files: bind the staged tree over them where nobody else sees it
     said=$(unshare -m sh -c 'mount --make-rprivate / 2>/dev/null; mount --bind "$1" "$2" && shift 2 && exec "$@"' sh \
-      "$1" "$(readlink -f "$ROOT/current")" "$NGINX" ${PREFIX:+-p "$PREFIX/"} -t -q -c "$DEST/nginx.conf" 2>&1) && return 0
+      "$1" "$(readlink -f "$ROOT/current")" "$NGINX" ${PREFIX:+-p "$PREFIX/"} -t -q -c "$DEST/nginx.conf" 2>&1) &&
+        return 0
   else
     said=$(cd "$1" && grep -rnE "^[[:space:]]*include[[:space:]]+[\"']?$DEST/" . | head -n 1)
     [ -z "$said" ] || { echo "${said#./}: an absolute include reads the live files; write it relative" >&2; return 1; }
@@ -58,7 +63,8 @@ service_running() { master >/dev/null; }
 service_reload() {
   pid=$(master) || { echo "no nginx runs with $DEST/nginx.conf" >&2; return 1; }
   boss=$pid old=" "
-  limit 4; until waits "$boss" || ! in_time; do pause; done # a reload before this one may still try to bind; what it logs is its own
+  # a reload before this one may still try to bind; what it logs is its own
+  limit 4; until waits "$boss" || ! in_time; do pause; done
   for pid in $(children "$boss"); do old="$old$pid "; done
   log=$(readlink "/proc/$boss/fd/2") && [ -f "$log" ] && size=$(wc -c < "$log") || log=/dev/null size=0
   was=$(cat "$ROOT/loaded" 2>/dev/null); rm -f "$ROOT/loaded"
@@ -93,7 +99,8 @@ service_start() {
   echo "nginx did not come up" >&2
   return 1
 }
-service_loaded() { # as long as one worker of then lives nobody reloaded; after that, what lies on the disk unless it was touched
+# as long as one worker of then lives nobody reloaded; after that, what lies on the disk unless it was touched
+service_loaded() {
   read -r release pid since crew print < "$ROOT/loaded" && boss=$(master) || return 1
   if [ "$boss" = "$pid" ] && [ "$(started "$pid")" = "$since" ]; then
     [ -n "$crew" ] || { echo "$release"; return; } # written before there were crews
@@ -122,7 +129,8 @@ service_counters() { # stub_status knows requests only, and is asked only where 
 FACTS = Facts(
     check="`nginx -t` on the staged tree, bound over the live one in a private mount namespace where that is allowed",
     reload="SIGHUP; requests in flight are finished by the old workers",
-    proof="all workers of the very same master were replaced; a refused reload replaces none; later: one of them still works, or nothing was touched on the disk since",
+    proof="all workers of the very same master were replaced; a refused reload replaces none; later: one of them still "
+    "works, or nothing was touched on the disk since",
     cache_after_reload="kept; lost with another zone, key or, where no key is given, another name in proxy_pass",
     cache_after_restart="kept (on disk); a zone that moves begins empty",
     way_back="reload",

@@ -20,7 +20,8 @@ caches() { # DIR: `zone NAME PATH LEVELS`, `use ZONE`, `key TEXT`, `pass HOST`, 
         }
         print "zone", zone, word[2], levels
       } else if (word[1] ~ /_key$/) { sub(/^[^ ]+ /, "", text); gsub(/["\047]/, "", text); print "key", text }
-      else if (word[1] == "proxy_pass") { sub(/^[a-z]*:\/\//, "", word[2]); sub(/\/.*/, "", word[2]); print "pass", word[2] }
+      else if (word[1] == "proxy_pass") { sub(/^[a-z]*:\/\//, "", word[2]); sub(/\/.*/, "", word[2])
+        print "pass", word[2] }
       else if (word[1] ~ /_cache$/ && word[2] != "off") print "use", word[2]
     }
     FNR == 1 { rest = "" }
@@ -50,7 +51,8 @@ service_change() {
         : key ? "the cache key changes" \
         : pass != "" && !keyed ? "proxy_pass names " pass " no more, which is part of the key where none is given" : ""
       if (!caching) why = ""
-      if (moved != "") print "restart: the directory or levels of cache zone " moved " change, and no reload makes that live" \
+      if (moved != "") print "restart: the directory or levels of cache zone " moved " change, " \
+        "and no reload makes that live" \
         (why != "" ? "; cold: " why : "")
       else print why != "" ? "cold: " why : "reload"
     }'

@@ -1,5 +1,5 @@
-"""Where nginx logs requests, from the files of a release: log_format, access_log, and what decides which requests are in
-it: `if=`, the servers and the locations that log elsewhere."""
+"""Where nginx logs requests, from the files of a release: log_format, access_log, and what decides which requests are
+in it: `if=`, the servers and the locations that log elsewhere."""
 
 from __future__ import annotations
 

@@ -76,7 +76,8 @@ Entry = dict[str, tuple[str, int]]  # key -> value, line
 
 
 def read(text: bytes) -> tuple[dict[str, tuple[str, int]], list[Entry], dict[str, str]]:
-    """Formats by name with their line, logs, and the conditions of filters by name. Raises InputError for a file of another shape."""
+    """Formats by name with their line, logs, and the conditions of filters by name. Raises InputError for a file of
+    another shape."""
     import yaml
 
     try:
@@ -126,7 +127,8 @@ def described(
         field = (filters.get(name, "").split() or [""])[0]
         if field not in ASKED and not field.endswith("}cqh"):
             raise InputError(
-                f"{FILE}:{line}: not every request is in the access log: filter {name} looks at {field or 'what is unknown'}",
+                f"{FILE}:{line}: not every request is in the access log: "
+                f"filter {name} looks at {field or 'what is unknown'}",
                 hint="log all requests to another file as well, without filters",
             )
         said = f"{said}; " * bool(said) + f"{FILE}:{line}: requests that filter {name} leaves out are not judged"

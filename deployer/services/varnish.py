@@ -1,6 +1,7 @@
 """Varnish. The active VCL carries the release's name, so the running process names itself. A VCL whose backends are
 probed starts sick (26 answers of 503 in 0.28 s, measured): `vcl.use` waits until none is sick that is well in the VCL
-before; on the way back for 2 s, for what has fallen ill meanwhile must not hold up the cure. A restart would empty a malloc cache, so nothing here ever restarts a living varnishd.
+before; on the way back for 2 s, for what has fallen ill meanwhile must not hold up the cure. A restart would empty a
+malloc cache, so nothing here ever restarts a living varnishd.
 """
 
 from __future__ import annotations
@@ -25,13 +26,18 @@ label() { printf 'dep_%s' "$(printf '%s' "$1" | tr - _)"; }
 names() { adm vcl.list 2>/dev/null | awk '$1 != "discarded" && NF { print $1, ($2 ~ /\//) ? $4 : $5 }'; } # state, name
 active() { names | sed -n 's/^active //p'; }
 boss() { adm pid 2>/dev/null | awk '/^Master/ { print $2 }'; }
-remember() { printf '%s %s %s %s\n' "$1" "$2" "$(boss | grep . || echo 0)" "$(imprint)" > "$ROOT/loaded.tmp" && mv -f "$ROOT/loaded.tmp" "$ROOT/loaded"; }
+remember() {
+  printf '%s %s %s %s\n' "$1" "$2" "$(boss | grep . || echo 0)" "$(imprint)" > "$ROOT/loaded.tmp" &&
+    mv -f "$ROOT/loaded.tmp" "$ROOT/loaded"
+}
 
 service_check() {
   [ -f "$1/default.vcl" ] || { echo "default.vcl is missing from the release" >&2; return 1; }
   ! way_back || return 0 # what it cannot compile it does not use, and what it kept warm it need not compile
   live=$(cd "$1" && grep -rnE "^[[:space:]]*include[[:space:]]+\"$DEST/" . | head -n 1)
-  [ -z "$live" ] || { echo "${live#./}: an absolute include reads the live files; write it as \"./name\"" >&2; return 1; }
+  [ -z "$live" ] || {
+    echo "${live#./}: an absolute include reads the live files; write it as \"./name\"" >&2; return 1
+  }
   scratch=$(mktemp -d) || return 1
   said=$("$VARNISHD" -C -f "$1/default.vcl" -n "$scratch/w" -p "vcl_path=$1" $VARNISH_CHECK_ARGS 2>&1 >/dev/null); rc=$?
   rm -rf "$scratch"
@@ -93,7 +99,8 @@ service_loaded() { # the name is the release; another name counts only as long a
   case $now in
     '') return 1 ;;
     dep_*) now=${now#dep_}; echo "${now%_*}-${now##*_}" ;;
-    *) read -r name release pid print < "$ROOT/loaded" || return 1 # `boot` of another process is what lay on disk when it started
+    # `boot` of another process is what lay on disk when it started
+    *) read -r name release pid print < "$ROOT/loaded" || return 1
        if [ "$name $pid" = "$now $(boss)" ]; then echo "$release"
        elif [ "$now" = boot ] && [ "$pid" != "$(boss)" ] && untouched "$release" "$print"; then echo "$release"; fi ;;
   esac
