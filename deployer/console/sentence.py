@@ -41,8 +41,10 @@ def _sentence(outcome: Outcome) -> str:
     if outcome.result == "unadopted":
         given_back = _count(_names(outcome, "unadopted"))
         return f"done: {what} is no longer under deployer on {given_back} of {outcome.environment}; the files stay"
+    if outcome.result == "unchanged" and not release:  # adopt, unadopt, abort and confirm of hosts that differ
+        return f"nothing to do: {what} in {outcome.environment} is as it was" if what else "nothing to do"
     if outcome.result == "unchanged":
-        return f"nothing to do: {outcome.environment} has {what} already" if what else "nothing to do"
+        return f"nothing to do: {outcome.environment} has {what} already"
     if outcome.result == "reverted":
         touched = _names(outcome, "reverted")
         live = f", undone {outcome.seconds['revert']:.1f} s after that was known" if "revert" in outcome.seconds else ""

@@ -45,6 +45,10 @@ SENTENCES = {
         Outcome("deployed", **{**BASE, "release": "0000000000-"}, hosts={"web1": HostOutcome("confirmed", "0000000000-12345678", True)}),
         "done: nginx as it was found is verified on web1 of production (deploy 7-abcd)",
     ),
+    "of no release": (
+        Outcome("unchanged", **{**BASE, "release": ""}),
+        "nothing to do: nginx in production is as it was",
+    ),
     "unchanged": (Outcome("unchanged", **BASE), f"nothing to do: production has nginx {B} already"),
     "reverted": (
         Outcome(
