@@ -30,7 +30,7 @@ def objection(blob: bytes, authorities: Set[str], principal: str, now: float, al
     except InvalidSignature:
         return "its signature is wrong"
     except (ValueError, UnsupportedAlgorithm, AssertionError) as error:
-        return f"it cannot be read: {error or type(error).__name__}"
+        return f"it cannot be read: {str(error) or type(error).__name__}"
     names = [name.decode("utf-8", "replace").lower() for name in found.valid_principals]
     made = _algorithm(blob, found.signature_key())
     reasons = {

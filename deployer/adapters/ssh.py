@@ -80,7 +80,7 @@ class SshTransport:
         except TimeoutError:
             raise _silent(command, attempt) from None
         except Exception as error:  # OSError, EOFError, SSHException, whatever it meets on this wire
-            why = f"the connection broke: {error or type(error).__name__}"
+            why = f"the connection broke: {str(error) or type(error).__name__}"
             raise Unreachable(why, sent=attempt.sent, cut=True) from None
 
     def talk(self, host: Host, command: Command) -> ChannelTalk:
@@ -102,7 +102,7 @@ class SshTransport:
         except TimeoutError:
             raise _silent(command, attempt) from None
         except Exception as error:
-            raise Unreachable(f"cannot start a command: {error or type(error).__name__}") from None
+            raise Unreachable(f"cannot start a command: {str(error) or type(error).__name__}") from None
         return ChannelTalk(channel, self._errands, attempt.sever, held.leave, command.most, first)
 
     def close(self) -> None:

@@ -75,7 +75,7 @@ class Keyring:
         try:
             key.load_certificate(certificate)
         except Exception as error:  # whatever paramiko's reader meets in somebody's file
-            self.notes.append(f"{certificate} ({error or type(error).__name__})")
+            self.notes.append(f"{certificate} ({str(error) or type(error).__name__})")
             return
         yield Offer(key, certificate)
 

@@ -52,7 +52,7 @@ class ChannelTalk:
         except TimeoutError:
             raise Unreachable(f"no answer within {deadline:.0f} s") from None
         except (OSError, EOFError) as error:
-            raise Unreachable(f"the connection broke: {error or type(error).__name__}", cut=True) from None
+            raise Unreachable(f"the connection broke: {str(error) or type(error).__name__}", cut=True) from None
 
     def _exchange(self, line: bytes, answers: int, end: float) -> bytes:
         send(self._channel, line, end)
