@@ -60,6 +60,12 @@ def answers(port: int) -> bool:
     return False
 
 
+def release(fleet: Fleet) -> str:
+    """What every host is on."""
+    (only,) = fleet.currents()
+    return only
+
+
 @contextlib.contextmanager
 def origin_stopped(folder: Path) -> Iterator[None]:
     """It takes connections and answers nothing."""
@@ -113,6 +119,7 @@ def test_what_could_not_be_started_is_not_stopped(server: tuple[Phrases, str]) -
 def test_a_sick_backend_holds_up_no_revert_and_no_rollback(varnish: Fleet) -> None:
     """The incident makes the probed origin ill: the hosts go back to the VCL that was kept warm, by the watch and by
     hand, and forward only where nothing gets worse."""
+    before = release(varnish)
     repository.change(varnish.sandbox, "default.vcl.j2", "}\n\nsub vcl_recv", PROBED, "a probe")
     code, body, err = varnish.deploy("push", "--yes")
     assert code == 0, (body, err)
@@ -126,7 +133,9 @@ def test_a_sick_backend_holds_up_no_revert_and_no_rollback(varnish: Fleet) -> No
         out, err = child.communicate(timeout=200)
         assert child.returncode == 3, (out, err)
         assert varnish.currents() == good
-        code, body, err = varnish.deploy("rollback", "--yes")
+        code, body, err = varnish.deploy("rollback", "--yes")  # all are where the revert left them
+        assert (code, body["result"]) == (0, "unchanged"), (body, err)
+        code, body, err = varnish.deploy("rollback", "--to", before, "--yes")
         assert code == 0, (body, err)
-        assert varnish.currents() != good
+        assert varnish.currents() == {before}
         assert all(host["verified"] for host in body["hosts"].values())
