@@ -34,9 +34,9 @@ from typing import Any
 
 from bench.harmless import harmless as comments
 from bench.reloads import busy
-from deployer.adapters.sandbox import repository, traffic
-from deployer.adapters.sandbox.daemons import NAMES, daemon
-from deployer.adapters.sandbox.fleet import Sandbox
+from deployer.sandbox import repository, traffic
+from deployer.sandbox.daemons import NAMES, daemon
+from deployer.sandbox.fleet import Sandbox
 
 HARMFUL = ("incident", "latency", "errors", "hit_ratio", "database")
 RESTART = "moved"  # no reload takes it; here, where restarts are allowed, it empties the cache

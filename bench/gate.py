@@ -19,7 +19,7 @@ from bench.anchors import anchors
 from bench.simulate import Result, Setting, deploy, others
 from bench.traffic import COLD, COLD_BYPASS, EFFECTS, LATE, MODELS, Effect
 from bench.wald import wald2
-from deployer.gate import intervals
+from deployer.gate.stats import intervals
 
 CHUNK = 10
 SMALL = {"rate": 5, "controls": 1}

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from deployer.adapters.sandbox import repository, traffic
-from deployer.adapters.sandbox.daemons import daemon
-from deployer.adapters.sandbox.fleet import Sandbox
+from deployer.sandbox import repository, traffic
+from deployer.sandbox.daemons import daemon
+from deployer.sandbox.fleet import Sandbox
 
 Deploy = Callable[..., tuple[int, dict[str, Any]]]
 

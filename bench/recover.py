@@ -31,8 +31,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.fleet import deploy
-from deployer.adapters.sandbox import repository
-from deployer.adapters.sandbox.fleet import Sandbox, wait_for
+from deployer.sandbox import repository
+from deployer.sandbox.fleet import Sandbox, wait_for
 
 CHECK = """probes: [{name: home, url: /, expect: 200, rate: 1/s, level: required}]
 compare: {}

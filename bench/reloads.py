@@ -22,10 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from deployer.adapters.hosts import SshHosts
-from deployer.adapters.sandbox import servers
-from deployer.adapters.sandbox.daemons import NAMES, daemon
-from deployer.adapters.sandbox.fleet import Sandbox
+from deployer.adapters.ssh.hosts import SshHosts
 from deployer.model.errors import HostError, Unreachable
 from deployer.model.fleet import Host
 from deployer.model.release import Package
@@ -33,6 +30,9 @@ from deployer.model.render import render, variables
 from deployer.model.state import Order
 from deployer.remote.layout import Layout
 from deployer.remote.verbs import Command
+from deployer.sandbox import servers
+from deployer.sandbox.daemons import NAMES, daemon
+from deployer.sandbox.fleet import Sandbox
 from deployer.services import SERVICES
 from deployer.services.base import ServiceSettings
 

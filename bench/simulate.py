@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from bench.anchors import anchors
 from bench.traffic import COLD, NOTHING, Effect, Stream
 from deployer.gate.config import GateConfig, make_gate_config
-from deployer.gate.judge import Gate
-from deployer.model.health import HealthCheck, Probe
+from deployer.gate.sequential import Gate
+from deployer.model.schema.health import HealthCheck, Probe
 
 BEFORE = 180  # seconds measured before the change
 ENDLESS = 900.0  # a bake in which health is not called before: delays of detection

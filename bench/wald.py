@@ -6,8 +6,8 @@ import math
 from statistics import NormalDist
 
 from bench.traffic import ERR, MEDIAN, MISS, ORIG, REFETCH, SIGMA, Effect
-from deployer.gate.evalue import Line, Row, binomial, poisson
 from deployer.gate.metrics import TABLE
+from deployer.gate.stats.evalue import Line, Row, binomial, poisson
 
 NORMAL = NormalDist()
 

@@ -13,10 +13,10 @@ from typing import NoReturn
 import click
 
 from deployer import __version__
-from deployer.adapters.children import safe_path
-from deployer.adapters.memory import state_home
-from deployer.adapters.signals import SIGNALS
-from deployer.adapters.writing import write_below
+from deployer.adapters.git.memory import state_home
+from deployer.adapters.local.children import safe_path
+from deployer.adapters.local.signals import SIGNALS
+from deployer.adapters.local.writing import write_below
 from deployer.console.errors import error_lines, width
 from deployer.console.hiding import hiding, open_streams
 from deployer.console.say import say, say_json

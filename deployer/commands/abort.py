@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from deployer.commands.options import Options, shared
+from deployer.wiring.options import Options, shared
 
 
 @click.command()
@@ -18,6 +18,6 @@ def abort(options: Options) -> int:
       deploy abort nginx -e production
       deploy abort nginx -e production --yes --json
     """
-    from deployer.commands.settle import run
+    from deployer.wiring.by_hand import run
 
     return run(options, "abort")

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deployer.commands.options import Options, shared
 from deployer.console.say import say
+from deployer.wiring.options import Options, shared
 
 if TYPE_CHECKING:
-    from deployer.commands.context import Context
+    from deployer.wiring.context import Context
 
 CHANGES = {  # what each of the two changes on a host, said before it is done
     "adopt": """\
@@ -47,9 +47,9 @@ def adopt(options: Options) -> int:
       deploy adopt nginx -e production -l web01 --yes
       deploy adopt varnish -e staging --json
     """
-    from deployer.commands.context import build
-    from deployer.commands.report import report
-    from deployer.engine.adopt import adopt as run
+    from deployer.engine.deploy.adopt import adopt as run
+    from deployer.wiring.context import build
+    from deployer.wiring.report import report
 
     options.require_consent("adopt")
     context = build(options)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deployer.commands.options import Options, shared
 from deployer.console.say import say, say_json
 from deployer.model.errors import EXIT_REFUSED
+from deployer.wiring.options import Options, shared
 
 if TYPE_CHECKING:
-    from deployer.adapters.tally import CheckResult
+    from deployer.adapters.measuring.tally import CheckResult
 
 
 @click.command()
@@ -26,9 +26,9 @@ def check(options: Options) -> int:
       deploy check nginx -e production
       deploy check nginx -e production -l web01 --json
     """
-    from deployer.commands.context import build
-    from deployer.commands.evidence import evidence_there
     from deployer.model.missing import fold
+    from deployer.wiring.context import build
+    from deployer.wiring.evidence import evidence_there
 
     context = build(options)
     hosts = [host for host in context.hosts if host.name in context.limit]

@@ -23,7 +23,7 @@ def demo() -> int:
       deploy demo > demo.log
       DEPLOY_CACHE=/var/tmp/deployer deploy demo
     """
-    from deployer.adapters.sandbox import story
+    from deployer.sandbox import story
 
     bold, plain = ("\033[1m", "\033[0m") if sys.stdout.isatty() else ("", "")
     try:

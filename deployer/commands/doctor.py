@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deployer.commands.options import Options, shared
 from deployer.console.say import say, say_json
 from deployer.model.errors import EXIT_REFUSED
+from deployer.wiring.options import Options, shared
 
 if TYPE_CHECKING:
-    from deployer.commands.context import Context
     from deployer.model.examination import Point
+    from deployer.wiring.context import Context
 
 
 @click.command()
@@ -32,9 +32,9 @@ def doctor(options: Options, sudoers: bool, agent: bool) -> int:
       deploy doctor nginx -e production -K
       deploy doctor --sudoers nginx > deployer.sudoers
     """
-    from deployer.adapters.examiner import Examiner
-    from deployer.commands.context import build
+    from deployer.adapters.ssh.examiner import Examiner
     from deployer.engine.doctor import doctor as examine
+    from deployer.wiring.context import build
 
     if agent:
         from deployer.remote.layout import agent_source

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from deployer.commands.lock import SILENT
-from deployer.commands.options import Options, shared
 from deployer.console.say import say, say_json
 from deployer.model.errors import DeployError
+from deployer.wiring.options import Options, shared
 
 if TYPE_CHECKING:
-    from deployer.adapters.ledger import GitLedger
+    from deployer.adapters.git.ledger import GitLedger
     from deployer.model.ledger import Entry, Sign
     from deployer.model.past import Row
 
@@ -30,8 +30,8 @@ def history(options: Options, count: int) -> int:
       deploy history nginx -e production -n 50
       deploy history --json
     """
-    from deployer.commands.context import build
     from deployer.model.past import rows
+    from deployer.wiring.context import build
 
     context = build(options)
     name = context.playbook.name
@@ -86,7 +86,7 @@ def under_way(entry: Entry, sign: Sign | None) -> str:
 
 def row_json(row: Row, ledger: GitLedger) -> dict[str, object]:
     """The record, and: `closed`, somebody else's; `seen`, of an open one: when its owner last showed that it lives."""
-    from deployer.adapters.runs import entry_to_json
+    from deployer.adapters.local.runs import entry_to_json
 
     sign = seen(ledger, row.entry) if row.open else None
     return {

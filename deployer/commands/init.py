@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deployer.commands.options import Options, shared
+from deployer.wiring.options import Options, shared
 
 if TYPE_CHECKING:
-    from deployer.commands.finding import Found
-    from deployer.engine.scaffold import Example, File
+    from deployer.engine.scaffold import Example, File, Found
     from deployer.model.fleet import Fleet
 
 NAMES = (
@@ -52,8 +51,8 @@ def init(options: Options, folder: str, source: tuple[str, ...], service: str | 
       deploy init --from web1 --service varnish --json
       deploy init shop --service haproxy      # from nothing: an example
     """
-    from deployer.adapters.signals import SIGNALS
-    from deployer.console.scaffolded import show
+    from deployer.adapters.local.signals import SIGNALS
+    from deployer.console.pages.scaffolded import show
     from deployer.engine.scaffold import steps
     from deployer.model.errors import Interrupted
 
@@ -90,8 +89,8 @@ def known_inventory(options: Options, target: Path) -> list[Path]:
 
 def read(inventories: list[Path], target: Path) -> Fleet | None:
     """None where there is none: one is written."""
-    from deployer.adapters.inventory import load_inventory
-    from deployer.adapters.ssh_ask import refuse_unreadable_config
+    from deployer.adapters.reading.inventory import load_inventory
+    from deployer.adapters.ssh.ask import refuse_unreadable_config
 
     refuse_unreadable_config()
     return load_inventory(*inventories, beside=target) if inventories else None
@@ -99,10 +98,10 @@ def read(inventories: list[Path], target: Path) -> Fleet | None:
 
 def search(options: Options, fleet: Fleet | None, source: tuple[str, ...], service: str | None) -> Found:
     """Over SSH; every connection is closed on the way out, and never waited for."""
-    from deployer.adapters.executor import make_executor
-    from deployer.adapters.finder import Finder
-    from deployer.adapters.ssh import SshTransport
-    from deployer.commands.finding import Search
+    from deployer.adapters.local.threads import make_executor
+    from deployer.adapters.ssh.finder import Finder
+    from deployer.adapters.ssh.transport import SshTransport
+    from deployer.wiring.finding import Search
 
     transport, executor = SshTransport(become_password=options.become_password()), make_executor(options.forks)
     try:
@@ -114,7 +113,7 @@ def search(options: Options, fleet: Fleet | None, source: tuple[str, ...], servi
 
 def files_of(found: Found, fleet: Fleet | None) -> dict[str, File]:
     """Everything that a repository needs, by path."""
-    from deployer.engine.first_check import health_check
+    from deployer.engine.deploy.first_check import health_check
     from deployer.engine.scaffold import inventory, needed, playbook
 
     top = f"playbooks/{found.service}"
@@ -128,7 +127,7 @@ def files_of(found: Found, fleet: Fleet | None) -> dict[str, File]:
 
 def example(service: str, fleet: Fleet | None, target: Path, given: list[Path]) -> Example:
     """The project's own example of a service, for a group of the inventory, with what its templates need."""
-    from deployer.adapters.examples import example_files
+    from deployer.adapters.reading.examples import example_files
     from deployer.engine.scaffold import ASKED, Example, asked_by, group_for, group_vars, inventory
 
     if fleet is None:
@@ -149,8 +148,8 @@ def example(service: str, fleet: Fleet | None, target: Path, given: list[Path]) 
 
 def write(target: Path, files: dict[str, File]) -> list[str]:
     """Raises DeployError where a file is there with other content: the difference is shown, nothing is written."""
-    from deployer.adapters.new_files import already, write_new
-    from deployer.adapters.signals import SIGNALS
+    from deployer.adapters.local.new_files import already, write_new
+    from deployer.adapters.local.signals import SIGNALS
     from deployer.console.say import say
     from deployer.model.errors import DeployError
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deployer.commands.options import Options, shared
 from deployer.console.say import say, say_json
+from deployer.wiring.options import Options, shared
 
 if TYPE_CHECKING:
-    from deployer.adapters.ledger import GitLedger
-    from deployer.commands.context import Context
+    from deployer.adapters.git.ledger import GitLedger
     from deployer.model.ledger import Entry
+    from deployer.wiring.context import Context
 
 
 @click.group()
@@ -39,8 +39,8 @@ def holder_of(context: Context) -> Entry | None:
 @shared()
 def status(options: Options) -> int:
     """Who holds the lock, since when, why, until when."""
-    from deployer.adapters.runs import entry_to_json
-    from deployer.commands.context import build
+    from deployer.adapters.local.runs import entry_to_json
+    from deployer.wiring.context import build
 
     context = build(options)
     holder = holder_of(context)
@@ -77,8 +77,8 @@ def sign(ledger: GitLedger, holder: Entry) -> str:
 @shared()
 def release(options: Options) -> int:
     """Release a lock whose deploy is gone. What it left pending is reverted by the hosts, or by deploy abort."""
-    from deployer.commands.context import build, operator
-    from deployer.commands.question import forget_typed
+    from deployer.wiring.consent import forget_typed
+    from deployer.wiring.context import build, operator
 
     options.require_consent("release the lock")
     context = build(options)
@@ -99,7 +99,7 @@ def release(options: Options) -> int:
 
 def give_back(context: Context, holder: Entry, by: str) -> None:
     """An OUTCOME closes the deploy: its DECISION is refused from now on."""
-    from deployer.engine.lock import closing
+    from deployer.engine.deploy.lock import closing
 
     entry = closing(holder, by, "lock released by hand", time.time())
     context.ledger.append(entry, len(context.ledger.read()))

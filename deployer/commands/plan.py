@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deployer.commands.options import Options, shared
 from deployer.console.say import say, say_json
 from deployer.model.errors import EXIT_CHANGES, DeployError, InputError
+from deployer.wiring.options import Options, shared
 
 if TYPE_CHECKING:
-    from deployer.commands.context import Context
     from deployer.model.forecast import Forecast
     from deployer.model.plan import Plan
+    from deployer.wiring.context import Context
 
 
 @click.command()
@@ -34,15 +34,15 @@ def plan(options: Options, revision: str, out: str | None, detailed_exitcode: bo
       deploy plan nginx -e production -r v1.4 -o plan.json
       deploy plan nginx -e production --detailed-exitcode
     """
-    from deployer.commands.context import build
-    from deployer.commands.evidence import evidence_for
-    from deployer.commands.forecast import evidence, foreseen, seen_by_traffic
-    from deployer.commands.planfile import plan_to_json
-    from deployer.commands.revision import refuse_lacking, release_of
-    from deployer.commands.uncommitted import naming_uncommitted, uncommitted
-    from deployer.commands.warming import unwarmed
-    from deployer.engine.plan import plan_push
+    from deployer.adapters.local.plan_file import plan_to_json
+    from deployer.engine.deploy.plan import plan_push
     from deployer.model.missing import fold
+    from deployer.wiring.context import build
+    from deployer.wiring.evidence import evidence_for
+    from deployer.wiring.forecast import evidence, foreseen, seen_by_traffic
+    from deployer.wiring.revision import refuse_lacking, release_of
+    from deployer.wiring.uncommitted import naming_uncommitted, uncommitted
+    from deployer.wiring.warming import unwarmed
 
     context = build(options)
     with naming_uncommitted(context):
@@ -102,8 +102,8 @@ def text(context: Context, found: Plan, subject: str, proof: str, step: str, too
 
 def duration(context: Context, found: Plan, forecast: Forecast, visitors: bool) -> str:
     """A baseline, and per wave what its proof takes; an emptied cache is warm before evidence of its health counts."""
-    from deployer.commands.takes import told
-    from deployer.commands.warming import loses_cache
+    from deployer.wiring.takes import told
+    from deployer.wiring.warming import loses_cache
 
     colds = [any(loses_cache(context, found.hosts[name]) for name in wave) for wave in found.waves]
     cold = [any(colds[: number + 1]) for number in range(len(colds))]  # a later wave watches the earlier ones, too
@@ -112,7 +112,7 @@ def duration(context: Context, found: Plan, forecast: Forecast, visitors: bool) 
 
 def diff(context: Context, found: Plan) -> str:
     """Line by line where both sides are in git; the previous release is found by the commit in its name."""
-    from deployer.adapters.git import unified_diff
+    from deployer.adapters.git.releases import unified_diff
 
     if not found.previous or found.previous.startswith("0000000000"):
         return ""

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from deployer.commands.options import Options, shared
 from deployer.model.errors import UsageError
+from deployer.wiring.options import Options, shared
 
 
 def refuse_contradiction(file: str, **saved: str) -> None:
@@ -41,17 +41,17 @@ def push(options: Options, revision: str, message: str, allow_quarantined: bool,
       deploy push nginx -e production -r v1.4 -m "longer TTLs" --yes
       deploy plan nginx -o plan.json && deploy push plan.json
     """
-    from deployer.adapters.recorder import Recorder
-    from deployer.commands.context import build
-    from deployer.commands.evidence import evidence_for, measure_for
-    from deployer.commands.gates import policy_for
-    from deployer.commands.measuring import Notices
-    from deployer.commands.planfile import read_plan
-    from deployer.commands.report import report
-    from deployer.commands.revision import refuse_lacking, release_of, signing_rule
-    from deployer.commands.uncommitted import naming_uncommitted, uncommitted
-    from deployer.engine.push import push as run
+    from deployer.adapters.local.plan_file import read_plan
+    from deployer.adapters.local.samples import Recorder
+    from deployer.engine.deploy.push import push as run
     from deployer.model.events import Notice
+    from deployer.wiring.context import build
+    from deployer.wiring.evidence import evidence_for, measure_for
+    from deployer.wiring.measuring import Notices
+    from deployer.wiring.policy import policy_for
+    from deployer.wiring.report import report
+    from deployer.wiring.revision import refuse_lacking, release_of, signing_rule
+    from deployer.wiring.uncommitted import naming_uncommitted, uncommitted
 
     options.require_consent("push")
     saved = None

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deployer.commands.options import Options, shared
 from deployer.model.state import number_of
+from deployer.wiring.options import Options, shared
 
 if TYPE_CHECKING:
-    from deployer.commands.context import Context
+    from deployer.engine.deploy.target import Aim
     from deployer.engine.ports import Ports
-    from deployer.engine.target import Aim
     from deployer.model.ledger import Entry
     from deployer.model.plan import Plan
     from deployer.model.release import Package
+    from deployer.wiring.context import Context
 
 
 @click.command()
@@ -33,12 +33,12 @@ def rollback(options: Options, to: str | None) -> int:
       deploy rollback nginx -e production --yes
       deploy rollback nginx --to 3f9c1e2aa0-9b1d22c4
     """
-    from deployer.commands.context import build
-    from deployer.commands.report import report
-    from deployer.engine.rollback import Consent
-    from deployer.engine.rollback import rollback as run
+    from deployer.engine.deploy.rollback import Consent
+    from deployer.engine.deploy.rollback import rollback as run
     from deployer.model.errors import UsageError
     from deployer.model.release import RELEASE_ID
+    from deployer.wiring.context import build
+    from deployer.wiring.report import report
 
     options.require_consent("roll back")
     if to is not None and not RELEASE_ID.fullmatch(to):
@@ -64,8 +64,8 @@ def rollback(options: Options, to: str | None) -> int:
 
 def ask(options: Options, plan: Plan) -> bool:
     """One question, unless --yes."""
-    from deployer.commands.question import yes_to
     from deployer.model.release import shown
+    from deployer.wiring.consent import yes_to
 
     if options.yes:
         return True
@@ -78,11 +78,11 @@ def ask(options: Options, plan: Plan) -> bool:
 def one_further(context: Context, ports: Ports, aim: Aim, apart: Sequence[str]) -> bool:
     """Every host that was read is back already, so git may be asked who did it; one step more is a person's word, never
     --yes. apart: the hosts that are not known to be there."""
-    from deployer.commands.question import yes_to
     from deployer.model.errors import DeployError
     from deployer.model.events import Notice
     from deployer.model.ledger import stood
     from deployer.model.release import shown
+    from deployer.wiring.consent import yes_to
 
     try:
         chain = context.glance.read()
@@ -108,14 +108,14 @@ def when(epoch: float) -> str:
 
 def packages(context: Context, wanted: Mapping[str, str]) -> Mapping[str, Package]:
     """See revision.packages_of; git is imported only where a host lacks its release."""
-    from deployer.commands.revision import packages_of
+    from deployer.wiring.revision import packages_of
 
     return packages_of(context, wanted)
 
 
 def record(context: Context, ports: Ports, entry: Entry) -> None:
     """The ledger, best effort: what cannot be written now is written by the next command that reaches git."""
-    from deployer.engine.record import close
+    from deployer.engine.deploy.record import close
     from deployer.model.errors import DeployError
     from deployer.model.events import Notice
 
@@ -128,7 +128,7 @@ def record(context: Context, ports: Ports, entry: Entry) -> None:
 
 def probe(context: Context, ports: Ports) -> None:
     """The required probes once, for information: the hosts are back either way."""
-    from deployer.adapters.probes import HttpProbes
+    from deployer.adapters.measuring.probes import HttpProbes
     from deployer.model.errors import DeployError
     from deployer.model.events import Notice
 

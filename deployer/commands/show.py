@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from deployer.commands.options import Options, shared
 from deployer.console.say import say, say_json
 from deployer.model.errors import DeployError, InputError
+from deployer.wiring.options import Options, shared
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from deployer.adapters.runs import Runs
+    from deployer.adapters.local.runs import Runs
 
 
 @click.command()
@@ -35,11 +35,11 @@ def show(options: Options, deploy: str, replay: bool) -> int:
     """
     from pathlib import Path
 
-    from deployer.adapters.files import find_root
-    from deployer.adapters.inventory import inventories, load_inventory
-    from deployer.adapters.ledger import GitLedger
-    from deployer.adapters.memory import Memory
-    from deployer.adapters.runs import Runs, entry_to_json
+    from deployer.adapters.git.ledger import GitLedger
+    from deployer.adapters.git.memory import Memory
+    from deployer.adapters.local.runs import Runs, entry_to_json
+    from deployer.adapters.reading.inventory import inventories, load_inventory
+    from deployer.adapters.reading.playbooks import find_root
 
     root = find_root(Path.cwd())
     runs = Runs(root)
@@ -74,7 +74,7 @@ def show(options: Options, deploy: str, replay: bool) -> int:
 
 def refuse_tracked(root: Path) -> None:
     """What a commit wrote is no evidence of ours."""
-    from deployer.adapters.git_objects import open_repository, say_git
+    from deployer.adapters.git.repository import open_repository, say_git
 
     try:
         repo = open_repository(root)
@@ -111,7 +111,7 @@ def between(row: Mapping[str, Any]) -> str:
 
 def show_replay(options: Options, runs: Runs, deploy: str) -> int:
     """Wave by wave."""
-    from deployer.commands.replay import replay
+    from deployer.wiring.replay import replay
 
     waves = replay(runs, deploy)
     if options.json:

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deployer.commands.options import Options, shared
 from deployer.console.say import say, say_json
 from deployer.model.errors import EXIT_HUMAN, DeployError, HostError
 from deployer.model.release import one_name, shown
+from deployer.wiring.options import Options, shared
 
 if TYPE_CHECKING:
-    from deployer.commands.context import Context
     from deployer.model.ledger import Entry
     from deployer.model.state import HostState
+    from deployer.wiring.context import Context
 
 
 @click.command()
@@ -30,10 +30,10 @@ def status(options: Options, repair: bool) -> int:
       deploy status nginx -e production --json
       deploy status --repair      # a host was unreachable in a push or rollback, and is back
     """
-    from deployer.commands.context import build
-    from deployer.engine.repair import lagging
+    from deployer.engine.deploy.repair import lagging
     from deployer.engine.survey import survey
     from deployer.model.desired import desired
+    from deployer.wiring.context import build
 
     if repair:
         return mend(options)
@@ -61,10 +61,10 @@ def status(options: Options, repair: bool) -> int:
 
 def mend(options: Options) -> int:
     """`--repair`: the walk, its record, the closing sentence."""
-    from deployer.commands.context import build
-    from deployer.commands.report import report
     from deployer.commands.rollback import ask, packages
-    from deployer.engine.repair import repair
+    from deployer.engine.deploy.repair import repair
+    from deployer.wiring.context import build
+    from deployer.wiring.report import report
 
     options.require_consent("repair")
     context = build(options)

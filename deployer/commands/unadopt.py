@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from deployer.commands.options import Options, shared
 from deployer.console.say import say
+from deployer.wiring.options import Options, shared
 
 
 @click.command()
@@ -23,9 +23,9 @@ def unadopt(options: Options) -> int:
       deploy unadopt varnish -e staging --json
     """
     from deployer.commands.adopt import told
-    from deployer.commands.context import build
-    from deployer.commands.report import report
-    from deployer.engine.unadopt import unadopt as run
+    from deployer.engine.deploy.unadopt import unadopt as run
+    from deployer.wiring.context import build
+    from deployer.wiring.report import report
 
     options.require_consent("unadopt")
     context = build(options)

@@ -6,9 +6,9 @@ from dataclasses import asdict
 
 import click
 
-from deployer.commands.options import Options, shared
 from deployer.console.say import say, say_json
 from deployer.model.errors import EXIT_REFUSED, HostError, InputError, UsageError
+from deployer.wiring.options import Options, shared
 
 
 @click.command()
@@ -28,11 +28,11 @@ def warm(options: Options, urls: str | None, top: int | None, rate: str | None) 
       deploy warm nginx -e production --top 200
       deploy warm nginx -e production --urls top.txt --json
     """
-    from deployer.commands.context import build
-    from deployer.commands.warming import end, hosts_of, urls_for, warmer_for
     from deployer.engine.warm import warm as run
-    from deployer.model.playbook import Warm
-    from deployer.model.quantity import parse_rate
+    from deployer.model.schema.playbook import Warm
+    from deployer.model.schema.quantity import parse_rate
+    from deployer.wiring.context import build
+    from deployer.wiring.warming import end, hosts_of, urls_for, warmer_for
 
     if urls and top:
         raise UsageError("--urls and --top exclude each other", hint="pass one of them", consequence="nothing was sent")

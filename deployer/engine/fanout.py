@@ -1,8 +1,8 @@
 """Do one thing on many hosts at once; one host's failure is that host's result.
 
 What a worker calls is shared with other workers, so it is one of: a host verb (its adapter keeps nothing; the transport
-locks, see adapters/ssh.py), `emit` (one event at a time), a value made before the fan-out. Git, rendering, the ledger
-and the files of this machine are the main thread's: what is the fleet's is done once, before.
+locks, see adapters/ssh/transport.py), `emit` (one event at a time), a value made before the fan-out. Git, rendering,
+the ledger and the files of this machine are the main thread's: what is the fleet's is done once, before.
 """
 
 from __future__ import annotations

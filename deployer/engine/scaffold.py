@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from deployer.model.errors import InputError
+from deployer.model.findings import Differences, Page, Watched
 from deployer.model.fleet import Fleet
 from deployer.model.release import FILE_PATH, MAX_BYTES, MAX_FILES
 from deployer.model.secret import learn
@@ -43,6 +44,23 @@ class Taken:
     files: dict[str, File] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     hidden: dict[str, tuple[Hidden, ...]] = field(default_factory=dict)
+
+
+@dataclass
+class Found:
+    """dest: as the playbook says it, without a deploy_prefix. hosts: those of a new inventory, by name, with variables.
+    todo: sentences about what the inventory or the servers lack."""
+
+    source: str
+    service: str
+    dest: str
+    group: str
+    taken: Taken
+    watched: Watched
+    page: Page
+    differences: Differences
+    hosts: dict[str, dict[str, object]] = field(default_factory=dict)
+    todo: list[str] = field(default_factory=list)
 
 
 def take(files: Mapping[str, File], left_out: Mapping[str, str], service: str) -> Taken:

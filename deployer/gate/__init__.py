@@ -1,6 +1,6 @@
 """Floor 0: the verdict. Pure: no I/O, no clock, no randomness.
 
-Every gate has the streaming interface at the head of GATE.md; `engine.watch` knows only this.
+Every gate has the streaming interface at the head of GATE.md; the bake knows only this.
 """
 
 from __future__ import annotations

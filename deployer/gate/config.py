@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from deployer.gate.evalue import Line
 from deployer.gate.metrics import TABLE, Metric, fleet_metric, with_margin
-from deployer.model.health import Compare, HealthCheck
+from deployer.gate.stats.evalue import Line
+from deployer.model.schema.health import Compare, HealthCheck
 
 ALPHA = 1e-3  # false regressions of a deploy
 WARM = 0.02  # what an emptied cache may still add when evidence of health begins to count (GATE.md section 3)

@@ -11,10 +11,10 @@ from dataclasses import replace
 from statistics import NormalDist
 
 from deployer.gate.config import GateConfig
-from deployer.gate.judge import Gate
+from deployer.gate.sequential import Gate
 from deployer.model.forecast import Forecast
-from deployer.model.health import HealthCheck
 from deployer.model.sample import HostSample, Sample
+from deployer.model.schema.health import HealthCheck
 
 MEDIAN, SIGMA = 20.0, 0.6  # milliseconds and shape of the latencies of a page (log-normal)
 GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0  # its multiples are spread evenly over 0 to 1 (Weyl)

@@ -22,8 +22,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from deployer.gate.evalue import Line
-from deployer.model.health import Comparison
+from deployer.gate.stats.evalue import Line
+from deployer.model.schema.health import Comparison
 
 Kind = Literal["share", "latency", "rate"]
 

@@ -8,7 +8,7 @@ only one that was asked, is taken for what happened.
   claims more gets a number of its own for its own verbs; the others never hear of it.
 - A line of a history counts when a second host has it, too.
 - For where a rollback goes, what a host alone knows (a canary, a limited push) counts when the ledger knows it, too
-  (engine/witness.py).
+  (engine/deploy/witness.py).
 """
 
 from __future__ import annotations

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from deployer.model.errors import InputError
-from deployer.model.playbook import Playbook
-from deployer.services.apache import Apache
+from deployer.model.schema.playbook import Playbook
+from deployer.services.apache.phrasebook import Apache
 from deployer.services.base import Service
-from deployer.services.custom import Custom
-from deployer.services.haproxy import HAProxy
-from deployer.services.nginx import Nginx
-from deployer.services.squid import Squid
-from deployer.services.trafficserver import TrafficServer
-from deployer.services.varnish import Varnish
+from deployer.services.custom.phrasebook import Custom
+from deployer.services.haproxy.phrasebook import HAProxy
+from deployer.services.nginx.phrasebook import Nginx
+from deployer.services.squid.phrasebook import Squid
+from deployer.services.trafficserver.phrasebook import TrafficServer
+from deployer.services.varnish.phrasebook import Varnish
 
 PHRASEBOOKS: tuple[Service, ...] = (Nginx(), Varnish(), HAProxy(), Squid(), Apache(), TrafficServer())
 SERVICES = {service.name: service for service in PHRASEBOOKS}

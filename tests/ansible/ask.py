@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from deployer.adapters.inventory import load_inventory
+from deployer.adapters.reading.inventory import load_inventory
 from deployer.model.errors import DeployError
 from deployer.model.fleet import Fleet
 from deployer.model.pattern import select

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from deployer.adapters.sandbox.fleet import Sandbox
-from deployer.adapters.ssh import SshTransport
+from deployer.adapters.ssh.transport import SshTransport
 from deployer.model.fleet import Host
+from deployer.sandbox.fleet import Sandbox
 from tests.contract.real import LocalTransport, RealRig, shell_folder
 from tests.contract.rig import FakeRig, Rig
 

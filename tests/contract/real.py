@@ -9,13 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from deployer.adapters.hosts import SshHosts
-from deployer.adapters.sandbox.binaries import find
+from deployer.adapters.ssh.hosts import SshHosts
 from deployer.model.errors import Unreachable
 from deployer.model.fleet import Host
 from deployer.model.state import HostState
 from deployer.remote.layout import Layout
 from deployer.remote.verbs import Command
+from deployer.sandbox.binaries import find
 
 # A "process" is a file that says what it has loaded: reload reads the configuration through DEST, as a server does.
 SERVICE = """

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from deployer.engine.target import on_host
-from deployer.engine.undo import ACTIVATING
+from deployer.engine.deploy.endings import ACTIVATING
+from deployer.engine.deploy.target import on_host
 from deployer.model.errors import Refused, Unreachable
 from deployer.model.fleet import Host
 from deployer.model.release import ADOPTED as ADOPTED_NAME

@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
+from deployer.engine.deploy.request import Policy, Request, Turn
 from deployer.engine.ports import Ports
-from deployer.engine.request import Policy, Request, Turn
 from deployer.model.errors import LedgerMoved
 from deployer.model.events import Event
 from deployer.model.fleet import Host
 from deployer.model.forecast import Forecast
 from deployer.model.ledger import Entry, Sign
-from deployer.model.playbook import Playbook
 from deployer.model.release import Package, Release
 from deployer.model.sample import HostSample, Sample
+from deployer.model.schema.playbook import Playbook
 from deployer.model.verdict import Reading, Verdict
 from tests.fakes.clock import FakeClock
 from tests.fakes.executor import Queue

@@ -20,10 +20,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
 
-from deployer.adapters.sandbox.processes import reap
 from deployer.model.release import Package
 from deployer.remote.layout import layout_for
 from deployer.remote.verbs import pack
+from deployer.sandbox.processes import reap
 from tests.contract.real import LocalTransport, RealRig, shell_folder, toy_service
 from tests.contract.rig import order, package
 from tests.faults.adoption import ENDINGS, Tree, kill, killed_again

@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from deployer.adapters.sandbox import binaries, repository, servers
-from deployer.adapters.sandbox.daemons import daemon
-from deployer.adapters.sandbox.fleet import Sandbox, SandboxHost, wait_for
-from deployer.adapters.sandbox.ports import free_port, listening
-from deployer.adapters.sandbox.processes import processes, reap
+from deployer.sandbox import binaries, repository, servers
+from deployer.sandbox.daemons import daemon
+from deployer.sandbox.fleet import Sandbox, SandboxHost, wait_for
+from deployer.sandbox.ports import free_port, listening
+from deployer.sandbox.processes import processes, reap
 from tests.faults.crash import wait
 from tests.faults.oracle import look, text, unsound
 from tests.faults.relay import Relay

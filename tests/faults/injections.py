@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from deployer.adapters.sandbox import repository
+from deployer.sandbox import repository
 from tests.faults.crash import wait
 from tests.faults.fleet import LEASE, FaultFleet, command_of, descendants, end
 from tests.faults.matrix import Cell, Fault, nothing

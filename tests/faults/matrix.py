@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from deployer.engine.undo import ACTIVATING, GRACE
+from deployer.engine.deploy.endings import ACTIVATING, GRACE
 from deployer.remote.verbs import SLOW
 from tests.faults.crash import wait
 from tests.faults.fleet import LEASE, FaultFleet

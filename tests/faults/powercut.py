@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from deployer.adapters.sandbox.processes import reap
+from deployer.sandbox.processes import reap
 from tests.faults.crash import TWO, Bench, Case, HostFolder, Tally, judge, recover, wait
 
 MAKE = {"ext4": "mkfs.ext4 -q -F", "xfs": "mkfs.xfs -q -f", "btrfs": "mkfs.btrfs -q -f"}

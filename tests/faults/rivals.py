@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from deployer.adapters.sandbox import binaries, repository
+from deployer.sandbox import binaries, repository
 from tests.faults import injections as inject
 from tests.faults.crash import wait
 from tests.faults.fleet import FaultFleet, end

@@ -6,8 +6,8 @@ import contextlib
 import re
 from pathlib import Path
 
-from deployer.adapters.sandbox.fleet import Sandbox, SandboxHost, wait_for
-from deployer.adapters.sandbox.ports import listening
+from deployer.sandbox.fleet import Sandbox, SandboxHost, wait_for
+from deployer.sandbox.ports import listening
 from tests.faults.fleet import BAKE, HERE, LEASE, FaultFleet, command_of
 from tests.faults.relay import Relay
 from tests.fleet.conftest import Fleet

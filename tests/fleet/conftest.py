@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 
-from deployer.adapters.sandbox import repository
-from deployer.adapters.sandbox.fleet import Sandbox, SandboxHost
-from deployer.adapters.sandbox.processes import processes
+from deployer.sandbox import repository
+from deployer.sandbox.fleet import Sandbox, SandboxHost
+from deployer.sandbox.processes import processes
 
 DEPLOY = ["env", "--default-signal=HUP", sys.executable, "-m", "deployer"]  # also where the tests run under nohup
 

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deployer.adapters.sandbox import binaries
-from deployer.adapters.sandbox.fleet import Sandbox, SandboxHost
-from deployer.adapters.sandbox.servers import dest
+from deployer.sandbox import binaries
+from deployer.sandbox.fleet import Sandbox, SandboxHost
+from deployer.sandbox.servers import dest
 from deployer.services import SERVICES
 from deployer.services.base import ServiceSettings
 

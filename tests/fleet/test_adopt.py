@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from deployer.adapters.hosts import SshHosts
-from deployer.adapters.sandbox.binaries import cache_folder, download, find
+from deployer.adapters.ssh.hosts import SshHosts
 from deployer.model.errors import Refused
 from deployer.model.release import Package
 from deployer.remote.layout import agent_source
+from deployer.sandbox.binaries import cache_folder, download, find
 from tests.contract.real import LocalTransport, RealRig, shell_folder, toy_service
 from tests.contract.rig import order
 from tests.fleet.conftest import make_fleet, servers

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from deployer.adapters.sandbox.processes import processes
+from deployer.sandbox.processes import processes
 from tests.fleet.conftest import Fleet, eventually, make_fleet
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("deserted")]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from deployer.adapters.sandbox.daemons import NAMES
+from deployer.sandbox.daemons import NAMES
 from tests.fleet.conftest import eventually
 from tests.fleet.load import hit_ratio
 from tests.fleet.phrases import Phrases, phrases

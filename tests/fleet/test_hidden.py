@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from deployer.adapters.sandbox import repository
+from deployer.sandbox import repository
 from tests.fleet.conftest import CHECK, Fleet, make_fleet
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(240)]

@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from deployer.adapters.sandbox import binaries
-from deployer.adapters.sandbox.fleet import wait_for
-from deployer.adapters.sandbox.ports import free_port, listening
-from deployer.adapters.sandbox.servers import privilege_separation
-from deployer.adapters.ssh import SshTransport
+from deployer.adapters.ssh.transport import SshTransport
 from deployer.model.errors import Unreachable
 from deployer.model.fleet import Host
 from deployer.remote.verbs import Command
+from deployer.sandbox import binaries
+from deployer.sandbox.fleet import wait_for
+from deployer.sandbox.ports import free_port, listening
+from deployer.sandbox.servers import privilege_separation
 
 WEEK = "-1d:+1w"
 

@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from deployer.adapters.hosts import SshHosts
-from deployer.adapters.sandbox.processes import reap
-from deployer.engine.target import on_host
+from deployer.adapters.ssh.hosts import SshHosts
+from deployer.engine.deploy.target import on_host
 from deployer.model.errors import Refused
 from deployer.model.fleet import Host
 from deployer.model.release import ADOPTED, Package
 from deployer.model.stand import standing
 from deployer.remote.verbs import Command
+from deployer.sandbox.processes import reap
 from tests.contract.real import LocalTransport, Ran, RealRig, shell_folder, toy_service
 from tests.contract.rig import order, package
 from tests.fleet.conftest import eventually, let_go, until

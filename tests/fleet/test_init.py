@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from deployer.adapters.sandbox import repository
-from deployer.adapters.sandbox.binaries import find
-from deployer.adapters.sandbox.fleet import Sandbox
+from deployer.sandbox import repository
+from deployer.sandbox.binaries import find
+from deployer.sandbox.fleet import Sandbox
 from tests.fleet.conftest import Fleet, eventually
 
 PRIVATE = "-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\n"

@@ -20,10 +20,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from deployer.adapters.sandbox import repository
-from deployer.adapters.sandbox.fleet import wait_for
-from deployer.adapters.sandbox.ports import free_port, listening
 from deployer.remote import recognise
+from deployer.sandbox import repository
+from deployer.sandbox.fleet import wait_for
+from deployer.sandbox.ports import free_port, listening
 from tests.fleet.test_init import Beginner, begin
 from tests.fleet.test_init_trees import PROBES
 
@@ -135,7 +135,7 @@ else:
 @pytest.mark.parametrize("shell", ["dash", "busybox"])
 def test_of_a_thousand_children_a_few_are_asked(shell: str) -> None:
     """Each costs a busy host time: three of them, and one that has a child itself."""
-    from deployer.adapters.sandbox.binaries import find
+    from deployer.sandbox.binaries import find
 
     words = ["haproxy", "-c", PARENT]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "start_new_session": True}

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from deployer.adapters.sandbox import binaries, repository
-from deployer.adapters.sandbox.daemons import daemon
-from deployer.adapters.sandbox.fleet import Sandbox, SandboxHost, wait_for
-from deployer.adapters.sandbox.servers import dest
+from deployer.sandbox import binaries, repository
+from deployer.sandbox.daemons import daemon
+from deployer.sandbox.fleet import Sandbox, SandboxHost, wait_for
+from deployer.sandbox.servers import dest
 from tests.fleet.conftest import CHECK, Fleet
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.long]

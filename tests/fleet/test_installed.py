@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from deployer.adapters.sandbox import binaries
 from deployer.cli import COMMANDS
+from deployer.sandbox import binaries
 
 CHECKOUT = Path(__file__).parents[2]
 pytestmark = pytest.mark.xdist_group("installed")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from deployer.adapters.sandbox.daemons import daemon
+from deployer.sandbox.daemons import daemon
 from tests.fleet.phrases import Phrases, phrases
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]

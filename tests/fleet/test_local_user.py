@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from deployer.adapters.hosts import SshHosts
-from deployer.adapters.sandbox.processes import reap
+from deployer.adapters.ssh.hosts import SshHosts
 from deployer.model.errors import Refused
 from deployer.model.fleet import Host
 from deployer.model.release import Package
+from deployer.sandbox.processes import reap
 from tests.contract.real import LocalTransport, RealRig, toy_service
 from tests.contract.rig import order, package
 

@@ -12,21 +12,21 @@ from pathlib import Path
 
 import pytest
 
-from deployer.adapters.examiner import Examiner
-from deployer.adapters.hosts import SshHosts
-from deployer.adapters.http import target
-from deployer.adapters.probe_ssh import line
-from deployer.adapters.sandbox.fleet import Sandbox
-from deployer.adapters.sources import LogReader
-from deployer.adapters.ssh import SshTransport
+from deployer.adapters.http.over_ssh import line
+from deployer.adapters.http.request import target
+from deployer.adapters.measuring.traffic import LogReader
+from deployer.adapters.ssh.examiner import Examiner
+from deployer.adapters.ssh.hosts import SshHosts
+from deployer.adapters.ssh.transport import SshTransport
 from deployer.engine.doctor import judge
 from deployer.model.errors import Unreachable
 from deployer.model.fleet import Host
-from deployer.model.health import Probe
+from deployer.model.schema.health import Probe
 from deployer.model.state import Order
 from deployer.remote.layout import layout_for
 from deployer.remote.toplog import parse_top, top_urls
 from deployer.remote.verbs import Command
+from deployer.sandbox.fleet import Sandbox
 from tests.contract.real import toy_service
 from tests.unit.test_read_logs import LOG
 from tests.unit.test_words import shell

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from deployer.adapters.sandbox.servers import dest
+from deployer.sandbox.servers import dest
 from tests.fleet.conftest import eventually
 from tests.fleet.phrases import Phrases, phrases
 

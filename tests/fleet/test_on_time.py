@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from deployer.adapters.sandbox import repository
-from deployer.adapters.sandbox.fleet import Sandbox, wait_for
+from deployer.sandbox import repository
+from deployer.sandbox.fleet import Sandbox, wait_for
 from tests.conftest import MEASURED
 from tests.fleet.conftest import Fleet
 
@@ -59,7 +59,7 @@ def slow() -> Iterator[Fleet]:
             (sandbox.config / "health_checks").mkdir()
             (sandbox.config / "health_checks/up.yml").write_text(CHECK)
             ready = folder / "ready"
-            origin = [sys.executable, "-m", "deployer.adapters.sandbox.origin", "--port", str(sandbox.origin_port)]
+            origin = [sys.executable, "-m", "deployer.sandbox.origin", "--port", str(sandbox.origin_port)]
             sandbox.spawn([*origin, "--ready", str(ready)])
             wait_for(ready.is_file, "the server")
             known = {h.name: {**sandbox.variables(h), "http_port": sandbox.origin_port} for h in sandbox.hosts}

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from deployer.adapters.sandbox import binaries, repository
-from deployer.adapters.sandbox.ports import free_port
+from deployer.sandbox import binaries, repository
+from deployer.sandbox.ports import free_port
 from tests.fleet.conftest import CHECK, Fleet, eventually, make_fleet
 
 pytestmark = [pytest.mark.xdist_group("prometheus"), pytest.mark.timeout(400), pytest.mark.long]

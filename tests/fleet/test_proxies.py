@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from deployer.adapters.sandbox import repository
-from deployer.adapters.sandbox.daemons import daemon
+from deployer.sandbox import repository
+from deployer.sandbox.daemons import daemon
 from tests.conftest import MEASURED
 from tests.fleet.conftest import Fleet, eventually, make_fleet
 from tests.fleet.load import Load, hit_ratio

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from deployer.adapters.sandbox import repository
+from deployer.sandbox import repository
 from tests.fleet.conftest import DEPLOY, Fleet, eventually
 
 pytestmark = pytest.mark.timeout(600)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from deployer.adapters.sandbox import repository
+from deployer.sandbox import repository
 from tests.fleet.conftest import DEPLOY, Fleet
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("push streams")]

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from deployer.adapters.sandbox import repository
-from deployer.adapters.sandbox.ports import free_port
+from deployer.sandbox import repository
+from deployer.sandbox.ports import free_port
 from tests.fleet.conftest import CHECK, Fleet, make_fleet
 
 pytestmark = [pytest.mark.xdist_group("ready"), pytest.mark.timeout(300), pytest.mark.long]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from deployer.adapters.sandbox import repository
+from deployer.sandbox import repository
 from tests.fakes.strangers import ODD, control_characters
 from tests.fleet.conftest import DEPLOY, Fleet, make_fleet
 

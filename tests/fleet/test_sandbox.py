@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from deployer.adapters.sandbox import fleet, ports
 from deployer.model.errors import DeployError
+from deployer.sandbox import fleet, ports
 
-TAKE = "from deployer.adapters.sandbox.ports import free_port; print(*(free_port() for _ in range(300))); input()"
+TAKE = "from deployer.sandbox.ports import free_port; print(*(free_port() for _ in range(300))); input()"
 
 
 def test_two_processes_never_get_the_same_port() -> None:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from deployer.adapters.sandbox import repository
-from deployer.adapters.sandbox.daemons import NAMES, daemon
-from deployer.adapters.sandbox.processes import processes
+from deployer.sandbox import repository
+from deployer.sandbox.daemons import NAMES, daemon
+from deployer.sandbox.processes import processes
 from deployer.services import SERVICES
 from tests.conftest import MEASURED
 from tests.fleet.conftest import Fleet, eventually, make_fleet, servers

@@ -18,23 +18,23 @@ from pathlib import Path
 
 import pytest
 
-from deployer.adapters.figures import Figures
-from deployer.adapters.inventory import load_inventory
-from deployer.adapters.measure import Measure
-from deployer.adapters.probes import HttpProbes
-from deployer.adapters.prometheus import QueryReader
-from deployer.adapters.sandbox import binaries, repository
-from deployer.adapters.sandbox.fleet import wait_for
-from deployer.adapters.sandbox.ports import free_port, listening
-from deployer.adapters.sandbox.processes import processes
-from deployer.adapters.sources import CounterReader, LogReader, Traffic
-from deployer.adapters.ssh import SshTransport
+from deployer.adapters.measuring.figures import Figures
+from deployer.adapters.measuring.meter import Measure
+from deployer.adapters.measuring.probes import HttpProbes
+from deployer.adapters.measuring.prometheus import QueryReader
+from deployer.adapters.measuring.traffic import CounterReader, LogReader, Traffic
+from deployer.adapters.reading.inventory import load_inventory
+from deployer.adapters.ssh.transport import SshTransport
 from deployer.model.errors import HostError
 from deployer.model.fleet import Host
-from deployer.model.health import HealthCheck
-from deployer.model.sources import Sources
+from deployer.model.schema.health import HealthCheck
+from deployer.model.schema.sources import Sources
 from deployer.remote.layout import layout_for
 from deployer.remote.logs import Counts
+from deployer.sandbox import binaries, repository
+from deployer.sandbox.fleet import wait_for
+from deployer.sandbox.ports import free_port, listening
+from deployer.sandbox.processes import processes
 from deployer.services import SERVICES
 from deployer.services.base import AccessLog, ServiceSettings
 from tests.fleet.conftest import Fleet, eventually, make_fleet

@@ -17,13 +17,13 @@ from typing import Any
 
 import pytest
 
-from deployer.adapters.sandbox.fleet import Sandbox
-from deployer.adapters.sandbox.ports import free_port
-from deployer.adapters.ssh import SshTransport
+from deployer.adapters.ssh.transport import SshTransport
 from deployer.model.errors import Unreachable
 from deployer.model.fleet import Host
 from deployer.remote import verbs
 from deployer.remote.verbs import Command
+from deployer.sandbox.fleet import Sandbox
+from deployer.sandbox.ports import free_port
 from tests.fleet.conftest import eventually, let_go, until
 
 pytestmark = pytest.mark.xdist_group("ssh")
@@ -295,7 +295,7 @@ def test_a_wrong_key_is_an_authentication_failure(fleet: Sandbox, wire: SshTrans
     """Said as such, without a prompt."""
     import subprocess
 
-    from deployer.adapters.sandbox import binaries
+    from deployer.sandbox import binaries
 
     words = [binaries.find("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "k")]
     subprocess.run(words, check=True)

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from deployer.adapters.sandbox import binaries
-from deployer.adapters.sandbox.fleet import wait_for
-from deployer.adapters.ssh_config import resolve
-from deployer.adapters.ssh_keys import Keyring
+from deployer.adapters.ssh.config import resolve
+from deployer.adapters.ssh.keys import Keyring
 from deployer.model.errors import Unreachable
 from deployer.model.fleet import Host
+from deployer.sandbox import binaries
+from deployer.sandbox.fleet import wait_for
 from tests.fleet.test_host_keys import WEEK, Servers, servers
 
 __all__ = ["servers"]

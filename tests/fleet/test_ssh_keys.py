@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from deployer.adapters import ssh_agent
-from deployer.adapters.sandbox import binaries
-from deployer.adapters.sandbox.fleet import wait_for
+from deployer.adapters.ssh import agent as ssh_agent
 from deployer.model.errors import Unreachable
+from deployer.sandbox import binaries
+from deployer.sandbox.fleet import wait_for
 from tests.fleet.test_host_keys import Servers, servers
 
 __all__ = ["servers"]

@@ -13,17 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from deployer.adapters.examiner import Examiner
-from deployer.adapters.sandbox import binaries, servers
-from deployer.adapters.sandbox.fleet import Sandbox, wait_for
-from deployer.adapters.sandbox.ports import free_port, listening
-from deployer.adapters.ssh import SshTransport
+from deployer.adapters.ssh.examiner import Examiner
+from deployer.adapters.ssh.transport import SshTransport
 from deployer.engine.doctor import judge
 from deployer.model.errors import Refused, Unreachable
 from deployer.model.fleet import Host
 from deployer.remote.layout import Layout, agent_source, layout_for
 from deployer.remote.sudoers import rules
 from deployer.remote.verbs import Command
+from deployer.sandbox import binaries, servers
+from deployer.sandbox.fleet import Sandbox, wait_for
+from deployer.sandbox.ports import free_port, listening
 from tests.contract.real import RealRig
 from tests.contract.rig import order, package
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from deployer.adapters.sandbox import binaries
+from deployer.sandbox import binaries
 from tests.fleet.conftest import eventually
 from tests.fleet.phrases import Phrases, phrases
 

@@ -9,8 +9,8 @@ import subprocess
 
 import pytest
 
-from deployer.adapters.sandbox import binaries, repository
-from deployer.adapters.sandbox.daemons import daemon
+from deployer.sandbox import binaries, repository
+from deployer.sandbox.daemons import daemon
 from tests.fleet.conftest import Fleet, eventually, servers
 from tests.fleet.load import Load
 

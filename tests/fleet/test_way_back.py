@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from deployer.adapters.sandbox import repository
-from deployer.adapters.sandbox.daemons import NAMES
-from deployer.adapters.sandbox.processes import processes
+from deployer.sandbox import repository
+from deployer.sandbox.daemons import NAMES
+from deployer.sandbox.processes import processes
 from tests.fleet.conftest import Fleet, eventually
 from tests.fleet.load import hit_ratio
 from tests.fleet.phrases import Phrases, phrases

@@ -25,7 +25,7 @@ def guided(name: str, runs: int) -> None:
     import atheris
 
     with atheris.instrument_imports(include=["deployer"]):
-        from deployer.adapters import ssh_config
+        from deployer.adapters.ssh import config as ssh_config
         from tests.fuzz.parsers import PARSERS
 
     ssh_config.ask_ssh = lambda *_: {}

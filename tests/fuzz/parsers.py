@@ -22,32 +22,31 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from deployer.adapters.figures import number
-from deployer.adapters.files import load_health_checks, load_playbook
-from deployer.adapters.git_words import reason
-from deployer.adapters.host_certificate import objection
-from deployer.adapters.inventory import environment_hosts, load_inventory
-from deployer.adapters.known_hosts import lookup_name, matches, read_known_hosts
-from deployer.adapters.probe_ssh import read as read_probe
-from deployer.adapters.prometheus import value as prometheus_value
-from deployer.adapters.recorder import read_recording
-from deployer.adapters.runs import entry_from_json
-from deployer.adapters.signatures import read_allowed, signing_key, split
-from deployer.adapters.ssh_agent import certified_key
-from deployer.adapters.ssh_ask import _collect, read_strictly
-from deployer.adapters.ssh_config import _hop
-from deployer.adapters.yaml_source import parse_yaml
-from deployer.commands.finding import addressed
-from deployer.commands.planfile import read_plan
+from deployer.adapters.git.refusals import reason
+from deployer.adapters.git.signatures import read_allowed, signing_key, split
+from deployer.adapters.http.over_ssh import read as read_probe
+from deployer.adapters.local.plan_file import read_plan
+from deployer.adapters.local.runs import entry_from_json
+from deployer.adapters.local.samples import read_recording
+from deployer.adapters.measuring.figures import number
+from deployer.adapters.measuring.prometheus import value as prometheus_value
+from deployer.adapters.reading.inventory import environment_hosts, load_inventory
+from deployer.adapters.reading.playbooks import load_health_checks, load_playbook
+from deployer.adapters.reading.yaml_source import parse_yaml
+from deployer.adapters.ssh.agent import certified_key
+from deployer.adapters.ssh.ask import _collect, read_strictly
+from deployer.adapters.ssh.config import _hop
+from deployer.adapters.ssh.host_certificate import objection
+from deployer.adapters.ssh.known_hosts import lookup_name, matches, read_known_hosts
 from deployer.model.errors import DeployError, HostError
 from deployer.model.excerpt import hide_pairs
 from deployer.model.fleet import Host
-from deployer.model.health import Probe
 from deployer.model.ledger import Entry
 from deployer.model.pattern import select
-from deployer.model.quantity import parse_duration, parse_margin, parse_rate, parse_serial, parse_share
 from deployer.model.release import SourceFile
 from deployer.model.render import render, variables
+from deployer.model.schema.health import Probe
+from deployer.model.schema.quantity import parse_duration, parse_margin, parse_rate, parse_serial, parse_share
 from deployer.model.secret import Secrets
 from deployer.model.secret_file import as_template, secret_file
 from deployer.model.state import HostState
@@ -62,6 +61,7 @@ from deployer.services.base import AccessLog, ServiceSettings
 from deployer.services.headers import cache_hit
 from deployer.services.logline import program
 from deployer.services.running import FILES, running
+from deployer.wiring.finding import addressed
 
 FOLDER = Path(tempfile.mkdtemp(prefix="fuzz-"))
 atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)  # every test worker imports this

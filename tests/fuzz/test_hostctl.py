@@ -20,9 +20,9 @@ from pathlib import Path
 
 import pytest
 
-from deployer.adapters.sandbox.binaries import find
-from deployer.adapters.sandbox.processes import reap
 from deployer.remote.layout import agent_source
+from deployer.sandbox.binaries import find
+from deployer.sandbox.processes import reap
 
 CASES = int(os.environ.get("FUZZ_CASES", "60"))
 BATCH = 250

@@ -16,7 +16,7 @@ CASES = int(os.environ.get("FUZZ_CASES", "60"))
 @pytest.mark.parametrize("parser", PARSERS, ids=lambda parser: parser.name)
 def test_any_input_is_read_or_refused(parser: Parser, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is raised but what the reader says it raises."""
-    monkeypatch.setattr("deployer.adapters.ssh_config.ask_ssh", lambda *_: {})
+    monkeypatch.setattr("deployer.adapters.ssh.config.ask_ssh", lambda *_: {})
 
     @settings(max_examples=CASES, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     @given(parser.inputs)

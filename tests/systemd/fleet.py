@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deployer.adapters.sandbox import repository
-from deployer.adapters.sandbox.fleet import Sandbox, SandboxHost
+from deployer.sandbox import repository
+from deployer.sandbox.fleet import Sandbox, SandboxHost
 from tests.fleet.conftest import CHECK, Fleet
 from tests.systemd.machine import Machine, interfaces
 

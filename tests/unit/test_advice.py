@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from deployer.engine.adopt import adopt
-from deployer.engine.push import push
-from deployer.engine.rollback import Consent, rollback
+from deployer.engine.deploy.adopt import adopt
+from deployer.engine.deploy.push import push
+from deployer.engine.deploy.rollback import Consent, rollback
 from deployer.model.errors import DeployError, Refused, Unreachable
 from deployer.model.outcome import HostOutcome, advice
 from tests.fakes.hosts import ADOPTED

@@ -15,8 +15,8 @@ from typing import NoReturn
 
 import pytest
 
-from deployer.adapters.inventory import load_inventory
-from deployer.adapters.known_hosts import read_known_hosts
+from deployer.adapters.reading.inventory import load_inventory
+from deployer.adapters.ssh.known_hosts import read_known_hosts
 from deployer.cli import run
 from deployer.model.secret import SECRETS
 from tests.needs import need
@@ -335,7 +335,7 @@ def show(row: Row) -> str:
 def test_row(row: Row, good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sealed: list[str],
              capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
     """Exit 1 or 64, the text, the place; 0 connections, 0 writes, no traceback."""
-    monkeypatch.setattr("deployer.adapters.rendering.SECONDS", 3.0)
+    monkeypatch.setattr("deployer.adapters.local.rendering.SECONDS", 3.0)
     if row.number == 41:  # signatures
         need("ssh-keygen")
     root = tmp_path / "work"

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from deployer.adapters.ledger import GitLedger
-from deployer.adapters.memory import Memory
-from deployer.engine.adopt import adopt
-from deployer.engine.push import push
-from deployer.engine.repair import repair
+from deployer.adapters.git.ledger import GitLedger
+from deployer.adapters.git.memory import Memory
+from deployer.engine.deploy.adopt import adopt
+from deployer.engine.deploy.push import push
+from deployer.engine.deploy.repair import repair
 from deployer.model.errors import DeployError
 from tests.fakes.world import World
 from tests.unit.test_git import checkout, entry  # noqa: F401

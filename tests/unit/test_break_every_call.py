@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from deployer.engine.push import push
+from deployer.engine.deploy.push import push
 from deployer.model.errors import DeployError, LedgerUnavailable, Refused, Unreachable
 from deployer.model.outcome import Outcome
 from tests.fakes.hosts import ADOPTED

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from deployer.adapters.sandbox.daemons import daemon
-from deployer.adapters.sandbox.servers import read_files
 from deployer.model.fleet import Host
 from deployer.model.plan import HostPlan, weigh
 from deployer.model.render import render
 from deployer.model.render import variables as template_variables
+from deployer.sandbox.daemons import daemon
+from deployer.sandbox.servers import read_files
 from deployer.services import SERVICES
 from deployer.services.base import ServiceSettings
 from tests.unit.test_services import shell

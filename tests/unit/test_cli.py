@@ -132,7 +132,7 @@ def test_our_bug_is_70(
     config: Path, state: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One line; the traceback goes to a file."""
-    monkeypatch.setattr("deployer.commands.context.load_inventory", lambda *paths, beside: 1 / 0)
+    monkeypatch.setattr("deployer.wiring.context.load_inventory", lambda *paths, beside: 1 / 0)
     assert run(["status"]) == 70
     assert "this is a bug in deployer: ZeroDivisionError" in capsys.readouterr().err
     assert "ZeroDivisionError" in (state / "deployer/crash.txt").read_text()

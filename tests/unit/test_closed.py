@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from deployer.engine.lock import closing
-from deployer.engine.push import push
+from deployer.engine.deploy.lock import closing
+from deployer.engine.deploy.push import push
 from deployer.model.errors import LedgerUnavailable, LockClosed, Refused
 from deployer.model.events import Event, Phase, Watched, WaveStarted
 from deployer.model.ledger import quarantined

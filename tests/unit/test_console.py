@@ -12,13 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from deployer.commands.context import both
-from deployer.console.choose import choose, make, to_stderr
-from deployer.console.ci import escape
 from deployer.console.errors import error_lines, fitted
+from deployer.console.live.choose import choose, make, to_stderr
+from deployer.console.live.ci import escape
+from deployer.console.live.tty import Tty
+from deployer.console.pages.closing import closing
 from deployer.console.say import clean, say
-from deployer.console.sentence import closing
-from deployer.console.tty import Tty
 from deployer.model import events
 from deployer.model.errors import DeployError
 from deployer.model.fleet import Host
@@ -26,6 +25,7 @@ from deployer.model.outcome import HostOutcome, Outcome
 from deployer.model.plan import HostPlan, Plan, split_waves
 from deployer.model.sample import HostSample, Sample
 from deployer.model.verdict import Evidence, Reading, Verdict
+from deployer.wiring.context import both
 from tests.fakes.strangers import ODD, control_characters
 
 A, B = "aaaaaaaaaa-11111111", "bbbbbbbbbb-22222222"

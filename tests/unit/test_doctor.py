@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployer.adapters.examiner import Examiner
-from deployer.adapters.sandbox import binaries
+from deployer.adapters.ssh.examiner import Examiner
 from deployer.engine.doctor import judge
 from deployer.model.errors import InputError, Unreachable
 from deployer.model.examination import Examination
@@ -18,6 +17,7 @@ from deployer.model.fleet import Host
 from deployer.remote import examine
 from deployer.remote.layout import agent_source, layout_for
 from deployer.remote.sudoers import rules
+from deployer.sandbox import binaries
 from tests.contract.real import LocalTransport
 
 WELL = Examination("deploy", how="sudo", versions={"nginx": "1.22"}, free_kb=10**6, agent=True, adopted=True)

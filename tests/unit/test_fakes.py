@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deployer.engine.push import push
+from deployer.engine.deploy.push import push
 from tests.fakes.clock import FakeClock
 from tests.fakes.executor import Queue
 from tests.fakes.world import NEW, World

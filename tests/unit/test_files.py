@@ -9,9 +9,9 @@ from hypothesis import HealthCheck as Allow
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deployer.adapters.files import choose_playbook, load_health_checks, load_playbook
-from deployer.adapters.inventory import environment_hosts, load_inventory
-from deployer.adapters.yaml_source import parse_yaml
+from deployer.adapters.reading.inventory import environment_hosts, load_inventory
+from deployer.adapters.reading.playbooks import choose_playbook, load_health_checks, load_playbook
+from deployer.adapters.reading.yaml_source import parse_yaml
 from deployer.model.errors import DeployError, InputError, UsageError
 from deployer.model.pattern import select
 

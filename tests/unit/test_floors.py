@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,17 @@ from deployer.remote.layout import PARTS
 PACKAGE = Path(deployer.__file__).parent
 FLOOR = {
     "model": 0, "gate": 0, "services": 1, "remote": 2, "engine": 3, "adapters": 3,
-    "console": 4, "commands": 4, "cli": 4, "__main__": 4, "__init__": 0,
+    "console": 4, "sandbox": 4, "wiring": 5, "commands": 6, "cli": 6, "__main__": 6, "__init__": 0,
 }  # fmt: skip
+WINGS = {  # of adapters: each, and the others that it may import
+    "reading": (),
+    "local": (),
+    "http": (),
+    "ssh": ("local", "http"),
+    "git": ("local", "reading", "ssh"),
+    "measuring": ("local", "http", "ssh"),
+}
+GATE = {"stats": (), "trial": ("stats",), "ruling": ("stats", "trial")}
 PURE = ("model", "gate", "services", "remote")
 WIRES = ("fabric", "paramiko", "invoke", "git", "httpx", "numpy", "scipy", "rich", "socket", "subprocess", "threading")
 
@@ -50,6 +60,53 @@ def test_imports_go_down(path: Path) -> None:
         there = name.split(".")[1]
         assert FLOOR[there] <= FLOOR[here], f"{path} imports {name}, which is above it"
         assert {here, there} != {"engine", "adapters"}, f"{path} imports {name}"
+
+
+def wing(parts: Sequence[str]) -> tuple[str, str]:
+    """(room, wing) of a module's name without `deployer`; no wing for what lies in the room itself."""
+    return parts[0], parts[1] if len(parts) > 1 and (PACKAGE / parts[0] / parts[1]).is_dir() else ""
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_wings_import_what_they_say(path: Path) -> None:
+    """The wings of adapters and of the gate, and the servers, which know nothing of each other."""
+    here = wing(path.relative_to(PACKAGE).with_suffix("").parts)
+    for name in imports(path):
+        there = wing(name.split(".")[1:] or ["__init__"])
+        if not name.startswith("deployer.") or here[0] != there[0] or "" in (here[1], there[1]) or here == there:
+            continue
+        allowed = {"adapters": WINGS, "gate": GATE}.get(here[0], {}).get(here[1], ())
+        assert there[1] in allowed or here[0] not in ("adapters", "gate", "services"), f"{path} imports {name}"
+
+
+def modules() -> dict[str, set[str]]:
+    """Every module and those of ours that it imports, at any depth of nesting."""
+    found = {".".join(("deployer", *p.relative_to(PACKAGE).with_suffix("").parts)): p for p in FILES}
+    names = {name.removesuffix(".__init__"): path for name, path in found.items()}
+    return {name: {to for to in imported(path) if to in names} for name, path in names.items()}
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Modules, also those that are imported from their package by name."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_no_circle() -> None:
+    """Modules can be put in an order in which each imports earlier ones. commands/ are found by name from cli, and
+    completion asks cli for the tree."""
+    graph = {name: to - {name, "deployer.cli"} for name, to in modules().items()}
+    graphlib.TopologicalSorter(graph).prepare()
+
+
+def test_every_package_says_what_lives_there() -> None:
+    """In the head of its `__init__`."""
+    silent = [
+        path for path in FILES if path.name == "__init__.py" and not ast.get_docstring(ast.parse(path.read_text()))
+    ]
+    assert not silent
 
 
 @pytest.mark.parametrize("path", [p for p in FILES if room(p) in PURE], ids=lambda p: str(p.relative_to(PACKAGE)))

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deployer.adapters.probes import HttpProbes
-from deployer.commands.forecast import evidence
+from deployer.adapters.measuring.probes import HttpProbes
 from deployer.gate.config import GateConfig, make_gate_config
 from deployer.gate.foresee import ALTOGETHER, forecast, foresee
-from deployer.gate.judge import Gate
+from deployer.gate.sequential import Gate
 from deployer.model.fleet import Host
 from deployer.model.forecast import Forecast
-from deployer.model.health import HealthCheck, Probe, merge
 from deployer.model.sample import HostSample, Sample
+from deployer.model.schema.health import HealthCheck, Probe, merge
+from deployer.wiring.forecast import evidence
 
 
 def check(rate: float, max_rate: float = 20.0) -> HealthCheck:

@@ -12,10 +12,10 @@ import pytest
 
 from bench.traffic import BYPASS, COLD, COLD_BYPASS, LATE, MODELS, NOTHING, Effect, Stream
 from deployer.gate.config import GateConfig, make_gate_config, with_fleet, with_judged
-from deployer.gate.judge import Gate, make_gate
 from deployer.gate.metrics import TABLE
-from deployer.model.health import Compare, Comparison, HealthCheck, Limit, Probe
+from deployer.gate.sequential import Gate, make_gate
 from deployer.model.sample import HostSample, Sample
+from deployer.model.schema.health import Compare, Comparison, HealthCheck, Limit, Probe
 from deployer.model.verdict import NO_DATA, Reading
 
 GOOD = HostSample(n=20, lat=tuple(range(10, 30)), rehit_n=20, rehit_bad=0, look=20, miss=1, orig=1)

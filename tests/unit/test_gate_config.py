@@ -17,9 +17,9 @@ from deployer.gate.config import (
     warm_up,
     with_fleet,
 )
-from deployer.gate.evalue import Line
 from deployer.gate.metrics import TABLE, Metric
-from deployer.model.health import Compare, Comparison, HealthCheck, Limit, Probe, merge
+from deployer.gate.stats.evalue import Line
+from deployer.model.schema.health import Compare, Comparison, HealthCheck, Limit, Probe, merge
 
 PROBE = Probe(name="home", url="/", rate=5.0, cacheable=True)
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployer.gate import intervals
-from deployer.gate.evalue import Line, Row, harm, over, safety
-from deployer.gate.process import Odds, Proof
+from deployer.gate.stats import intervals
+from deployer.gate.stats.eprocess import Odds, Proof
+from deployer.gate.stats.evalue import Line, Row, harm, over, safety
 
 SIZES = [(1, 1), (5, 5), (3, 17), (20, 60), (20, 1)]
 LEVELS = (1e-5, 1e-3, 0.01, 0.05, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99)

@@ -9,10 +9,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from deployer.gate.config import GateConfig, make_gate_config, with_fleet
-from deployer.gate.judge import Gate
 from deployer.gate.metrics import TABLE
-from deployer.model.health import HealthCheck, Limit, Probe
+from deployer.gate.sequential import Gate
 from deployer.model.sample import HostSample, Sample
+from deployer.model.schema.health import HealthCheck, Limit, Probe
 
 LIMIT = Limit(error_rate=0.0, refetch_miss=1.0, latency_p50=0.0, latency_p95=0.1, latency_p99=0.1)
 CHECK = HealthCheck(probes=(Probe(name="a", url="/", cacheable=True),), limit=LIMIT)

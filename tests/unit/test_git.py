@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployer.adapters.git import Repository, unified_diff
-from deployer.adapters.git_objects import GitFailed, open_repository, run_git
-from deployer.adapters.ledger import GitLedger
-from deployer.adapters.memory import Memory
-from deployer.adapters.runs import Runs, entry_from_json, entry_to_json
+from deployer.adapters.git.ledger import GitLedger
+from deployer.adapters.git.memory import Memory
+from deployer.adapters.git.releases import Repository, unified_diff
+from deployer.adapters.git.repository import GitFailed, open_repository, run_git
+from deployer.adapters.local.runs import Runs, entry_from_json, entry_to_json
 from deployer.model.errors import DeployError, InputError, LedgerMoved, LedgerUnavailable
 from deployer.model.fleet import Host
 from deployer.model.ledger import Entry

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from deployer.adapters.git import Repository, unified_diff
-from deployer.adapters.rendering import render_packages
+from deployer.adapters.git.releases import Repository, unified_diff
+from deployer.adapters.local.rendering import render_packages
 from deployer.model.errors import InputError
 from deployer.remote.tree import LIST, listing
 from tests.unit.test_git import HOSTS, checkout, commit, git, release

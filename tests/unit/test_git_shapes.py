@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from deployer.adapters.git import Repository
-from deployer.adapters.ledger import GitLedger
-from deployer.adapters.memory import Memory
+from deployer.adapters.git.ledger import GitLedger
+from deployer.adapters.git.memory import Memory
+from deployer.adapters.git.releases import Repository
 from deployer.model.errors import DeployError, InputError, LedgerUnavailable
 from tests.unit.test_git import checkout, commit, entry, git, release
 
@@ -238,14 +238,14 @@ def test_git_gives_its_own_reason(checkout: Path, tmp_path: Path) -> None:
 
 def test_git_words_without_git() -> None:
     """The reader of refusals never fails."""
-    from deployer.adapters.git_words import reason
+    from deployer.adapters.git.refusals import reason
 
     assert reason(subprocess.SubprocessError("")) == "git failed"
 
 
 def test_a_signature_in_a_repository_of_sha256(tmp_path: Path) -> None:
     """Its header has another name there."""
-    from deployer.adapters.signatures import Rule, verify
+    from deployer.adapters.git.signatures import Rule, verify
 
     folder, key = tmp_path / "work", tmp_path / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)

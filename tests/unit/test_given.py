@@ -9,7 +9,7 @@ import click
 import pytest
 
 from deployer.cli import COMMANDS, cli, run
-from deployer.commands.given import KNOWN, repeating
+from deployer.wiring.given import KNOWN, repeating
 from tests.unit.test_cli import config  # noqa: F401
 
 

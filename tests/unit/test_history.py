@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from deployer.adapters.ledger import GitLedger
-from deployer.adapters.memory import Memory
+from deployer.adapters.git.ledger import GitLedger
+from deployer.adapters.git.memory import Memory
 from deployer.cli import run
-from deployer.engine.lock import closing
+from deployer.engine.deploy.lock import closing
 from deployer.model.ledger import Entry, Sign
 from deployer.model.past import rows
 from tests.unit.test_git import checkout, git  # noqa: F401

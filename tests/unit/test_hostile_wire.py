@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from deployer.adapters.bounds import SLACK, WINDOW, BoundedPipe
-from deployer.adapters.deadline import Errands
-from deployer.adapters.hosts import SshHosts
-from deployer.adapters.ssh import SshTransport
+from deployer.adapters.local.deadline import Errands
+from deployer.adapters.ssh.bounds import SLACK, WINDOW, BoundedPipe
+from deployer.adapters.ssh.hosts import SshHosts
+from deployer.adapters.ssh.transport import SshTransport
 from deployer.model.errors import Unreachable
 from deployer.model.fleet import Host
 from deployer.remote.verbs import Command
@@ -93,7 +93,7 @@ def test_what_is_beyond_the_window_is_not_held() -> None:
 def test_a_name_that_takes_for_ever_to_resolve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No library lets go of that wait; who asked goes on, and other hosts never noticed."""
     gate = threading.Event()
-    monkeypatch.setattr("deployer.adapters.ssh_connect.resolve", lambda host, config: gate.wait(600))
+    monkeypatch.setattr("deployer.adapters.ssh.connect.resolve", lambda host, config: gate.wait(600))
     wire = SshTransport(str(tmp_path / "none"))
     with pytest.raises(Unreachable, match="no connection within 1 s") as caught:
         wire.run(Host("web1"), Command("true", b"", 1.0))
@@ -112,7 +112,7 @@ def test_a_second_command_does_not_wait_for_a_connection_that_hangs(
         begun.set()
         gate.wait(600)
 
-    monkeypatch.setattr("deployer.adapters.ssh_connect.resolve", resolve)
+    monkeypatch.setattr("deployer.adapters.ssh.connect.resolve", resolve)
     wire = SshTransport(str(tmp_path / "none"))
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(wire.run, Host("web1"), Command("true", b"", 600.0))

@@ -17,14 +17,14 @@ from typing import Any
 
 import pytest
 
-from deployer.adapters import lateness
-from deployer.adapters.http import BODY_CAP, Target, Unsendable, resolve, target
-from deployer.adapters.probe_ssh import SshProber, line, read
-from deployer.adapters.probes import HttpProbes
+from deployer.adapters.http.over_ssh import SshProber, line, read
+from deployer.adapters.http.request import BODY_CAP, Target, Unsendable, resolve, target
+from deployer.adapters.measuring import lateness
+from deployer.adapters.measuring.probes import HttpProbes
 from deployer.model.errors import Unreachable
 from deployer.model.fleet import Host
-from deployer.model.health import HealthCheck, Probe
 from deployer.model.sample import Sample
+from deployer.model.schema.health import HealthCheck, Probe
 
 Respond = Callable[[BaseHTTPRequestHandler, int], None]
 
@@ -243,7 +243,7 @@ def test_a_huge_body_is_read_up_to_the_cap(server: Server) -> None:
     ("second", "expected"), [("HIT", (2, 0)), ("MISS", (2, 2)), ("BYPASS", (2, 2)), ("", (None, None))]
 )
 def test_immediate_refetches(server: Server, second: str, expected: tuple[int | None, int | None]) -> None:
-    """Asked twice at once: the second answer must be a hit; one that does not say is not counted; adapters/ready.py says so."""
+    """Asked twice at once: the second answer must be a hit; one that does not say is not counted; adapters/measuring/ready.py says so."""
     said: list[str] = []
 
     def cached(handler: BaseHTTPRequestHandler, number: int) -> None:
@@ -295,10 +295,10 @@ def test_our_own_failure_is_nobodys_failure(server: Server, monkeypatch: pytest.
         raise RuntimeError("out of luck")
 
     with HttpProbes(check(Probe(name="home", url="/")), said.append, tick=0.1) as probes:
-        monkeypatch.setattr("deployer.adapters.http.target", broken)
+        monkeypatch.setattr("deployer.adapters.http.request.target", broken)
         assert probes.sample([server.host()], 0.0).hosts == {"web1": None}
         monkeypatch.undo()
-        monkeypatch.setattr("deployer.adapters.http.make_client", broken)
+        monkeypatch.setattr("deployer.adapters.http.request.make_client", broken)
         probes.close()
         assert probes.sample([server.host()], 1.0).hosts == {"web1": None}
     assert any("out of luck" in text for text in said)
@@ -324,7 +324,7 @@ def test_a_machine_that_is_too_busy_blames_nobody(server: Server, monkeypatch: p
     with HttpProbes(check(*asked), tick=0.2) as probes:
         probes.sample([server.host()], -1.0)  # what is imported and resolved once is not measured
         monkeypatch.undo()
-        monkeypatch.setattr("deployer.adapters.http.target", stalled)
+        monkeypatch.setattr("deployer.adapters.http.request.target", stalled)
         monkeypatch.setattr(probes, "_due", lambda *_: [0.0])
         busy = probes.sample([server.host()], 0.0)
         monkeypatch.undo()

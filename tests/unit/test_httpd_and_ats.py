@@ -9,14 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployer.adapters.sandbox.servers import read_files
 from deployer.model.errors import InputError
 from deployer.model.fleet import Host
 from deployer.model.render import render
 from deployer.model.render import variables as template_variables
-from deployer.services import SERVICES, apache_log, trafficserver_log
+from deployer.sandbox.servers import read_files
+from deployer.services import SERVICES
+from deployer.services.apache import access_log as apache_log
 from deployer.services.base import AccessLog, ServiceSettings
 from deployer.services.headers import cache_hit
+from deployer.services.trafficserver import access_log as trafficserver_log
 from tests.unit.test_services import GOLDEN, counted, counters, settings, shell
 
 HERE = ServiceSettings("/srv/web1/etc/apache2", "/root", "/srv/web1")

@@ -13,15 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployer.adapters.files import load_health_checks, load_playbook
-from deployer.adapters.inventory import environment_hosts, load_inventory
-from deployer.adapters.new_files import DRAFT, already, write_new
+from deployer.adapters.local.new_files import DRAFT, already, write_new
+from deployer.adapters.reading.inventory import environment_hosts, load_inventory
+from deployer.adapters.reading.playbooks import load_health_checks, load_playbook
 from deployer.cli import run
-from deployer.commands.finding import addressed, shut
 from deployer.commands.init import SERVICES
-from deployer.commands.revision import refuse_lacking
 from deployer.engine import scaffold
-from deployer.engine.first_check import health_check
+from deployer.engine.deploy.first_check import health_check
 from deployer.model.errors import DeployError, HostError, InputError, Unreachable, UsageError
 from deployer.model.findings import Page, Watched, compare
 from deployer.model.fleet import Fleet, Host
@@ -32,6 +30,8 @@ from deployer.model.secret import SECRETS
 from deployer.model.secret_file import as_template, secret_file
 from deployer.remote import recognise, tree
 from deployer.services.running import running
+from deployer.wiring.finding import addressed, shut
+from deployer.wiring.revision import refuse_lacking
 
 
 @pytest.fixture(autouse=True)

@@ -15,18 +15,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from deployer.adapters.http import Target
-from deployer.adapters.probe_ssh import line as probe_line
-from deployer.adapters.sandbox.binaries import find
+from deployer.adapters.http.over_ssh import line as probe_line
+from deployer.adapters.http.request import Target
 from deployer.model.fleet import Host
-from deployer.model.health import Probe
-from deployer.model.playbook import CustomCommands
 from deployer.model.release import Package
+from deployer.model.schema.health import Probe
+from deployer.model.schema.playbook import CustomCommands
 from deployer.remote import verbs
 from deployer.remote.layout import Layout, layout_for
+from deployer.sandbox.binaries import find
 from deployer.services import SERVICES
 from deployer.services.base import ServiceSettings
-from deployer.services.custom import Custom
+from deployer.services.custom.phrasebook import Custom
 from tests.unit.test_verbs import ORDER
 
 CASES = int(os.environ.get("FUZZ_CASES", "12"))

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from deployer.adapters.inventory import environment_hosts, load_inventory
-from deployer.adapters.inventory.checks import refuse_unread_vars
-from deployer.adapters.inventory.settings import Settings, read_settings, settled
-from deployer.adapters.rendering import render_packages
-from deployer.adapters.ssh_config import resolve
+from deployer.adapters.local.rendering import render_packages
+from deployer.adapters.reading.inventory import environment_hosts, load_inventory
+from deployer.adapters.reading.inventory.checks import refuse_unread_vars
+from deployer.adapters.reading.inventory.settings import Settings, read_settings, settled
+from deployer.adapters.ssh.config import resolve
 from deployer.model.errors import InputError, UsageError
 from deployer.model.fleet import Fleet
 from deployer.model.pattern import select
@@ -450,6 +450,6 @@ def test_positions_in_patterns(tmp_path: Path, pattern: str, hosts: str | None) 
 
 def test_no_reader_of_the_way_back_imports_a_library_of_schemas() -> None:
     """The inventory is read before a rollback."""
-    words = "import sys, deployer.adapters.inventory; print('pydantic' in sys.modules, 'jinja2' in sys.modules)"
+    words = "import sys, deployer.adapters.reading.inventory; print('pydantic' in sys.modules, 'jinja2' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True, env={**os.environ})
     assert done.stdout.split() == ["False", "False"]

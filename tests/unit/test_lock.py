@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from deployer.adapters import heartbeat
-from deployer.adapters.ledger import GitLedger
-from deployer.adapters.memory import Memory
-from deployer.engine import lock
-from deployer.engine.push import push
-from deployer.engine.record import append
+from deployer.adapters.git import heartbeat
+from deployer.adapters.git.ledger import GitLedger
+from deployer.adapters.git.memory import Memory
+from deployer.engine.deploy import lock
+from deployer.engine.deploy.push import push
+from deployer.engine.deploy.record import append
 from deployer.model.errors import DeployError, LockedError
 from deployer.model.events import Notice
 from deployer.model.ledger import closed_by

@@ -13,8 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deployer.model.errors import InputError
-from deployer.services import SERVICES, apache_log, haproxy_log, nginx_log, squid_log, trafficserver_log
+from deployer.services import SERVICES
+from deployer.services.apache import access_log as apache_log
 from deployer.services.base import AccessLog, ServiceSettings
+from deployer.services.haproxy import access_log as haproxy_log
+from deployer.services.nginx import access_log as nginx_log
+from deployer.services.squid import access_log as squid_log
+from deployer.services.trafficserver import access_log as trafficserver_log
 from tests.unit.test_logline import AWKS, count
 
 FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from deployer.adapters.sandbox import binaries
 from deployer.model.errors import DeployError, InputError
+from deployer.sandbox import binaries
 from deployer.services.base import AccessLog
 from deployer.services.logline import program
 

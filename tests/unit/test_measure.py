@@ -15,26 +15,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployer.adapters import measure as room
-from deployer.adapters.blend import latencies
-from deployer.adapters.exchange import Completed
-from deployer.adapters.figures import Figures, HereReader, number
-from deployer.adapters.measure import Measure
-from deployer.adapters.poll import Poll
-from deployer.adapters.probes import HttpProbes
-from deployer.adapters.prometheus import QueryReader, value
-from deployer.adapters.sources import CounterReader, LogReader, Traffic
-from deployer.commands.measuring import Notices
+from deployer.adapters.measuring import meter as room
+from deployer.adapters.measuring.blend import latencies
+from deployer.adapters.measuring.figures import Figures, HereReader, number
+from deployer.adapters.measuring.meter import Measure
+from deployer.adapters.measuring.poll import Poll
+from deployer.adapters.measuring.probes import HttpProbes
+from deployer.adapters.measuring.prometheus import QueryReader, value
+from deployer.adapters.measuring.traffic import CounterReader, LogReader, Traffic
+from deployer.adapters.ssh.exchange import Completed
 from deployer.model.errors import DeployError, HostError, InputError, Unreachable
 from deployer.model.fleet import Host
 from deployer.model.forecast import Forecast
 from deployer.model.sample import HostSample, Sample
-from deployer.model.sources import Sources
+from deployer.model.schema.sources import Sources
 from deployer.remote.layout import Layout
 from deployer.remote.logs import Counts
 from deployer.remote.verbs import Command
 from deployer.services.base import AccessLog
 from deployer.services.logline import AGENT
+from deployer.wiring.measuring import Notices
 
 WEB1, WEB2 = Host("web1"), Host("web2")
 ALL = frozenset(("n", "err", "lat", "look", "miss", "orig"))
@@ -539,7 +539,7 @@ def test_counters_over_the_wire() -> None:
 
 def test_our_own_agent_is_one_word() -> None:
     """What the probes send is what the program leaves out."""
-    from deployer.adapters.http import HEADERS
+    from deployer.adapters.http.request import HEADERS
 
     assert HEADERS["User-Agent"] == AGENT
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from deployer.adapters.ledger import GitLedger
-from deployer.adapters.memory import Memory, state_home
-from deployer.adapters.runs import Runs, entry_to_json
+from deployer.adapters.git.ledger import GitLedger
+from deployer.adapters.git.memory import Memory, state_home
+from deployer.adapters.local.runs import Runs, entry_to_json
 from deployer.cli import run
 from deployer.model.errors import DeployError
 from tests.unit.test_git import checkout, entry, git  # noqa: F401

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from deployer.adapters.git import Repository
-from deployer.adapters.rendering import render_packages
-from deployer.adapters.signals import Signals
-from deployer.engine.repair import repair
-from deployer.engine.rollback import Consent, rollback
+from deployer.adapters.git.releases import Repository
+from deployer.adapters.local.rendering import render_packages
+from deployer.adapters.local.signals import Signals
+from deployer.engine.deploy.repair import repair
+from deployer.engine.deploy.rollback import Consent, rollback
 from deployer.model.ledger import Entry
 from deployer.model.release import Package
 from tests.fakes.world import NEW, World

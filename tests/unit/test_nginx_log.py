@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from deployer.model.errors import InputError
 from deployer.services import includes
 from deployer.services.base import AccessLog, ServiceSettings
-from deployer.services.nginx_log import access_log
+from deployer.services.nginx.access_log import access_log
 
 SETTINGS = ServiceSettings("/etc/nginx", "/var/lib/deployer/nginx")
 CACHE = "log_format cache '$status $upstream_cache_status $request_time $upstream_addr \"$http_user_agent\"';\n"

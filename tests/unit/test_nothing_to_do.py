@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from deployer.adapters.ledger import GitLedger
-from deployer.adapters.memory import Memory
+from deployer.adapters.git.ledger import GitLedger
+from deployer.adapters.git.memory import Memory
 from deployer.commands import rollback
-from deployer.commands.context import Context
 from deployer.commands.status import ledger_line
-from deployer.engine.target import Aim
+from deployer.engine.deploy.target import Aim
 from deployer.model.errors import LedgerUnavailable
 from deployer.model.events import Notice
 from deployer.model.fleet import Fleet
 from deployer.model.ledger import Entry
+from deployer.wiring.context import Context
 from tests.fakes.world import NEW
 from tests.unit.test_git import checkout, git
 
@@ -30,7 +30,7 @@ __all__ = ["checkout"]
 @pytest.fixture
 def silent(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """The context of a command whose git remote takes the connection and says nothing."""
-    monkeypatch.setattr("deployer.adapters.ledger.SECONDS", 600)
+    monkeypatch.setattr("deployer.adapters.git.ledger.SECONDS", 600)
     options: Any = SimpleNamespace(yes=True, interactive=False)
     playbook: Any = SimpleNamespace(name="nginx")
     with socket.create_server(("127.0.0.1", 0)) as server:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from deployer.engine.lease import DUE, SILENT, Lease, Leases
-from deployer.engine.push import push
-from deployer.engine.rollback import Consent, rollback
-from deployer.engine.settle import abort
-from deployer.engine.undo import ACTIVATING
+from deployer.engine.deploy.by_hand import abort
+from deployer.engine.deploy.endings import ACTIVATING
+from deployer.engine.deploy.lease import DUE, SILENT, Lease, Leases
+from deployer.engine.deploy.push import push
+from deployer.engine.deploy.rollback import Consent, rollback
 from deployer.engine.warm import warm
 from deployer.model.errors import Refused, Unreachable
 from deployer.model.fleet import Host

@@ -14,26 +14,26 @@ from functools import cache
 import pytest
 from _pytest.mark.structures import ParameterSet
 
-from deployer.adapters.ready import Ready
-from deployer.adapters.tally import CheckResult
-from deployer.engine.adopt import adopt
+from deployer.adapters.measuring.ready import Ready
+from deployer.adapters.measuring.tally import CheckResult
+from deployer.engine.deploy.adopt import adopt
+from deployer.engine.deploy.by_hand import abort, confirm
+from deployer.engine.deploy.plan import plan_push
+from deployer.engine.deploy.push import push
+from deployer.engine.deploy.repair import lagging, repair
+from deployer.engine.deploy.rollback import Consent, rollback
+from deployer.engine.deploy.unadopt import unadopt
 from deployer.engine.doctor import doctor
-from deployer.engine.plan import plan_push
 from deployer.engine.ports import Hosts
-from deployer.engine.push import push
-from deployer.engine.repair import lagging, repair
-from deployer.engine.rollback import Consent, rollback
-from deployer.engine.settle import abort, confirm
 from deployer.engine.survey import survey
-from deployer.engine.unadopt import unadopt
 from deployer.engine.warm import warm
 from deployer.model.desired import desired
 from deployer.model.errors import DeployError, HostError, Refused, Unreachable
 from deployer.model.examination import Examination
 from deployer.model.fleet import Host
-from deployer.model.health import HealthCheck
 from deployer.model.ledger import Entry, quarantined
 from deployer.model.release import Package
+from deployer.model.schema.health import HealthCheck
 from deployer.model.state import Order
 from deployer.model.warming import Batch
 from tests.fakes.hostile import CONSISTENT, EXTREMES, OLD, A, B, C, Liar, Lie
@@ -209,7 +209,7 @@ def checked(world: World) -> object:
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A probe that failed is asked again without waiting."""
-    monkeypatch.setattr("deployer.adapters.ready.AGAIN", 0)
+    monkeypatch.setattr("deployer.adapters.measuring.ready.AGAIN", 0)
 
 
 def warmed(world: World) -> object:

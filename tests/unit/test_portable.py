@@ -17,9 +17,10 @@ from pathlib import Path
 import pytest
 
 import deployer
-from deployer.adapters import rendering, ssh_ask
-from deployer.adapters.sandbox import fleet
+from deployer.adapters.local import rendering
+from deployer.adapters.ssh import ask as ssh_ask
 from deployer.model.errors import DeployError
+from deployer.sandbox import fleet
 
 PACKAGE = Path(deployer.__file__).parent
 ELSEWHERE = {  # folder: why its text is not about the machine of the deployer
@@ -121,7 +122,7 @@ def test_a_lower_limit_stays() -> None:
     """`ulimit -v` of whoever started us is no error, and is not raised by root, either."""
     less = rendering.MEMORY // 2
     text = (
-        "import resource; from deployer.adapters.rendering import MEMORY, bound; "
+        "import resource; from deployer.adapters.local.rendering import MEMORY, bound; "
         f"resource.setrlimit(resource.RLIMIT_AS, ({less}, {less})); bound(resource.RLIMIT_AS, MEMORY); "
         "print(*resource.getrlimit(resource.RLIMIT_AS))"
     )

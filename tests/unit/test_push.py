@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from deployer.engine.adopt import adopt
-from deployer.engine.plan import plan_push
-from deployer.engine.push import push
-from deployer.engine.request import Turn
+from deployer.engine.deploy.adopt import adopt
+from deployer.engine.deploy.plan import plan_push
+from deployer.engine.deploy.push import push
+from deployer.engine.deploy.request import Turn
 from deployer.model.errors import DeployError, LedgerUnavailable, LockedError, Refused, Unreachable
 from deployer.model.events import Notice
 from deployer.model.ledger import Entry

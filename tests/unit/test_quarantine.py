@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from deployer.engine.rollback import Consent, rollback
-from deployer.engine.settle import confirm
+from deployer.engine.deploy.by_hand import confirm
+from deployer.engine.deploy.rollback import Consent, rollback
 from deployer.model.ledger import Entry, quarantined, stood
 from deployer.model.state import Order
 from tests.fakes.hosts import ADOPTED

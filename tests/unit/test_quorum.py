@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployer.adapters.memory import Memory
-from deployer.adapters.runs import Runs
-from deployer.engine.adopt import adopt
-from deployer.engine.order import numbered
-from deployer.engine.push import push
-from deployer.engine.repair import repair
-from deployer.engine.rollback import Consent, rollback
-from deployer.engine.settle import abort, confirm
+from deployer.adapters.git.memory import Memory
+from deployer.adapters.local.runs import Runs
+from deployer.engine.deploy.adopt import adopt
+from deployer.engine.deploy.by_hand import abort, confirm
+from deployer.engine.deploy.order import numbered
+from deployer.engine.deploy.push import push
+from deployer.engine.deploy.repair import repair
+from deployer.engine.deploy.rollback import Consent, rollback
 from deployer.model.errors import DeployError
 from deployer.model.events import Notice
 from deployer.model.ledger import Entry, above_chain, unrecorded

@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployer.adapters.sandbox import binaries
 from deployer.model.errors import DeployError, HostError
 from deployer.remote.counters import Counters, fetch, parse_counters, read_counters, unpack
 from deployer.remote.layout import Layout
 from deployer.remote.logs import AT_END, CAP, FROM_START, Cursor, LogRead, ask_logs, parse_logs, read_logs
+from deployer.sandbox import binaries
 from deployer.services.base import AccessLog, Piped
 
 LOG = AccessLog(

@@ -10,23 +10,23 @@ from typing import Any
 
 import pytest
 
-from deployer.adapters import ready as room
-from deployer.adapters.places import places
-from deployer.adapters.poll import Reader
-from deployer.adapters.ready import Ready
-from deployer.adapters.sources import Traffic
-from deployer.adapters.tally import CheckResult
-from deployer.commands import evidence
-from deployer.commands.measuring import Notices, Seen
-from deployer.engine.plan import plan_push
-from deployer.engine.push import push
+from deployer.adapters.measuring import ready as room
+from deployer.adapters.measuring.poll import Reader
+from deployer.adapters.measuring.ready import Ready
+from deployer.adapters.measuring.tally import CheckResult
+from deployer.adapters.measuring.traffic import Traffic
+from deployer.adapters.reading.places import places
+from deployer.engine.deploy.plan import plan_push
+from deployer.engine.deploy.push import push
 from deployer.model.errors import DeployError, HostError, InputError, Interrupted
 from deployer.model.events import Notice
 from deployer.model.fleet import Host
-from deployer.model.health import HealthCheck
 from deployer.model.missing import Missing, fold, folded
-from deployer.model.playbook import Playbook
+from deployer.model.schema.health import HealthCheck
+from deployer.model.schema.playbook import Playbook
 from deployer.remote.logs import Counts
+from deployer.wiring import evidence
+from deployer.wiring.measuring import Notices, Seen
 from tests.fakes.world import NEW, World
 
 CHECK = {

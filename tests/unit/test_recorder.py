@@ -9,19 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployer.adapters import runs as disk
-from deployer.adapters.recorder import Recorder, read_recording, sample_from_json, sample_to_json
-from deployer.adapters.runs import Runs
-from deployer.commands.gates import gate_config
-from deployer.commands.replay import replay
-from deployer.engine.request import Turn
+from deployer.adapters.local import runs as disk
+from deployer.adapters.local.runs import Runs
+from deployer.adapters.local.samples import Recorder, read_recording, sample_from_json, sample_to_json
+from deployer.engine.deploy.gates import gate_config
+from deployer.engine.deploy.request import Turn
 from deployer.gate.config import config_to_json
-from deployer.gate.judge import Gate
+from deployer.gate.sequential import Gate
 from deployer.model.errors import InputError
 from deployer.model.events import Numbered, Settled, Watched, WaveStarted
-from deployer.model.health import HealthCheck
 from deployer.model.sample import HostSample, Sample
+from deployer.model.schema.health import HealthCheck
 from deployer.model.verdict import Reading
+from deployer.wiring.replay import replay
 
 MS = st.floats(0, 1e6)
 COUNT = st.none() | st.integers(0, 10**6)

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from deployer.engine.push import push
-from deployer.engine.repair import lagging, repair
-from deployer.engine.rollback import Consent, rollback
-from deployer.engine.settle import abort, confirm
+from deployer.engine.deploy.by_hand import abort, confirm
+from deployer.engine.deploy.push import push
+from deployer.engine.deploy.repair import lagging, repair
+from deployer.engine.deploy.rollback import Consent, rollback
 from deployer.engine.survey import survey
 from deployer.model.desired import desired
 from deployer.model.errors import DeployError, HostError, LockedError, Unreachable

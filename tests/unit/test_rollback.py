@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from deployer.engine.push import push
-from deployer.engine.rollback import Consent, rollback
-from deployer.engine.settle import abort, confirm
-from deployer.engine.target import aim_for
+from deployer.engine.deploy.by_hand import abort, confirm
+from deployer.engine.deploy.push import push
+from deployer.engine.deploy.rollback import Consent, rollback
+from deployer.engine.deploy.target import aim_for
 from deployer.model.errors import DeployError, Refused, Unreachable
 from deployer.model.ledger import Entry
 from deployer.model.outcome import Outcome

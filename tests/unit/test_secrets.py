@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployer.adapters.inventory import load_inventory
-from deployer.adapters.ledger import GitLedger
-from deployer.adapters.memory import Memory
-from deployer.adapters.runs import Runs
+from deployer.adapters.git.ledger import GitLedger
+from deployer.adapters.git.memory import Memory
+from deployer.adapters.local.runs import Runs
+from deployer.adapters.reading.inventory import load_inventory
 from deployer.cli import run
 from deployer.console.hiding import hiding
 from deployer.console.say import say_json
@@ -28,7 +28,7 @@ from deployer.model.secret import SECRETS, Secrets, hide, is_secret, learn
 from deployer.remote import answer, verbs
 from deployer.remote.layout import layout_for
 from deployer.services.base import ServiceSettings
-from deployer.services.nginx import Nginx
+from deployer.services.nginx.phrasebook import Nginx
 from tests.unit.test_bad_input import CHECK, PLAYBOOK
 from tests.unit.test_git import checkout, entry, git  # noqa: F401
 from tests.unit.test_verbs import ORDER
@@ -131,8 +131,8 @@ class Chatty:
 def test_no_command_says_it(site: Path, state: Path, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch,
                             capfd: pytest.CaptureFixture[str]) -> None:  # fmt: skip
     """On neither stream, in no file below the checkout but the inventory itself, in no object of the ledger."""
-    monkeypatch.setattr("deployer.commands.context.SshTransport", Chatty)
-    monkeypatch.setattr("deployer.adapters.probes.HttpProbes.sample", lambda *_: None)
+    monkeypatch.setattr("deployer.wiring.context.SshTransport", Chatty)
+    monkeypatch.setattr("deployer.adapters.measuring.probes.HttpProbes.sample", lambda *_: None)
     run([*words])
     said = capfd.readouterr()
     assert "***" in said.out + said.err
@@ -158,7 +158,7 @@ def test_a_crash_of_ours_hides_it_too(
     def explode(*_: object) -> None:
         raise RuntimeError("bad value hunter2swordfish")
 
-    monkeypatch.setattr("deployer.commands.revision.render_packages", explode)
+    monkeypatch.setattr("deployer.wiring.revision.render_packages", explode)
     assert run(["plan", "-v"]) == 70
     said = capfd.readouterr()
     assert "bad value ***" in said.err

@@ -16,10 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deployer.model.errors import InputError
-from deployer.services import SERVICES, haproxy_log, squid_log
+from deployer.services import SERVICES
 from deployer.services.base import AccessLog, ServiceSettings, assignments
+from deployer.services.haproxy import access_log as haproxy_log
 from deployer.services.logline import program
 from deployer.services.shell import STAGED
+from deployer.services.squid import access_log as squid_log
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 EXAMPLES = Path(__file__).parents[2] / "playbooks"

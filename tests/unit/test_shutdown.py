@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from deployer.engine.push import push
-from deployer.engine.rollback import Consent, rollback
-from deployer.engine.settle import abort
+from deployer.engine.deploy.by_hand import abort
+from deployer.engine.deploy.push import push
+from deployer.engine.deploy.rollback import Consent, rollback
 from deployer.model.errors import DeployError
 from deployer.model.events import Judged, Notice
 from deployer.model.outcome import Outcome

@@ -14,8 +14,8 @@ from dataclasses import fields
 
 import pytest
 
-from deployer.adapters import signals
-from deployer.adapters.signals import HEARD, Signals
+from deployer.adapters.local import signals
+from deployer.adapters.local.signals import HEARD, Signals
 from deployer.model.outcome import Outcome
 
 FOREVER = 60.0  # seconds that no test waits for

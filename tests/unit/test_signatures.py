@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from deployer.adapters.git import Repository
-from deployer.adapters.signatures import Rule, Signer, read_allowed, split, verify
+from deployer.adapters.git.releases import Repository
+from deployer.adapters.git.signatures import Rule, Signer, read_allowed, split, verify
 from deployer.cli import run
 from deployer.model.errors import InputError
 from tests.needs import need

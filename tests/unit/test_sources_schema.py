@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from deployer.adapters.files import validate
-from deployer.adapters.yaml_source import parse_yaml
+from deployer.adapters.reading.playbooks import validate
+from deployer.adapters.reading.yaml_source import parse_yaml
 from deployer.model.errors import InputError
-from deployer.model.health import HealthCheck, merge
-from deployer.model.sources import Sources
+from deployer.model.schema.health import HealthCheck, merge
+from deployer.model.schema.sources import Sources
 
 FULL = """\
 sources:

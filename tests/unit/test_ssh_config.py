@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from deployer.adapters.known_hosts import files_of, read_known_hosts
-from deployer.adapters.ssh_ask import defaults, tokens
-from deployer.adapters.ssh_config import Target, resolve
-from deployer.adapters.ssh_keywords import KEYWORDS, REFUSED
+from deployer.adapters.ssh.ask import defaults, tokens
+from deployer.adapters.ssh.config import Target, resolve
+from deployer.adapters.ssh.keywords import KEYWORDS, REFUSED
+from deployer.adapters.ssh.known_hosts import files_of, read_known_hosts
 from deployer.model.errors import InputError
 from deployer.model.fleet import Host
 
@@ -103,7 +103,7 @@ def test_public_keys_are_the_only_way(line: str, good: bool, tmp_path: Path) -> 
 
 def test_a_keyword_that_nobody_knows_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A newer ssh than this table."""
-    monkeypatch.setattr("deployer.adapters.ssh_config.ask_ssh", lambda *_: {**defaults(), "postquantumonly": "yes"})
+    monkeypatch.setattr("deployer.adapters.ssh.config.ask_ssh", lambda *_: {**defaults(), "postquantumonly": "yes"})
     with pytest.raises(InputError, match=r"postquantumonly is not supported here .*not known to this version"):
         resolve(Host("web1"), write(tmp_path, ""))
 

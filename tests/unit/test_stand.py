@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deployer.engine.target import on_host
+from deployer.engine.deploy.target import on_host
 from deployer.model.release import ADOPTED
 from deployer.model.stand import disowned, standing
 from deployer.model.state import Confirmed, HostState

@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from deployer.engine.push import push
-from deployer.engine.repair import repair
-from deployer.engine.rollback import Consent, rollback
-from deployer.engine.settle import abort, confirm
+from deployer.engine.deploy.by_hand import abort, confirm
+from deployer.engine.deploy.push import push
+from deployer.engine.deploy.repair import repair
+from deployer.engine.deploy.rollback import Consent, rollback
 from deployer.model.errors import DeployError, LedgerUnavailable, Unreachable
 from deployer.model.ledger import Entry, quarantined
 from deployer.model.outcome import Outcome

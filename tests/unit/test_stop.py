@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from deployer.engine.lock import LOOK
-from deployer.engine.push import push
-from deployer.engine.rollback import Consent, rollback
-from deployer.engine.settle import abort
+from deployer.engine.deploy.by_hand import abort
+from deployer.engine.deploy.lock import LOOK
+from deployer.engine.deploy.push import push
+from deployer.engine.deploy.rollback import Consent, rollback
 from deployer.model.errors import DeployError, Interrupted, LockedError
 from deployer.model.events import Event, Notice
 from deployer.model.ledger import Entry

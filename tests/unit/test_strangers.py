@@ -11,23 +11,24 @@ from pathlib import Path
 
 import pytest
 
-from deployer.adapters import children
-from deployer.adapters.git import Commit, Repository
-from deployer.adapters.git_objects import open_repository, run_git
-from deployer.adapters.inventory import load_inventory
-from deployer.adapters.reading import read_input
-from deployer.adapters.rendering import render_packages
-from deployer.adapters.signatures import Rule, Signer
+import deployer
+from deployer.adapters.git.releases import Commit, Repository
+from deployer.adapters.git.repository import open_repository, run_git
+from deployer.adapters.git.signatures import Rule, Signer
+from deployer.adapters.local import children
+from deployer.adapters.local.rendering import render_packages
+from deployer.adapters.reading.bounded import read_input
+from deployer.adapters.reading.inventory import load_inventory
 from deployer.cli import run
-from deployer.commands.context import build
-from deployer.commands.evidence import evidence_for, measure_for
-from deployer.commands.options import Options
-from deployer.commands.revision import release_of
 from deployer.model.errors import DeployError, InputError
 from deployer.model.fleet import Host
 from deployer.model.release import SourceFile
 from deployer.services import SERVICES
 from deployer.services.base import AccessLog, ServiceSettings
+from deployer.wiring.context import build
+from deployer.wiring.evidence import evidence_for, measure_for
+from deployer.wiring.options import Options
+from deployer.wiring.revision import release_of
 from tests.fakes.strangers import CHECK, Stranger, git
 
 TEMPLATE = (SourceFile("a.conf", b"{{ inventory_hostname }}", template=True),)
@@ -81,7 +82,7 @@ def test_what_children_get(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_child_is_given_its_environment() -> None:
     """Whoever starts a process names its environment; the sandbox, which nobody deploys with, aside."""
-    package = Path(children.__file__).parents[1]
+    package = Path(deployer.__file__).parent
     for file in package.rglob("*.py"):
         text = file.read_text()
         started = text.count("subprocess.run(") + text.count("subprocess.Popen(")
@@ -94,7 +95,7 @@ def test_every_child_is_given_its_environment() -> None:
 def test_git_is_imported_in_one_place() -> None:
     """GitPython runs `git version` when it is imported: with our whole environment, found in the working folder where
     PATH says so."""
-    package = Path(children.__file__).parents[1]
+    package = Path(deployer.__file__).parent
     found = [
         f"{file.name}: {line.strip()}"
         for file in package.rglob("*.py")
@@ -221,9 +222,9 @@ def test_the_commit_that_was_verified_is_the_one_that_is_read(
         return found
 
     monkeypatch.setattr(Repository, "resolve", moving)
-    monkeypatch.setattr("deployer.commands.revision.signing_rule", lambda context: Rule(Path("/none")))
+    monkeypatch.setattr("deployer.wiring.revision.signing_rule", lambda context: Rule(Path("/none")))
     monkeypatch.setattr(
-        "deployer.adapters.signatures.verify", lambda repo, sha, rule: seen.append(sha) or Signer("alice", "key")
+        "deployer.adapters.git.signatures.verify", lambda repo, sha, rule: seen.append(sha) or Signer("alice", "key")
     )
     release = release_of(context, "main")
     assert (seen, release.revision) == ([first], first)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from deployer.adapters.git_objects import open_repository
+from deployer.adapters.git.repository import open_repository
 from deployer.model.errors import DeployError
 from tests.fakes.strangers import ODD, Stranger, control_characters, git
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from deployer.commands.takes import about, takes, told
-from deployer.engine.watch import window
+from deployer.engine.deploy.bake import window
 from deployer.gate.config import bakes, warm_up
 from deployer.model.forecast import Forecast
+from deployer.wiring.takes import about, takes, told
 
 SLOW = Forecast(5.0, 20.0, {"error_rate": 31.0}, {"error_rate": 8.0})
 NEVER = float("inf")

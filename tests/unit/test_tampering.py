@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from deployer.adapters.ledger import GitLedger
-from deployer.adapters.memory import Memory
-from deployer.engine.adopt import adopt
-from deployer.engine.push import push
+from deployer.adapters.git.ledger import GitLedger
+from deployer.adapters.git.memory import Memory
+from deployer.engine.deploy.adopt import adopt
+from deployer.engine.deploy.push import push
 from deployer.model.errors import DeployError
 from deployer.model.ledger import above_chain
 from deployer.model.state import Confirmed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deployer.engine.target import Aim, aim_for, on_host
+from deployer.engine.deploy.target import Aim, aim_for, on_host
 from deployer.model.errors import DeployError
 from deployer.model.release import ADOPTED
 from deployer.model.stand import standing

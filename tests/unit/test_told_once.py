@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from deployer.cli import run
-from deployer.console.choose import make
-from deployer.console.sentence import closing
-from deployer.engine.push import push
+from deployer.console.live.choose import make
+from deployer.console.pages.closing import closing
+from deployer.engine.deploy.push import push
 from deployer.model import events
 from deployer.model.outcome import Outcome
 from deployer.model.sample import HostSample, Sample

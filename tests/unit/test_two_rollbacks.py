@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from deployer.engine.push import push
-from deployer.engine.rollback import Consent, rollback
+from deployer.engine.deploy.push import push
+from deployer.engine.deploy.rollback import Consent, rollback
 from deployer.model.errors import EXIT_LOCKED, LockedError, Unreachable
 from deployer.model.fleet import Host
 from deployer.model.ledger import Entry

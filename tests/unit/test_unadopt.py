@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from deployer.adapters.runs import entry_from_json, entry_to_json
+from deployer.adapters.local.runs import entry_from_json, entry_to_json
 from deployer.cli import run
-from deployer.console.sentence import closing
-from deployer.engine.adopt import adopt
-from deployer.engine.unadopt import unadopt
+from deployer.console.pages.closing import closing
+from deployer.engine.deploy.adopt import adopt
+from deployer.engine.deploy.unadopt import unadopt
 from deployer.model.desired import desired
 from deployer.model.errors import DeployError, Refused, Unreachable
 from deployer.model.outcome import Outcome

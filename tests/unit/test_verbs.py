@@ -22,7 +22,7 @@ from deployer.remote.answer import parse
 from deployer.remote.layout import layout_for
 from deployer.services.base import ServiceSettings, assignments
 from deployer.services.headers import cache_hit
-from deployer.services.nginx import Nginx
+from deployer.services.nginx.phrasebook import Nginx
 
 LAYOUT = layout_for(Host("web1", vars={"deploy_prefix": "/srv/x"}), "nginx", "/etc/nginx")
 ORDER = Order("7-abcd", 7, "push", "a" * 10 + "-" + "b" * 8)

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from deployer.adapters.files import load_urls
-from deployer.adapters.probe_ssh import SshProber
-from deployer.adapters.warmer import HttpWarmer
+from deployer.adapters.http.over_ssh import SshProber
+from deployer.adapters.http.warmer import HttpWarmer
+from deployer.adapters.reading.playbooks import load_urls
 from deployer.engine.warm import HANDFUL, warm
 from deployer.model.errors import HostError, InputError
 from deployer.model.fleet import Host
-from deployer.model.playbook import Warm
+from deployer.model.schema.playbook import Warm
 from deployer.model.warming import Batch, WarmResult
 from tests.fakes.world import World
 from tests.unit.test_http_probes import Server, answer, server

@@ -7,14 +7,14 @@ from itertools import pairwise
 
 import pytest
 
+from deployer.engine.deploy.bake import baseline, longest, watch, window
 from deployer.engine.ports import Ports
-from deployer.engine.watch import baseline, longest, watch, window
-from deployer.gate.judge import Gate, make_gate
+from deployer.gate.sequential import Gate, make_gate
 from deployer.model.events import Event, Notice, Watched
 from deployer.model.fleet import Host
 from deployer.model.forecast import Forecast
-from deployer.model.health import HealthCheck, Probe
 from deployer.model.sample import HostSample, Sample
+from deployer.model.schema.health import HealthCheck, Probe
 from deployer.model.verdict import NO_DATA, Reading, Verdict
 from tests.fakes.clock import FakeClock
 from tests.fakes.executor import HereAndNow

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from deployer.adapters.hosts import SshHosts
+from deployer.adapters.ssh.hosts import SshHosts
 from deployer.model.errors import HostError, Unreachable
 from deployer.model.fleet import Host
 from deployer.remote.verbs import Command

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from deployer.engine.closing import closings
-from deployer.engine.lock import SILENT, free_lock
-from deployer.engine.push import push
-from deployer.engine.rollback import Consent, rollback
-from deployer.engine.settle import abort, confirm
-from deployer.engine.target import Aim
-from deployer.engine.witness import Recall, Witness, unreadable
+from deployer.engine.deploy.by_hand import abort, confirm
+from deployer.engine.deploy.closing import closings
+from deployer.engine.deploy.lock import SILENT, free_lock
+from deployer.engine.deploy.push import push
+from deployer.engine.deploy.rollback import Consent, rollback
+from deployer.engine.deploy.target import Aim
+from deployer.engine.deploy.witness import Recall, Witness, unreadable
 from deployer.model.desired import desired
 from deployer.model.errors import DeployError, LockedError
 from deployer.model.events import Notice

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deployer.adapters.exchange import exchange
-from deployer.adapters.sandbox import binaries
+from deployer.adapters.ssh.exchange import exchange
 from deployer.model.errors import DeployError
 from deployer.remote.verbs import Command
 from deployer.remote.words import BEGINS, FRAME, answer_in, for_login_shell, without_login
+from deployer.sandbox import binaries
 
 SHELLS = ["sh", "bash", "busybox", "mksh", "zsh", "fish", "tcsh", "bsd-csh"]
 ODD = r"""printf '%s|' 'a!b' "it's" '\\' '\n' '\047' "$#" "x

@@ -1,0 +1,1 @@
+"""While a deploy goes on: events become lines, a live view or CI sections."""

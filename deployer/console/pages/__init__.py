@@ -1,0 +1,1 @@
+"""What a command says at its end: a value becomes text and JSON."""

@@ -1,0 +1,123 @@
+"""The gate: harm first, then a fleet that is ill as a whole, then blindness, and health last of all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from deployer.gate.config import GateConfig, make_gate_config
+from deployer.gate.counts import Clock
+from deployer.gate.ruling import evidence, harm, health
+from deployer.gate.ruling.before import busy, suspicion
+from deployer.gate.ruling.case import Case, Finding, Suspect
+from deployer.gate.trial.attendance import Roll
+from deployer.gate.trial.baseline import prepare
+from deployer.gate.trial.trial import tracks
+from deployer.model.sample import Sample
+from deployer.model.schema.health import HealthCheck
+from deployer.model.verdict import NO_DATA, Reading, Ruling, Verdict
+
+
+def make_gate(
+    check: HealthCheck,
+    canary: Sequence[str],
+    control: Sequence[str],
+    bake: float,
+    share: float = 1.0,
+    warm: float = 0.0,
+) -> Gate:
+    """The gate of one wave from what the user wrote; see config.make_gate_config."""
+    return Gate(make_gate_config(check, canary, control, bake, share, warm))
+
+
+class Gate:
+    """Satisfies `gate.Gate`. A terminal reading is final: later samples change nothing."""
+
+    def __init__(self, config: GateConfig) -> None:
+        self.config = config
+        self._early: list[Sample] = []
+        self._case = Case(config, [], Roll(config))
+        self._clock = Clock()
+        self._ready = False
+        self._suspicion = self._busy = ""
+        self._final: Finding | None = None
+        self._reading = Reading("continue")
+
+    def pre(self, sample: Sample) -> None:
+        """One tick, a second long, of hosts with the old release; not heard once there was one after the change."""
+        if not self._case.roll.ticks:
+            self._early.append(sample)
+            self._ready = False
+
+    def suspicion(self) -> str:
+        """From the ticks before any change; "" when there is nothing to say."""
+        self._prepare()
+        return self._suspicion
+
+    def busy(self) -> str:
+        """See gate.Gate."""
+        self._prepare()
+        return self._busy
+
+    def _prepare(self) -> None:
+        """Learn from the ticks before the change, once."""
+        if self._ready:
+            return
+        self._ready = True
+        clock, roll, config = Clock(), Roll(self.config), self.config
+        started = -float(len(self._early))  # they follow one another, whenever they were taken
+        ticks = [clock.tick(replace(sample, t=started + i)) for i, sample in enumerate(self._early)]
+        found = tracks(config)
+        self._case.tracks = found
+        baseline = sum(sample.t < 0 for sample in self._early)  # the rest: an earlier wave, without all hosts
+        for track in found:
+            prepare(track, ticks, baseline)
+        for number, (sample, tick) in enumerate(zip(self._early, ticks, strict=True)):
+            roll.add(sample, tick)
+            if number + 1 == baseline:
+                self._case.roll.expect(roll)
+        if ticks:
+            unmeasured = any(not sample.hosts for sample in self._early)
+            self._busy = busy(roll)
+            self._suspicion = NO_DATA if unmeasured else suspicion(config, roll, ticks, found)
+
+    def observe(self, sample: Sample) -> Reading:
+        """One tick after activation."""
+        self._prepare()
+        if self._final is None:
+            case, tick = self._case, self._clock.tick(sample)
+            case.roll.add(sample, tick)
+            evidence.keep(case.latencies, tick)
+            for track in case.tracks:
+                track.tick(tick)
+            found = harm.suspects(case.tracks)
+            finding = self._judge(tick.t, found)
+            odds = sum(s.part for s in found if not s.excuse)
+            self._reading = Reading(finding.state, finding.metric, finding.reason, odds, tick.t)
+            self._final = finding if finding.state != "continue" else None
+        return self._reading
+
+    def _judge(self, t: float, found: list[Suspect]) -> Finding:
+        """The order matters."""
+        case = self._case
+        if not case.config.canary:
+            return Finding("inconclusive", "", "no host is watched: no data is never healthy")
+        probe = harm.probe(case)
+        if probe and probe.state == "regressed":
+            return probe
+        ended = harm.harm(case, found) or probe or harm.guard(case) or health.blind(case) or health.mute(case)
+        return ended or health.health(case, t, found)
+
+    def proven(self) -> dict[str, bool]:
+        """Of every metric that health needs: whether it is proven by now."""
+        return {t.metric.name: t.arms[0].proven for t in self._case.tracks if health.needed(self._case, t)}
+
+    def verdict(self) -> Verdict:
+        """The ruling so far with a row of evidence for every metric and arm."""
+        self._prepare()
+        final, case = self._final, self._case
+        ruling: Ruling = "inconclusive"
+        if final and final.state != "continue":
+            ruling = final.state
+        rows = evidence.rows(case.tracks, case.latencies, final.arm if final else None, ruling)
+        return Verdict(ruling, final.reason if final else "no verdict yet: the bake is not over", rows)

@@ -1,0 +1,1 @@
+"""`service: custom`: its phrasebook, its access log, its syntax. Imports no other server."""

@@ -1,0 +1,78 @@
+"""Where HAProxy logs requests. It writes no file by itself: a `log ring@NAME` is read over the stats socket, a second
+at a time; a file that syslog writes is named by the host variable haproxy_access_log.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+
+from deployer.model.errors import InputError
+from deployer.services.base import AccessLog, Piped, ServiceSettings
+from deployer.services.haproxy.log_format import split
+from deployer.services.haproxy.syntax import Lines, format_of, left_out, statements
+from deployer.services.logfield import INSIDE, refuse_unclear
+
+PATH, RING = re.compile(r"(?:/[A-Za-z0-9._@+-]+)+"), re.compile(r"[A-Za-z0-9._-]{1,64}")
+FRAMED = frozenset(
+    ("rfc3164", "rfc5424", "local", "iso", "timed", "short", "priority")
+)  # ring: format; they lead the line
+
+
+def access_log(files: Mapping[str, bytes], settings: ServiceSettings) -> AccessLog | None:
+    """None where requests go to syslog and no file is named. Raises InputError for a format without what is needed."""
+    names = tuple(settings.var("haproxy_files").split() or ["haproxy.cfg"])
+    lines = list(statements(files, names))
+    file = settings.var("haproxy_access_log")
+    rings = [w[1].removeprefix("ring@") for _, w in lines if w[0] == "log" and len(w) > 1 and w[1].startswith("ring@")]
+    if file:
+        path, framed = file, True
+    elif rings:
+        path, framed = follow(lines, rings[0]), frame(lines, rings[0])
+    else:
+        return None
+    at, form, others = format_of(lines)
+    said = [*others, *left_out(lines, f"ring@{rings[0]}" if rings and not file else "")]
+    pieces, forms = split(form)
+    for need, code in (("status", "%ST"), ("cache", "%s"), ("time", "%Ta")):
+        if need not in pieces[1::2]:
+            raise InputError(f"{at}: the log has no {need} of a request", hint=f"add {code} to log-format")
+    refuse_unclear(pieces, forms, at)
+    if framed:  # <134>Nov 25 00:12:45 localhost haproxy[30735]: ...
+        pieces, forms = ("", "frame", "]: " + pieces[0], *pieces[1:]), (INSIDE, *forms)
+    return AccessLog(path, pieces, 1.0, frozenset(("<CACHE>",)), forms=forms, others="miss", note="; ".join(said))
+
+
+def follow(lines: Lines, ring: str) -> Piped:
+    """The command that prints what comes into the ring for a second. Raises InputError without a stats socket."""
+    sockets = [(at, w[2].removeprefix("unix@")) for at, w in lines if w[:2] == ("stats", "socket") and len(w) > 2]
+    at, socket = next(((at, path) for at, path in sockets if path.startswith("/")), ("", ""))
+    for what, text, form in ((f"{at}: the stats socket", socket, PATH), ("the log ring", ring, RING)):
+        if text and not form.fullmatch(text):  # socat reads `!!EXEC:` in a path, HAProxy `;` in the name of a ring
+            raise InputError(f"{what} {text!r:.80} cannot be read: letters, digits and . _ @ + - are allowed")
+    if not socket:
+        raise InputError(
+            f"the log ring {ring} cannot be read without a stats socket", hint="add `stats socket /run/haproxy.sock`"
+        )
+    say, where = shlex.quote(f"show events {ring} -nw"), shlex.quote(socket)
+    perl = (
+        "perl -MIO::Socket::UNIX -e '$s = IO::Socket::UNIX->new(Peer => $ARGV[1]) or exit 1;"
+        ' print $s "$ARGV[0]\\n"; $s->flush; $| = 1; print while <$s>\''
+    )
+    return Piped(
+        f"|if command -v socat >/dev/null 2>&1; then "
+        f"printf '%s\\n' {say} | timeout 1 socat -t 2 - UNIX-CONNECT:{where}; "
+        f"else exec timeout 1 {perl} {say} {where}; fi"
+    )
+
+
+def frame(lines: Lines, ring: str) -> bool:
+    """Does the ring put a head before each line?"""
+    inside = False
+    for _, words in lines:
+        if words[0] == "ring":
+            inside = words[1:2] == (ring,)
+        elif inside and words[0] == "format" and len(words) > 1:
+            return words[1] in FRAMED
+    return False  # a ring's default format is raw

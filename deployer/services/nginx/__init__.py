@@ -1,0 +1,1 @@
+"""nginx: its phrasebook, its access log, its syntax. Imports no other server."""

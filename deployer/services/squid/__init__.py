@@ -1,0 +1,1 @@
+"""Squid: its phrasebook, its access log, its syntax. Imports no other server."""

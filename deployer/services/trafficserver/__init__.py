@@ -1,0 +1,1 @@
+"""Apache Traffic Server: its phrasebook, its access log, its syntax. Imports no other server."""
