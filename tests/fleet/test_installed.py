@@ -96,8 +96,8 @@ def test_the_agent_is_whole(installed: Installed) -> None:
 SANDBOX = """
 import json, subprocess, sys
 from pathlib import Path
-from deployer.adapters.sandbox import repository
-from deployer.adapters.sandbox.fleet import Sandbox
+from deployer.sandbox import repository
+from deployer.sandbox.fleet import Sandbox
 with Sandbox(Path(sys.argv[1]), 2) as fleet:
     repository.make_repository(fleet)
     for words in (["adopt", "--yes"], ["status", "--json"]):  # exit 0: every host is verified

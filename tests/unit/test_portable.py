@@ -24,7 +24,7 @@ from deployer.sandbox import fleet
 
 PACKAGE = Path(deployer.__file__).parent
 ELSEWHERE = {  # folder: why its text is not about the machine of the deployer
-    "adapters/sandbox": "hosts and real servers on this machine: Linux only, and it says so",
+    "sandbox": "hosts and real servers on this machine: Linux only, and it says so",
     "model/dest.py": "directories of hosts",
     "remote": "shell text, sent to hosts",
     "services": "shell text, sent to hosts",

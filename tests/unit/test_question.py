@@ -12,7 +12,7 @@ import pytest
 ASKS = """
 import sys
 sys.stdin.readline()
-from deployer.commands.question import yes_to
+from deployer.wiring.consent import yes_to
 print("ready", flush=True)
 sys.stderr.flush()
 print("answer", yes_to("Deploy?"), flush=True)
