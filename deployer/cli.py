@@ -19,22 +19,19 @@ from deployer.adapters.local.signals import SIGNALS
 from deployer.adapters.local.writing import write_below
 from deployer.console.errors import error_lines, width
 from deployer.console.hiding import hiding, open_streams
+from deployer.console.pages.closing import refusal
 from deployer.console.say import say, say_json
 from deployer.model.errors import (
     EXIT_BUG,
     EXIT_CHANGES,
     EXIT_DONE,
-    EXIT_INTERRUPTED,
-    EXIT_LOCKED,
     EXIT_REFUSED,
-    EXIT_USAGE,
     DeployError,
     UsageError,
 )
-from deployer.model.outcome import Outcome, Result
+from deployer.model.outcome import Outcome
 from deployer.model.secret import hide
 
-RESULTS: dict[int, Result] = {EXIT_LOCKED: "locked", EXIT_INTERRUPTED: "interrupted"}
 COMMANDS = {
     "init": "Write a configuration repository, from what lies on hosts today.",
     "plan": "Show who would get what, in which waves; change nothing.",
@@ -142,7 +139,7 @@ def answer(words: list[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         text = "interrupted; deploy status shows whether anything is pending"
         say(text, err=True)
-        return closing("interrupted", text, "", words)
+        return closing(Outcome("interrupted", error=text), words)
     except Exception as error:
         return bug(error, words)
 
@@ -159,13 +156,12 @@ def fail(error: DeployError, words: list[str]) -> int:
         error.consequence = ""
     colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ
     say("\n".join(error_lines(error, colour, width(sys.stderr))), err=True, styled=True)
-    closing(RESULTS.get(error.exit_code, "refused"), error.message, error.hint, words)
+    closing(refusal(error), words)
     return error.exit_code
 
 
-def closing(result: Result, message: str, hint: str, words: list[str]) -> int:
-    """The closing object, with every key, where a program reads; the exit code of `result`."""
-    outcome = Outcome(result, error=message, hint=hint)
+def closing(outcome: Outcome, words: list[str]) -> int:
+    """The closing object, with every key, where a program reads; its exit code."""
     if wants_json(words):
         say_json(outcome.to_json())
     return outcome.exit_code
@@ -191,8 +187,8 @@ def bug(error: Exception, words: list[str]) -> int:
     say(f"error: this is a bug in deployer: {type(error).__name__}: {error}\nhint: {where}", err=True)
     if "-v" in words or "--verbose" in words:
         say(text, err=True)
-    closing("refused", f"bug: {error}", where, words)
+    closing(Outcome("refused", error=f"bug: {error}", hint=where), words)
     return EXIT_BUG
 
 
-__all__ = ["EXIT_USAGE", "cli", "main", "run"]
+__all__ = ["cli", "main", "run"]

@@ -8,7 +8,7 @@ from deployer.wiring.options import Options, shared
 
 
 @click.command()
-@shared()
+@shared(plain=True)
 def abort(options: Options) -> int:
     """Revert what is pending on any host. Exit 0 when every host is verified back.
 

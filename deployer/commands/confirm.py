@@ -8,7 +8,7 @@ from deployer.wiring.options import Options, shared
 
 
 @click.command()
-@shared()
+@shared(plain=True)
 def confirm(options: Options) -> int:
     """Keep what is pending: a person takes the verdict upon themselves. Exit 0 when every host is verified.
 

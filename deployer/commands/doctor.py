@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@shared()
+@shared(plain=True)
 @click.option("--sudoers", is_flag=True, help="Print sudo rules of least privilege for these hosts; contact nobody.")
 @click.option("--agent", is_flag=True, help="Print the host agent, to be installed by hand; contact nobody.")
 def doctor(options: Options, sudoers: bool, agent: bool) -> int:
@@ -45,7 +45,7 @@ def doctor(options: Options, sudoers: bool, agent: bool) -> int:
     if sudoers:
         say(rules_for(context), end="")
         return 0
-    with context.ports(plain=True) as ports:
+    with context.ports() as ports:
         playbook = context.playbook
         password = context.options.ask_become_pass or bool(options.become_password())
         examiner = Examiner(context.transport, playbook.name, playbook.dest, playbook.service, password)

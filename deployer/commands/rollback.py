@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@shared()
+@shared(plain=True)
 @click.option("--to", metavar="RELEASE", help="This release instead of the last good one (deploy history lists them).")
 def rollback(options: Options, to: str | None) -> int:
     """Bring every host to the last good release; prove it; then probe and record. Needs SSH and nothing else.
@@ -44,7 +44,7 @@ def rollback(options: Options, to: str | None) -> int:
     if to is not None and not RELEASE_ID.fullmatch(to):
         raise UsageError(f"{to!r} is not a release", hint="deploy history lists them, such as 3f9c1e2aa0-9b1d22c4")
     context = build(options)
-    with context.ports(plain=True) as ports:
+    with context.ports() as ports:
         further = partial(one_further, context, ports)
         consent = Consent(lambda plan: ask(options, plan), further)
         outcome, entries = run(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@shared()
+@shared(plain=True)
 @click.option("--repair", is_flag=True, help="Bring hosts that missed a deploy to the release the ledger says.")
 def status(options: Options, repair: bool) -> int:
     """Show the hosts as they are now, and the lock. Exit 0 when every host is verified on one release, else 4.
@@ -38,7 +38,7 @@ def status(options: Options, repair: bool) -> int:
     if repair:
         return mend(options)
     context = build(options)
-    with context.ports(plain=True) as ports:
+    with context.ports() as ports:
         states = survey(ports, [host for host in context.hosts if host.name in context.limit])
     lock, chain, busy = ledger_line(context)
     behind = {} if busy else lagging(desired(chain, context.playbook.name), states)  # it is being changed right now
@@ -68,7 +68,7 @@ def mend(options: Options) -> int:
 
     options.require_consent("repair")
     context = build(options)
-    with context.ports(plain=True) as ports:
+    with context.ports() as ports:
         context.ledger.back_fill()
         outcome = repair(
             context.request(),

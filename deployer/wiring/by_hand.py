@@ -19,7 +19,7 @@ def run(options: Options, word: str) -> int:
     if not options.yes:
         question = f"{word.capitalize()} what is pending on {len(context.limit)} hosts in {context.environment}?"
         click.confirm(question, abort=True, err=True)
-    with context.ports(plain=True) as ports:
+    with context.ports() as ports:
         verb = abort if word == "abort" else confirm
         outcome, entries = verb(context.request(), ports, context.recall)
         for entry in entries:

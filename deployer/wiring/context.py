@@ -23,7 +23,7 @@ from deployer.adapters.reading.playbooks import choose_playbook, find_root, load
 from deployer.adapters.ssh.ask import refuse_unreadable_config
 from deployer.adapters.ssh.hosts import SshHosts
 from deployer.adapters.ssh.transport import SshTransport
-from deployer.console.live.choose import Renderer, choose
+from deployer.console.live.choose import Renderer
 from deployer.console.say import say
 from deployer.engine.deploy.request import Request
 from deployer.engine.ports import Ports, Probes
@@ -133,13 +133,11 @@ class Context:
         return service_for(self.playbook).script(settings)
 
     @contextmanager
-    def ports(
-        self, probes: Probes | None = None, plain: bool = False, listener: Callable[[Event], None] | None = None
-    ) -> Iterator[Ports]:
+    def ports(self, probes: Probes | None = None, listener: Callable[[Event], None] | None = None) -> Iterator[Ports]:
         """Everything wired; closed on the way out, whatever happens, and never waiting for a silent host. listener:
         gets every event beside the renderer."""
         service_for(self.playbook)  # an unsupported service is known before anything is contacted
-        renderer = choose(self.options.output, os.environ, self.options.verbose, plain)
+        renderer = self.options.renderer
         book = self.playbook
         hosts = SshHosts(self.transport, book.name, book.dest, self.script, book.group)
         executor, urgent = make_executor(self.options.forks), make_executor(len(self.hosts))

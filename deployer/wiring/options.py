@@ -7,12 +7,16 @@ import os
 import sys
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import click
 
+from deployer.console.live.choose import Renderer, choose
+from deployer.console.pages.closing import refusal
 from deployer.console.say import say
 from deployer.model.errors import DeployError, UsageError
+from deployer.model.outcome import Outcome
 from deployer.model.secret import learn
 from deployer.wiring.given import refuse_empty, repeating, unknown
 
@@ -21,7 +25,7 @@ Function = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Options:
-    """What was asked for, as it was typed."""
+    """What was asked for, as it was typed. plain: no live view, even on a terminal."""
 
     playbook: str | None
     inventory: Sequence[str]
@@ -33,6 +37,20 @@ class Options:
     yes: bool
     verbose: bool
     ask_become_pass: bool = False
+    plain: bool = False
+
+    @cached_property
+    def renderer(self) -> Renderer:
+        """Who shows the progress of this command."""
+        return choose(self.output, os.environ, self.verbose, self.plain)
+
+    def finish(self, outcome: Outcome) -> None:
+        """The renderer's last word. What it cannot write is said, and is no reason to end otherwise."""
+        try:
+            self.renderer.finish(outcome)
+        except (OSError, ValueError) as error:  # ValueError: what cannot be encoded
+            why = getattr(error, "strerror", None) or error
+            say(f"warning: the summary of this step could not be written: {why}", err=True)
 
     def repeating(self, text: str) -> str:
         """A hint, whose commands carry what was given to this one."""
@@ -88,9 +106,9 @@ SHARED: tuple[Callable[[Function], Function], ...] = (
 NAMES = {"as_json": "DEPLOY_JSON", "source": "DEPLOY_FROM"}
 
 
-def shared(playbook: bool = True, without: Collection[str] = ()) -> Callable[[Function], Function]:
+def shared(playbook: bool = True, without: Collection[str] = (), plain: bool = False) -> Callable[[Function], Function]:
     """Give a command the shared options, each also as DEPLOY_<OPTION>, and call it with one Options value. without:
-    those that mean nothing to it, which it does not have."""
+    those that mean nothing to it, which it does not have. plain: see Options."""
 
     def decorate(function: Function) -> Function:
         @functools.wraps(function)
@@ -106,6 +124,7 @@ def shared(playbook: bool = True, without: Collection[str] = ()) -> Callable[[Fu
                 yes=words.pop("yes", False),
                 verbose=words.pop("verbose"),
                 ask_become_pass=words.pop("ask_become_pass"),
+                plain=plain,
             )
             context = click.get_current_context()
             refuse_empty(context, os.environ)
@@ -115,6 +134,7 @@ def shared(playbook: bool = True, without: Collection[str] = ()) -> Callable[[Fu
                 return function(options, **words)
             except DeployError as error:
                 error.hint = options.repeating(error.hint)
+                options.finish(refusal(error))
                 raise
 
         command: Function = called

@@ -22,4 +22,5 @@ def report(options: Options, runs: Runs, outcome: Outcome) -> int:
         say_json(outcome.to_json())
     else:
         say(fitted(closing(outcome), width(sys.stdout)))
+    options.finish(outcome)
     return outcome.exit_code

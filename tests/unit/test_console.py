@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from deployer.console.ci.github import escape
 from deployer.console.errors import error_lines, fitted
 from deployer.console.live.choose import choose, make, to_stderr
-from deployer.console.live.ci import escape
 from deployer.console.live.tty import Tty
 from deployer.console.pages.closing import closing
 from deployer.console.say import clean, say

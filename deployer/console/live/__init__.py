@@ -1,1 +1,1 @@
-"""While a deploy goes on: events become lines, a live view or CI sections."""
+"""While a deploy goes on: events become lines or a live view."""

@@ -8,14 +8,18 @@ from typing import Protocol
 
 from deployer.console.say import say
 from deployer.model.events import Event
+from deployer.model.outcome import Outcome
 
 
 class Renderer(Protocol):
-    """Gets every event, from any thread; `close` leaves the screen clean."""
+    """Gets every event, from any thread; `close` leaves the screen clean; `finish` is told after that how a command
+    that may change hosts ended, and may raise OSError."""
 
     def __call__(self, event: Event) -> None: ...
 
     def close(self) -> None: ...
+
+    def finish(self, outcome: Outcome) -> None: ...
 
 
 def to_stderr(line: str) -> None:
@@ -46,10 +50,14 @@ def make(kind: str, write: Callable[[str], None], verbose: bool) -> Renderer:
         from deployer.console.live.tty import Tty
 
         return Tty(write, verbose)
-    if kind in ("github", "gitlab"):
-        from deployer.console.live.ci import GitHub, GitLab
+    if kind == "github":
+        from deployer.console.ci.github import GitHub
 
-        return GitHub(write, verbose) if kind == "github" else GitLab(write, verbose)
+        return GitHub(write, verbose)
+    if kind == "gitlab":
+        from deployer.console.ci.gitlab import GitLab
+
+        return GitLab(write, verbose)
     from deployer.console.live.plain import Plain
 
     return Plain(write, verbose)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import assert_never
 
 from deployer.console.say import one_line
 from deployer.model import events
+from deployer.model.outcome import Outcome
 from deployer.model.plan import Plan
 from deployer.model.sample import HostSample, Sample
 from deployer.model.warming import WarmResult
@@ -29,24 +31,28 @@ class Plain:
     def close(self) -> None:
         """Nothing to put back."""
 
+    def finish(self, outcome: Outcome) -> None:
+        """The closing sentence says it."""
+
     def line(self, event: events.Event) -> str:
         """One line, or "" for nothing worth one."""
-        if isinstance(event, events.Watched):
-            return self._beat(event)
-        if isinstance(event, events.Warmed):
-            done = event.result.asked >= event.of
-            return warmed(event.result, event.of) if done or self._verbose else ""
-        if isinstance(event, events.Measured):
-            worth = event.done % int(HEARTBEAT) == 0 or event.done == event.of
-            return f"  baseline {event.done}/{event.of} s  {figures(event.sample)}" if worth else ""
-        if isinstance(event, events.HostChanged):
-            small = event.state in ("staged", "checked") and not self._verbose
-            return "" if small else f"  {event.host} {event.state}" + (f": {event.detail}" if event.detail else "")
-        if isinstance(event, events.Planned):
-            return plan_line(event.plan)
-        if isinstance(event, events.WaveStarted):
-            return f"wave {event.number}/{event.of}: {', '.join(event.hosts)}"
-        return told(event)
+        match event:
+            case events.Watched():
+                return self._beat(event)
+            case events.Warmed(result, of):
+                return warmed(result, of) if result.asked >= of or self._verbose else ""
+            case events.Measured(sample, done, of):
+                worth = done % int(HEARTBEAT) == 0 or done == of
+                return f"  baseline {done}/{of} s  {figures(sample)}" if worth else ""
+            case events.HostChanged(host, state, detail):
+                small = state in ("staged", "checked") and not self._verbose
+                return "" if small else f"  {host} {state}" + (f": {detail}" if detail else "")
+            case events.Planned(plan):
+                return plan_line(plan)
+            case events.WaveStarted(number, of, hosts):
+                return f"wave {number}/{of}: {', '.join(hosts)}"
+            case _:
+                return told(event)
 
     def _beat(self, event: events.Watched) -> str:
         t = event.sample.t
@@ -64,17 +70,24 @@ def doubt(event: events.Watched) -> str:
     return f"no verdict yet{f': {why}' if why else ''}" if event.over else why
 
 
-def told(event: events.Event) -> str:
-    """The events that are a sentence already."""
-    if isinstance(event, events.Phase):
-        return f"{event.name}: {event.text}"
-    if isinstance(event, events.Judged):
-        return f"wave {event.wave} {event.verdict.ruling}: {event.verdict.because}"
-    if isinstance(event, events.Notice):
-        return f"{event.level}: {event.text}"
-    if isinstance(event, events.Recorded) and event.pending:
-        return f"ledger: {event.record} put aside"
-    return ""
+Said = events.Phase | events.Judged | events.Notice | events.Recorded | events.Numbered | events.Settled
+
+
+def told(event: Said) -> str:
+    """The events that are a sentence already, or nothing to be said."""
+    match event:
+        case events.Phase(name, text):
+            return f"{name}: {text}"
+        case events.Judged(wave, verdict):
+            return f"wave {wave} {verdict.ruling}: {verdict.because}"
+        case events.Notice(level, text):
+            return f"{level}: {text}"
+        case events.Recorded(record, pending=pending):
+            return f"ledger: {record} put aside" if pending else ""
+        case events.Numbered() | events.Settled():
+            return ""
+        case _:
+            assert_never(event)
 
 
 def warmed(result: WarmResult, of: int) -> str:

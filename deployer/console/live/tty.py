@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import assert_never
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -14,10 +15,13 @@ from deployer.console.errors import fitted
 from deployer.console.live.plain import Plain, doubt, figures, warmed
 from deployer.console.say import one_line
 from deployer.model import events
+from deployer.model.outcome import Outcome
 
 MARKS = {"pending": "◌", "confirmed": "✓", "reverted": "↶", "failed": "✗", "unreachable": "?", "untouched": "·"}
 SHOWN = 12  # hosts; the rest is counted
 DOUBT = 3  # lines of what a verdict waits for
+DRAWN = (events.Watched, events.Warmed, events.Measured, events.HostChanged)  # in the table, and in no line
+BEGUN = (events.HostChanged, events.WaveStarted)  # after the question, if one was asked
 
 
 def bar(done: float, of: float) -> str:
@@ -40,31 +44,37 @@ class Tty:
     def __call__(self, event: events.Event) -> None:
         with self._guard:
             self._note(event)
-            small = events.Watched | events.Warmed | events.Measured | events.HostChanged
-            if not isinstance(event, small):
+            if not isinstance(event, DRAWN):
                 self._plain(event)
-            begun = isinstance(event, events.HostChanged | events.WaveStarted)  # after the question, if one was asked
-            if begun and self._hosts and self._live is None:
+            if isinstance(event, BEGUN) and self._hosts and self._live is None:
                 self._live = Live(console=self._console, auto_refresh=False, transient=True)
                 self._live.start()
             if self._live is not None:
                 self._live.update(self._picture(), refresh=True)
 
     def _note(self, event: events.Event) -> None:
-        if isinstance(event, events.Planned):
-            waves = {name: n for n, wave in enumerate(event.plan.waves, 1) for name in wave}
-            self._hosts = {name: (f"wave {waves[name]}", "waiting (control)") for name in event.plan.hosts}
-        elif isinstance(event, events.HostChanged) and event.host in self._hosts:
-            self._hosts[event.host] = (self._hosts[event.host][0], event.state)
-        elif isinstance(event, events.Judged):
-            self._doubt = ""
-        elif isinstance(event, events.Warmed):
-            self._bake = warmed(event.result, event.of).strip()
-        elif isinstance(event, events.Measured):
-            self._bake = f"baseline {bar(event.done, event.of)} s  {figures(event.sample)}"
-        elif isinstance(event, events.Watched):
-            self._bake = f"bake {bar(event.sample.t, event.of)} s  {figures(event.sample)}"
-            self._doubt = doubt(event)
+        match event:
+            case events.Planned(plan):
+                waves = {name: n for n, wave in enumerate(plan.waves, 1) for name in wave}
+                self._hosts = {name: (f"wave {waves[name]}", "waiting (control)") for name in plan.hosts}
+            case events.HostChanged(host, state):
+                if host in self._hosts:
+                    self._hosts[host] = (self._hosts[host][0], state)
+            case events.Judged():
+                self._doubt = ""
+            case events.Warmed(result, of):
+                self._bake = warmed(result, of).strip()
+            case events.Measured(sample, done, of):
+                self._bake = f"baseline {bar(done, of)} s  {figures(sample)}"
+            case events.Watched(sample):
+                self._bake = f"bake {bar(sample.t, event.of)} s  {figures(sample)}"
+                self._doubt = doubt(event)
+            case events.Phase() | events.WaveStarted() | events.Numbered() | events.Settled():
+                pass
+            case events.Notice() | events.Recorded():
+                pass
+            case _:
+                assert_never(event)
 
     def _picture(self) -> Group:
         table = Table(box=None, padding=(0, 2, 0, 0))
@@ -85,3 +95,6 @@ class Tty:
             if self._live is not None:
                 self._live.stop()
                 self._live = None
+
+    def finish(self, outcome: Outcome) -> None:
+        """The closing sentence says it."""

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from deployer.console.say import one_line
-from deployer.model.outcome import Outcome
+from deployer.model.errors import EXIT_INTERRUPTED, EXIT_LOCKED, DeployError
+from deployer.model.outcome import Outcome, Result
 from deployer.model.release import ADOPTED
 from deployer.model.verdict import first_clause
+
+RESULTS: dict[int, Result] = {EXIT_LOCKED: "locked", EXIT_INTERRUPTED: "interrupted"}
+
+
+def refusal(error: DeployError) -> Outcome:
+    """How a command ended that this error ended."""
+    return Outcome(RESULTS.get(error.exit_code, "refused"), error=error.message, hint=error.hint)
 
 
 def closing(outcome: Outcome) -> str:
@@ -65,7 +73,7 @@ def _sentence(outcome: Outcome) -> str:
         return (
             f"a human is needed: {', '.join(bad) or 'see below'} not verified on one release (deploy {outcome.deploy})"
         )
-    return f"{outcome.result}: {what}"
+    return f"{outcome.result}: {what}" if what else outcome.result
 
 
 def _names(outcome: Outcome, state: str) -> list[str]:
