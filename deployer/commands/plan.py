@@ -88,8 +88,8 @@ def text(context: Context, found: Plan, subject: str, proof: str, step: str, too
     shapes: dict[str, list[str]] = {}
     for name, host in found.hosts.items():
         words = ", ".join(f"{kind} {path}" for path, kind in host.changes.items()) or "no file differs, not verified"
-        cold = f", cold: its cache starts empty: {host.cold}" if host.cold else ""
-        shapes.setdefault(f"{words}; {host.action}{cold}", []).append(name)
+        cold = f", cold: its cache starts empty: {host.cost.cold}" if host.cost.cold else ""
+        shapes.setdefault(f"{words}; {host.cost.action}{cold}", []).append(name)
     lines += [f"  {', '.join(names)}: {words}" for words, names in shapes.items()]
     lines += [f"  {name}: unchanged" for name in found.unchanged]
     lines += [f"! {warning}" for warning in found.warnings]
@@ -113,12 +113,14 @@ def duration(context: Context, found: Plan, forecast: Forecast, visitors: bool) 
 def diff(context: Context, found: Plan) -> str:
     """Line by line where both sides are in git; the previous release is found by the commit in its name."""
     from deployer.adapters.git.releases import unified_diff
+    from deployer.model.release import ReleaseId
 
-    if not found.previous or found.previous.startswith("0000000000"):
+    previous = ReleaseId(found.previous)
+    if not previous or previous.adopted:
         return ""
     repository, name = context.repository, found.playbook
     try:
-        before = repository.sources(repository.resolve(found.previous[:10]).sha, name)
+        before = repository.sources(repository.resolve(previous.commit).sha, name)
         return unified_diff(before, repository.sources(found.revision, name))
     except DeployError:
         return ""

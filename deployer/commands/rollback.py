@@ -36,12 +36,12 @@ def rollback(options: Options, to: str | None) -> int:
     from deployer.engine.deploy.rollback import Consent
     from deployer.engine.deploy.rollback import rollback as run
     from deployer.model.errors import UsageError
-    from deployer.model.release import RELEASE_ID
+    from deployer.model.release import ReleaseId
     from deployer.wiring.context import build
     from deployer.wiring.report import report
 
     options.require_consent("roll back")
-    if to is not None and not RELEASE_ID.fullmatch(to):
+    if to is not None and not ReleaseId(to).whole:
         raise UsageError(f"{to!r} is not a release", hint="deploy history lists them, such as 3f9c1e2aa0-9b1d22c4")
     context = build(options)
     with context.ports() as ports:

@@ -51,12 +51,6 @@ class Interrupted(DeployError):
     exit_code = EXIT_INTERRUPTED
 
 
-class HumanNeededError(DeployError):
-    """Named hosts are not verified on one release."""
-
-    exit_code = EXIT_HUMAN
-
-
 class LedgerUnavailable(DeployError):
     """Git (local or remote) cannot be read or written now."""
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from deployer.model.change import RELOAD, Change
 from deployer.model.fleet import Host
 
 FileChange = Literal["added", "changed", "removed"]
@@ -13,18 +14,13 @@ FileChange = Literal["added", "changed", "removed"]
 
 @dataclass(frozen=True, slots=True)
 class HostPlan:
-    """changes: path -> what happens to it on this host. action: what the service must do to take it, as the host
-    itself weighed it; why: the reason where that is more than a reload. lasting: going back does not undo all of it.
-    cold: why its cache starts empty; "" where taking it keeps the cache, or where only the server knows of restarts."""
+    """changes: path -> what happens to it on this host. cost: of taking it, as the host itself weighed it."""
 
     host: Host
     current: str
     target: str
     changes: Mapping[str, FileChange]
-    action: Literal["reload", "restart"] = "reload"
-    why: str = ""
-    lasting: bool = False
-    cold: str = ""
+    cost: Change = RELOAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,26 +42,16 @@ class Plan:
     bake: float = 0.0
     lease: int = 60
     warnings: tuple[str, ...] = ()
-    inconclusive: Literal["rollback", "pause", "continue"] = "rollback"
+
+    @property
+    def strict(self) -> bool:
+        """A host that fails undoes all of it. On the way back it is named, and the others go on."""
+        return self.command == "push"
 
 
-def weighed(plan: Plan, changes: Mapping[str, str]) -> Plan:
+def weighed(plan: Plan, changes: Mapping[str, Change]) -> Plan:
     """The plan with what each host said taking the release costs (`HostState.change`)."""
-    hosts = dict(plan.hosts)
-    for name, change in changes.items():
-        hosts[name] = weigh(hosts[name], change)
-    return replace(plan, hosts=hosts)
-
-
-def weigh(host: HostPlan, change: str) -> HostPlan:
-    """change: `reload`, `restart: WHY`, `lasting: WHY` (a restart that nothing undoes), each with `; cold: WHY` behind
-    it where the cache starts empty, or `cold: WHY` alone. A word that is not known is not taken for a reload."""
-    what, _, cold = ("; " + change).partition("; cold: ")
-    word, _, why = what.removeprefix("; ").partition(": ")
-    if word in ("", "reload"):
-        return replace(host, action="reload", why="", lasting=False, cold=cold)
-    lasting = word == "lasting"
-    return replace(host, action="restart", why=why, lasting=lasting, cold=cold or (why if lasting else ""))
+    return replace(plan, hosts={n: replace(p, cost=changes.get(n, p.cost)) for n, p in plan.hosts.items()})
 
 
 def split_waves(names: tuple[str, ...], serial: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:

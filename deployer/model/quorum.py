@@ -18,12 +18,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from deployer.model.release import one_name
 from deployer.model.state import Confirmed
 
 T = TypeVar("T")
 REACH = 1000  # deploys
 WITNESSES = 2
-AS_FOUND = "0000000000-"  # how the names of adopted releases begin: each host's own, one for the fleet
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def agreed(claims: Mapping[str, Iterable[T]]) -> frozenset[T]:
 
 def of_the_fleet(lines: Iterable[Confirmed]) -> tuple[Confirmed, ...]:
     """A history as it compares with another host's: adopted releases are one."""
-    return tuple(replace(x, release=AS_FOUND) if x.release.startswith(AS_FOUND) else x for x in lines)
+    return tuple(replace(line, release=one_name(line.release)) for line in lines)
 
 
 def shared(values: Iterable[str]) -> str:

@@ -9,18 +9,42 @@ from dataclasses import dataclass
 
 RELEASE_ID = re.compile(r"[0-9a-f]{10}-[0-9a-f]{8}")
 FILE_PATH = re.compile(r"[A-Za-z0-9_@+.][A-Za-z0-9._@+#-]*(/[A-Za-z0-9_@+.][A-Za-z0-9._@+#-]*)*")
-ADOPTED = "0000000000-"  # what `adopt` made of what lay on a host: each host's own, one name for the fleet
 MAX_PATH, MAX_FILES, MAX_BYTES = 255, 5000, 64 * 1024 * 1024
 
 
-def one_name(release: str) -> str:
+class ReleaseId(str):
+    """`<commit10>-<digest8>`; of what `adopt` made of what lay on a host the commit is all zeros."""
+
+    __slots__ = ()
+
+    @property
+    def commit(self) -> str:
+        """The first ten digits of the commit that it names."""
+        return self.partition("-")[0]
+
+    @property
+    def adopted(self) -> bool:
+        """It is, or stands for, what lay on a host."""
+        return self.startswith(ADOPTED)
+
+    @property
+    def whole(self) -> bool:
+        """It names one release."""
+        return RELEASE_ID.fullmatch(self) is not None
+
+
+ADOPTED = ReleaseId("0000000000-")  # each host's own
+
+
+def one_name(release: str) -> ReleaseId:
     """The name under which the fleet knows a release: what was adopted differs from host to host and counts as one."""
-    return ADOPTED if release.startswith(ADOPTED) else release
+    own = ReleaseId(release)
+    return ADOPTED if own.adopted else own
 
 
 def shown(release: str) -> str:
     """How a person reads it."""
-    return "the configuration as it was found" if release.startswith(ADOPTED) else release
+    return "the configuration as it was found" if ReleaseId(release).adopted else release
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +84,7 @@ class Release:
     author: as git says; where signatures are asked for, the signer. packages: host name -> what lands there (every host
     of the playbook in the environment)."""
 
-    id: str
+    id: ReleaseId
     playbook: str
     revision: str
     subject: str
@@ -68,7 +92,7 @@ class Release:
     packages: Mapping[str, Package]
 
 
-def release_id(commit: str, sources: tuple[SourceFile, ...], packages: Mapping[str, Package]) -> str:
+def release_id(commit: str, sources: tuple[SourceFile, ...], packages: Mapping[str, Package]) -> ReleaseId:
     """Name a release by content: the first ten hex digits of `commit`, then eight of a SHA-256 over the files as git
     has them and over what templates become. Where they become the same on every host, that one manifest counts, and
     another host with the same rendering is no new release; where they differ, which host has which counts, so that two
@@ -82,4 +106,4 @@ def release_id(commit: str, sources: tuple[SourceFile, ...], packages: Mapping[s
         alike = len(set(rendered.values())) == 1
         for name, manifest in [("", min(rendered.values()))] if alike else sorted(rendered.items()):
             digest.update(name.encode() + b"\0rendered\0" + manifest.encode())
-    return f"{commit[:10]}-{digest.hexdigest()[:8]}"
+    return ReleaseId(f"{commit[:10]}-{digest.hexdigest()[:8]}")

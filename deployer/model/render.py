@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from deployer.model.errors import InputError
@@ -85,8 +85,3 @@ def _nearest(message: str, names: Mapping[str, object]) -> str:
         return "Ansible finds it out when it runs, and nobody does here: write a variable of your own in the inventory"
     near = difflib.get_close_matches(match[1], list(names), 1) if match else []
     return f"did you mean {near[0]}?" if near else "define it in the inventory"
-
-
-def render_packages(sources: Sequence[SourceFile], hosts: Sequence[Host]) -> dict[str, Rendered]:
-    """Host name -> what lands there."""
-    return {host.name: {s.path: (render(s, variables(host)), s.executable) for s in sources} for host in hosts}

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from deployer.model.change import RELOAD, Change
+
 Phase = Literal["idle", "armed", "pending", "reverting", "unknown"]
 Outcome = Literal["", "confirmed", "reverted"]
 TOP_NUMBER = 10**11  # no deploy has a higher number; hosts take twelve digits, so there is always one above
@@ -30,7 +32,7 @@ class HostState:
     files: path -> sha256 of the current release's manifest. drift: "M path", "D path", "A path".
     layers: what will revert this host: watchdog kind, tick, boot (HOST_PROTOCOL 2.3). dest: "ours", "foreign" or
     "absent". free_kb: free space below the root. change: after check and preview, what taking that release costs the
-    running process: `reload`, `restart: WHY`, `lasting: WHY` (services/base.py); "" where nobody asked.
+    running process.
     """
 
     adopted: bool = False
@@ -53,7 +55,7 @@ class HostState:
     history: tuple[Confirmed, ...] = ()
     free_kb: int = 0
     layers: tuple[str, ...] = ()
-    change: str = ""
+    change: Change = RELOAD
 
     @property
     def in_flight(self) -> bool:

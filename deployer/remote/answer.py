@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 
+from deployer.model.change import change_said
 from deployer.model.errors import HostError, Refused, Unreachable
 from deployer.model.release import MAX_FILES, RELEASE_ID
 from deployer.model.secret import hide
@@ -191,5 +192,5 @@ FIELDS: Mapping[str, Read] = {
     "history": _history,
     "free_kb": _whole(10**15),
     "layers": _list(_like(LAYER), 8),
-    "change": _text,
+    "change": lambda value: change_said(_text(value)),
 }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from deployer.adapters.local.rendering import render_packages
 from deployer.model.errors import DeployError, InputError
+from deployer.model.release import ReleaseId
 from deployer.model.remedy import remedy
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def packages_of(context: Context, wanted: Mapping[str, str]) -> dict[str, Packag
     found: dict[str, Package] = {}
     for release in sorted(set(wanted.values())):
         try:
-            read = release_of(context, release[:10])
+            read = release_of(context, ReleaseId(release).commit)
         except (DeployError, OSError):  # the hosts that have theirs go on
             continue
         if read.id == release:

@@ -53,15 +53,15 @@ def warmer_for(context: Context, settings: Warm) -> Iterator[HttpWarmer]:
 
 def loses_cache(context: Context, host: HostPlan) -> bool:
     """Does taking the release empty the cache of this host?"""
-    restarts = host.action == "restart"
-    return bool(host.cold) or (restarts and not service_for(context.playbook).keeps_cache_on_restart)
+    restarts = host.cost.action == "restart"
+    return bool(host.cost.cold) or (restarts and not service_for(context.playbook).keeps_cache_on_restart)
 
 
 def unwarmed(context: Context, hosts: Iterable[HostPlan]) -> str:
     """What a change costs that empties a cache which nothing warms; "" without one. Where every reload does, it is
     known."""
     always = not service_for(context.playbook).keeps_cache
-    names = [h.host.name for h in hosts if loses_cache(context, h) and not (always and h.action == "reload")]
+    names = [h.host.name for h in hosts if loses_cache(context, h) and not (always and h.cost.action == "reload")]
     if context.playbook.warm or not names:
         return ""
     return f"{', '.join(names)}: the cache is lost and nothing warms it (warm: in the playbook); latency may undo this"

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from deployer.model.change import Change
 from deployer.model.errors import Refused
 from deployer.model.state import HostState
 from tests.contract.rig import BROKEN, UNLOADABLE, Rig, order, package
@@ -104,12 +105,12 @@ def test_push_is_stage_check_activate_confirm(rig: Rig) -> None:
 def test_preview_leaves_nothing_behind(rig: Rig) -> None:
     """It says what check would say and what the change costs, and the host is as before."""
     before = confirmed(rig)
-    assert rig.hosts.preview(rig.host, TWO).change == "reload"
+    assert rig.hosts.preview(rig.host, TWO).change == Change()
     assert refusal(lambda: rig.hosts.preview(rig.host, package(BROKEN))) == "invalid"
     after = rig.hosts.survey(rig.host)
     assert (after.releases, after.current, after.fence) == (before.releases, before.current, before.fence)
     rig.hosts.stage(rig.host, TWO)
-    assert rig.hosts.check(rig.host, TWO.release).change == "reload"
+    assert rig.hosts.check(rig.host, TWO.release).change == Change()
 
 
 def test_every_verb_may_be_repeated(rig: Rig) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from deployer.model.change import Change
 from deployer.model.fleet import Host
 from deployer.model.release import Package
 from deployer.model.state import TOP_NUMBER, Confirmed, HostState, Order
@@ -118,7 +119,9 @@ OLD: Mapping[str, Lie] = {
     "adopted a moment ago": lambda s: remembering(s, Confirmed(90, "adopt", "0000000000-99999999")),
     "another environment's": lambda s: replace(s, adopted=True, deploy="5-0dd", outcome="confirmed"),
     "another environment's, in flight": lambda s: flying(s, "5-0dd", "push", C),
-    "C costs a lasting restart": lambda s: replace(s, change="lasting: it wants to"),
+    "C costs a lasting restart": lambda s: replace(
+        s, change=Change("restart", "it wants to", lasting=True, cold="it wants to")
+    ),
 }
 
 ENDS: Mapping[str, tuple[object, ...]] = {

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from deployer.engine.deploy.endings import ACTIVATING
 from deployer.engine.deploy.target import on_host
+from deployer.model.change import change_said
 from deployer.model.errors import Refused, Unreachable
 from deployer.model.fleet import Host
 from deployer.model.release import ADOPTED as ADOPTED_NAME
@@ -186,7 +187,7 @@ class FakeHosts:
             history=tuple(m.history),
             free_kb=10**6,
             layers=("watchdog:setsid", "tick:none", "boot:none"),
-            change=change,
+            change=change_said(change),
         )
 
     def survey(self, host: Host) -> HostState:

@@ -44,8 +44,10 @@ def test_a_lie_is_refused_and_named(name: str, lie: object) -> None:
 
 def test_what_is_only_shown_is_one_bounded_line() -> None:
     """No control character of an answer reaches a terminal."""
-    state = parse(said(alarm="\x1b[2J" + "x" * 9999, loaded="a\nb", change="\x9b", drift=["M a\x1b]0;x\x07"]), 0, b"")
-    assert all(text.isprintable() for text in (state.alarm, state.loaded, state.change, *state.drift))
+    state = parse(
+        said(alarm="\x1b[2J" + "x" * 9999, loaded="a\nb", change="restart: a\x9b", drift=["M a\x1b]0;x\x07"]), 0, b""
+    )
+    assert all(text.isprintable() for text in (state.alarm, state.loaded, state.change.why, *state.drift))
     assert len(state.alarm) == answer.TEXT
 
 

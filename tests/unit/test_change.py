@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from deployer.model.change import Change, change_said
 from deployer.model.fleet import Host
-from deployer.model.plan import HostPlan, weigh
 from deployer.model.render import render
 from deployer.model.render import variables as template_variables
 from deployer.sandbox.daemons import daemon
@@ -136,5 +136,4 @@ def test_where_nothing_was_cached_nothing_gets_cold(tmp_path: Path) -> None:
 )
 def test_what_a_host_says_is_read(said: str, meant: tuple[str, str, bool, str]) -> None:
     """One line, several words."""
-    host = weigh(HostPlan(HOST, "a", "b", {}), said)
-    assert (host.action, host.why, host.lasting, host.cold) == meant
+    assert change_said(said) == Change(*meant)

@@ -18,12 +18,12 @@ from deployer.adapters.git.ledger import GitLedger
 from deployer.adapters.git.memory import Memory
 from deployer.adapters.git.releases import Repository, unified_diff
 from deployer.adapters.git.repository import GitFailed, open_repository, run_git
+from deployer.adapters.local.rendering import render_packages
 from deployer.adapters.local.runs import Runs, entry_from_json, entry_to_json
 from deployer.model.errors import DeployError, InputError, LedgerMoved, LedgerUnavailable
 from deployer.model.fleet import Host
 from deployer.model.ledger import Entry
 from deployer.model.release import Package
-from deployer.model.render import render_packages
 
 HOSTS = (Host("web1", vars={"http_port": 81, "origin": "o:1"}), Host("web2", vars={"http_port": 82, "origin": "o:1"}))
 

@@ -19,7 +19,6 @@ from deployer.model.errors import InputError, UsageError
 from deployer.model.fleet import Fleet
 from deployer.model.pattern import select
 from deployer.model.release import SourceFile
-from deployer.model.render import render_packages as in_this_process
 
 
 def read(root: Path, files: dict[str, str], *sources: str) -> Fleet:
@@ -213,13 +212,12 @@ def test_what_ansible_says_of_a_host_in_templates(tmp_path: Path) -> None:
     )
     source = [SourceFile("a.conf", template, template=True)]
     hosts = [fleet.hosts[name] for name in ("a.example.com", "lone", "b")]
-    for render_all in (in_this_process, render_packages):
-        found = {name: files["a.conf"][0].decode() for name, files in render_all(source, hosts).items()}
-        assert found == {
-            "a.example.com": "a ['eu', 'web'] ['a.example.com', 'b', 'lone'] [] 4 True",
-            "lone": "lone ['ungrouped'] ['a.example.com', 'b', 'lone'] [] 4 False",
-            "b": "b ['eu', 'web'] ['a.example.com', 'b', 'lone'] [] 4 True",
-        }
+    found = {name: files["a.conf"][0].decode() for name, files in render_packages(source, hosts).items()}
+    assert found == {
+        "a.example.com": "a ['eu', 'web'] ['a.example.com', 'b', 'lone'] [] 4 True",
+        "lone": "lone ['ungrouped'] ['a.example.com', 'b', 'lone'] [] 4 False",
+        "b": "b ['eu', 'web'] ['a.example.com', 'b', 'lone'] [] 4 True",
+    }
 
 
 @pytest.mark.parametrize("name", ["hostvars", "ansible_default_ipv4"])

@@ -184,7 +184,7 @@ def test_what_a_release_costs_is_known_before() -> None:
     allowed = world.request.playbook.model_copy(update={"restart": "allow"})
     world.request = replace(world.request, playbook=allowed)
     plan = plan_push(world.request, world.release(), world.ports)
-    assert [(p.action, p.lasting, p.cold) for p in plan.hosts.values()] == [
+    assert [(p.cost.action, p.cost.lasting, p.cost.cold) for p in plan.hosts.values()] == [
         ("restart", False, ""),
         ("restart", True, "the cache is rebuilt"),
         ("reload", False, "the key changes"),

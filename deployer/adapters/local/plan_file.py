@@ -21,9 +21,9 @@ def plan_to_json(plan: Plan) -> dict[str, object]:
         "revision": plan.revision,
         "waves": [list(wave) for wave in plan.waves],
         "hosts": {
-            name: {"current": p.current, "target": p.target, "changes": dict(p.changes), "action": p.action}
-            | ({"why": p.why} if p.why else {})
-            | ({"cold": p.cold} if p.cold else {})
+            name: {"current": p.current, "target": p.target, "changes": dict(p.changes), "action": p.cost.action}
+            | ({"why": p.cost.why} if p.cost.why else {})
+            | ({"cold": p.cost.cold} if p.cost.cold else {})
             for name, p in plan.hosts.items()
         },
         "unchanged": list(plan.unchanged),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from deployer.console.say import one_line
 from deployer.model.errors import EXIT_INTERRUPTED, EXIT_LOCKED, DeployError
 from deployer.model.outcome import Outcome, Result
-from deployer.model.release import ADOPTED
+from deployer.model.release import ReleaseId
 from deployer.model.verdict import first_clause
 
 RESULTS: dict[int, Result] = {EXIT_LOCKED: "locked", EXIT_INTERRUPTED: "interrupted"}
@@ -38,7 +38,7 @@ def _brief(outcome: Outcome, text: str) -> str:
 
 
 def _sentence(outcome: Outcome) -> str:
-    release = "as it was found" if outcome.release.startswith(ADOPTED) else outcome.release
+    release = "as it was found" if ReleaseId(outcome.release).adopted else outcome.release
     what = f"{outcome.playbook} {release}".strip()
     took = f" in {outcome.seconds['total']:.1f} s" if "total" in outcome.seconds else ""
     confirmed = _names(outcome, "confirmed")

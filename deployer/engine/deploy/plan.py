@@ -71,8 +71,8 @@ def by_reason(plan: Plan) -> dict[tuple[str, bool], list[str]]:
     """(why, lasting) -> the hosts that need a restart for it."""
     found: dict[tuple[str, bool], list[str]] = {}
     for name, host in plan.hosts.items():
-        if host.action == "restart":
-            found.setdefault((host.why, host.lasting), []).append(name)
+        if host.cost.action == "restart":
+            found.setdefault((host.cost.why, host.cost.lasting), []).append(name)
     return found
 
 
@@ -90,8 +90,8 @@ def colds(plan: Plan) -> tuple[str, ...]:
     """Whose cache starts empty, and why, one sentence per reason."""
     found: dict[str, list[str]] = {}
     for name, host in plan.hosts.items():
-        if host.cold:
-            found.setdefault(host.cold, []).append(name)
+        if host.cost.cold:
+            found.setdefault(host.cost.cold, []).append(name)
     return tuple(f"{', '.join(names)}: the cache starts empty: {why}" for why, names in found.items())
 
 

@@ -232,7 +232,7 @@ def outcome(plan: Plan, deploy: str, ending: Ending) -> Outcome:
 
 def hint(plan: Plan, ending: Ending) -> str:
     """One thing to do now."""
-    if ending.result == "stranded" and plan.command == "rollback":
+    if ending.result == "stranded" and not plan.strict:
         return advice(ending.hosts, "run deploy rollback again: it finishes this one")
     if ending.result == "stranded":
         decided = any(end.state == "confirmed" for end in ending.hosts.values())

@@ -26,7 +26,7 @@ from deployer.model.events import Planned
 from deployer.model.ledger import Entry
 from deployer.model.outcome import HostOutcome, Outcome
 from deployer.model.plan import HostPlan, Plan
-from deployer.model.release import ADOPTED, RELEASE_ID, shown
+from deployer.model.release import ADOPTED, ReleaseId, shown
 from deployer.model.state import HostState, Order
 
 
@@ -77,7 +77,7 @@ def rollback(
     settle(ending, plan)
     ending.seconds["total"] = ports.clock.monotonic() - began
     if ending.result == "unchanged":
-        hint = f"deploy rollback --to {aim.further} goes one further" if RELEASE_ID.fullmatch(aim.further) else ""
+        hint = f"deploy rollback --to {aim.further} goes one further" if ReleaseId(aim.further).whole else ""
         return replace(outcome(plan, "", ending), hint=hint), ()
     taken = [n for n in plan.hosts if states[n].in_flight and ending.hosts[n].verified]
     taken = [name for name in taken if ending.hosts[name].release != states[name].target]
@@ -110,7 +110,7 @@ def rollback_plan(request: Request, aim: Aim, states: dict[str, HostState]) -> P
         environment=request.environment,
         playbook=request.playbook.name,
         release=goals[min(goals)] if len(set(goals.values())) == 1 else ADOPTED,
-        previous=aim.leaves if hosts and RELEASE_ID.fullmatch(aim.leaves) else "",
+        previous=aim.leaves if hosts and ReleaseId(aim.leaves).whole else "",
         revision="",
         hosts=hosts,
         waves=(tuple(hosts),) if hosts else (),

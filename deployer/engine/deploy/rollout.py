@@ -16,6 +16,7 @@ from deployer.engine.deploy.lease import BEAT, Leases
 from deployer.engine.deploy.plan import refuse_failed
 from deployer.engine.fanout import each, failures, heed, successes
 from deployer.engine.ports import Ports
+from deployer.model.change import Change
 from deployer.model.errors import DeployError, HostError, Interrupted, LockClosed, Refused
 from deployer.model.events import HostChanged, Judged, Notice, Phase, WaveStarted
 from deployer.model.fleet import Host
@@ -104,9 +105,9 @@ def forward(walk: Walk, judge: Judge) -> None:
             ports.emit(WaveStarted(number, len(plan.waves), wave))
             activate(walk, wave)
             watch_wave(walk, judge, number)
-        decided = "recording it: every wave is healthy" if plan.command == "push" else "keeping it: every proof stands"
+        decided = "recording it: every wave is healthy" if plan.strict else "keeping it: every proof stands"
         ports.emit(Phase("decision", decided))
-        if plan.command == "push" and (silent := walk.leases.fresh()):
+        if plan.strict and (silent := walk.leases.fresh()):
             raise Regressed(silent)
         heed(ports)
         walk.hold.commit()
@@ -128,7 +129,7 @@ def stage_and_check(plan: Plan, ports: Ports, package_for: Callable[[Host], Pack
     naming every host that failed."""
     ports.emit(Phase("stage", f"staging and checking {plan.release} on {len(plan.hosts)} hosts"))
 
-    def one(host: Host) -> str:
+    def one(host: Host) -> Change:
         package = package_for(host)
         if package is not None:
             ports.hosts.stage(host, package)
@@ -165,7 +166,7 @@ def activate(walk: Walk, wave: tuple[str, ...]) -> None:
     walk.failed |= failed
     for name, error in failed.items():
         ports.emit(HostChanged(name, "failed", str(error)))
-    if failed and walk.plan.command == "push":
+    if failed and walk.plan.strict:
         lines = "; ".join(f"{name}: {error}" for name, error in failed.items())
         fault = any(isinstance(e, Refused) and e.code in ("unproven", "invalid") for e in failed.values())
         raise Regressed(f"{', '.join(failed)} could not be activated: {lines}", fault=fault)

@@ -26,7 +26,7 @@ from typing import Literal
 
 from deployer.model.errors import DeployError
 from deployer.model.quorum import shared
-from deployer.model.release import ADOPTED, RELEASE_ID, one_name, shown
+from deployer.model.release import ReleaseId, one_name, shown
 from deployer.model.stand import standing
 from deployer.model.state import Confirmed, HostState, number_of
 
@@ -159,8 +159,9 @@ def nothing_before(states: Iterable[HostState]) -> DeployError:
 
 def on_host(state: HostState, target: str) -> str:
     """What `target` means on this host: what was found there before anything was pushed, or the release itself."""
-    if not target.startswith(ADOPTED) or (RELEASE_ID.fullmatch(target) and target in state.releases):
-        return target
+    release = ReleaseId(target)
+    if not release.adopted or (release.whole and release in state.releases):
+        return release
     first = [line.release for line in takewhile(lambda line: line.command == "adopt", state.history)]
     own = first or [line.release for line in state.history if line.command == "adopt"]
     return own[-1] if own else target
