@@ -118,7 +118,7 @@ class Facts:
 class Service(Protocol):
     """keeps_cache: the cache survives a reload that changes nothing about it; keeps_cache_on_restart: it survives the
     restarts that service_change asks for without calling them cold. entry: the file every release must have ("" for
-    none)."""
+    none). counters: what service_counters can print."""
 
     @property
     def name(self) -> str: ...
@@ -134,6 +134,9 @@ class Service(Protocol):
 
     @property
     def facts(self) -> Facts: ...
+
+    @property
+    def counters(self) -> frozenset[str]: ...
 
     def script(self, settings: ServiceSettings) -> str: ...
 

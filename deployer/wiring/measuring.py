@@ -127,8 +127,7 @@ def traffic_of(context: Context, host: Host, files: Mapping[str, bytes]) -> Seen
             log, lacking = None, f"{error.message}; {error.hint}"
         if log is not None:
             return Seen(log)
-    counted = not service.facts.counters.startswith("none")
-    if counted and asked in ("auto", "counters"):
+    if service.counters and asked in ("auto", "counters"):
         instead = f"; the counters of {service.name} are read instead, as far as it has any"
         return Seen(counters=True, lacking=f"{lacking}{instead}" if lacking else "")
     if asked == "auto":

@@ -33,6 +33,15 @@ def settings(service: str, **names: object) -> ServiceSettings:
 
 
 @pytest.mark.parametrize("name", SERVICES)
+def test_the_counters_are_those_that_the_phrasebook_prints(name: str) -> None:
+    """Whether a server can be judged by its counters is no sentence."""
+    script = SERVICES[name].script(settings(name))
+    body = script[script.index("service_counters()") :].partition("\n}\n")[0]
+    printed = set(re.findall(r'print "([a-z]+)", ', body)) - {"since"}
+    assert printed == SERVICES[name].counters
+
+
+@pytest.mark.parametrize("name", SERVICES)
 def test_facts_are_complete(name: str) -> None:
     """Every cell of the capability matrix is a phrase."""
     for key, text in dataclasses.asdict(SERVICES[name].facts).items():

@@ -221,6 +221,7 @@ class Apache:
     keeps_cache_on_restart: bool = True
     entry: str = ""
     facts: Facts = FACTS
+    counters: frozenset[str] = frozenset(("n",))
 
     def script(self, settings: ServiceSettings) -> str:
         """See base.py."""

@@ -51,6 +51,7 @@ class Custom:
     keeps_cache_on_restart: bool = False
     entry: str = ""
     facts: Facts = FACTS
+    counters: frozenset[str] = frozenset()
 
     def script(self, settings: ServiceSettings) -> str:
         """See base.py."""

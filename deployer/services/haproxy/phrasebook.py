@@ -201,6 +201,7 @@ class HAProxy:
     keeps_cache_on_restart: bool = False
     entry: str = "haproxy.cfg"
     facts: Facts = FACTS
+    counters: frozenset[str] = frozenset(("n", "err", "look", "miss", "orig"))
 
     def script(self, settings: ServiceSettings) -> str:
         """See base.py."""

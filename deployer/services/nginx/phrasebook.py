@@ -150,6 +150,7 @@ class Nginx:
     keeps_cache_on_restart: bool = True
     entry: str = "nginx.conf"
     facts: Facts = FACTS
+    counters: frozenset[str] = frozenset(("n",))
 
     def script(self, settings: ServiceSettings) -> str:
         """See base.py."""

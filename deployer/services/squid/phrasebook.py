@@ -220,6 +220,7 @@ class Squid:
     keeps_cache_on_restart: bool = False
     entry: str = "squid.conf"
     facts: Facts = FACTS
+    counters: frozenset[str] = frozenset(("n", "look", "miss", "orig"))
 
     def script(self, settings: ServiceSettings) -> str:
         """See base.py."""

@@ -227,6 +227,7 @@ class TrafficServer:
     keeps_cache_on_restart: bool = True
     entry: str = "records.config"
     facts: Facts = FACTS
+    counters: frozenset[str] = frozenset(("n", "err", "look", "miss", "orig"))
 
     def script(self, settings: ServiceSettings) -> str:
         """See base.py."""

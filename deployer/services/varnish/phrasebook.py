@@ -157,6 +157,7 @@ class Varnish:
     keeps_cache_on_restart: bool = False
     entry: str = "default.vcl"
     facts: Facts = FACTS
+    counters: frozenset[str] = frozenset(("n", "look", "miss", "orig"))
 
     def script(self, settings: ServiceSettings) -> str:
         """See base.py."""
