@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from deployer.model.sample import HostSample, Sample
 
@@ -14,6 +15,7 @@ MOST = 10**9  # a source that counts more than this in a tick is broken; arithme
 KEPT = 100  # latencies of one host and tick; more are thinned out evenly
 FLEET = ""  # the name under which the counts of the whole fleet are kept; no host is called so
 
+Kind = Literal["share", "latency", "rate"]  # of a metric: bad events per event, or (rate) events per exposure
 Count = tuple[float, float]  # events or exposure, bad events
 
 

@@ -20,12 +20,10 @@ What a user's margin means (relative `20%`, absolute `5 points`):
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
+from deployer.gate.counts import Kind
 from deployer.gate.stats.evalue import Line
 from deployer.model.schema.health import Comparison
-
-Kind = Literal["share", "latency", "rate"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
-from deployer.gate.config import GateConfig, make_gate_config
+from deployer.gate.config import GateConfig
 from deployer.gate.counts import Clock
 from deployer.gate.ruling import evidence, harm, health
 from deployer.gate.ruling.before import busy, suspicion
 from deployer.gate.ruling.case import Case, Finding, Suspect
 from deployer.gate.trial.attendance import Roll
 from deployer.gate.trial.baseline import prepare
-from deployer.gate.trial.trial import tracks
+from deployer.gate.trial.trial import trials
 from deployer.model.sample import Sample
-from deployer.model.schema.health import HealthCheck
 from deployer.model.verdict import NO_DATA, Reading, Ruling, Verdict
-
-
-def make_gate(
-    check: HealthCheck,
-    canary: Sequence[str],
-    control: Sequence[str],
-    bake: float,
-    share: float = 1.0,
-    warm: float = 0.0,
-) -> Gate:
-    """The gate of one wave from what the user wrote; see config.make_gate_config."""
-    return Gate(make_gate_config(check, canary, control, bake, share, warm))
 
 
 class Gate:
@@ -67,11 +53,11 @@ class Gate:
         clock, roll, config = Clock(), Roll(self.config), self.config
         started = -float(len(self._early))  # they follow one another, whenever they were taken
         ticks = [clock.tick(replace(sample, t=started + i)) for i, sample in enumerate(self._early)]
-        found = tracks(config)
-        self._case.tracks = found
+        found = trials(config)
+        self._case.trials = found
         baseline = sum(sample.t < 0 for sample in self._early)  # the rest: an earlier wave, without all hosts
-        for track in found:
-            prepare(track, ticks, baseline)
+        for trial in found:
+            prepare(trial, ticks, baseline)
         for number, (sample, tick) in enumerate(zip(self._early, ticks, strict=True)):
             roll.add(sample, tick)
             if number + 1 == baseline:
@@ -88,9 +74,9 @@ class Gate:
             case, tick = self._case, self._clock.tick(sample)
             case.roll.add(sample, tick)
             evidence.keep(case.latencies, tick)
-            for track in case.tracks:
-                track.tick(tick)
-            found = harm.suspects(case.tracks)
+            for trial in case.trials:
+                trial.tick(tick)
+            found = harm.suspects(case.trials)
             finding = self._judge(tick.t, found)
             odds = sum(s.part for s in found if not s.excuse)
             self._reading = Reading(finding.state, finding.metric, finding.reason, odds, tick.t)
@@ -110,7 +96,7 @@ class Gate:
 
     def proven(self) -> dict[str, bool]:
         """Of every metric that health needs: whether it is proven by now."""
-        return {t.metric.name: t.arms[0].proven for t in self._case.tracks if health.needed(self._case, t)}
+        return {t.metric.name: t.arms[0].proven for t in self._case.trials if health.needed(self._case, t)}
 
     def verdict(self) -> Verdict:
         """The ruling so far with a row of evidence for every metric and arm."""
@@ -119,5 +105,5 @@ class Gate:
         ruling: Ruling = "inconclusive"
         if final and final.state != "continue":
             ruling = final.state
-        rows = evidence.rows(case.tracks, case.latencies, final.arm if final else None, ruling)
+        rows = evidence.rows(case.trials, case.latencies, final.arm if final else None, ruling)
         return Verdict(ruling, final.reason if final else "no verdict yet: the bake is not over", rows)

@@ -13,7 +13,7 @@ import pytest
 from bench.traffic import BYPASS, COLD, COLD_BYPASS, LATE, MODELS, NOTHING, Effect, Stream
 from deployer.gate.config import GateConfig, make_gate_config, with_fleet, with_judged
 from deployer.gate.metrics import TABLE
-from deployer.gate.sequential import Gate, make_gate
+from deployer.gate.sequential import Gate
 from deployer.model.sample import HostSample, Sample
 from deployer.model.schema.health import Compare, Comparison, HealthCheck, Limit, Probe
 from deployer.model.verdict import NO_DATA, Reading
@@ -26,7 +26,7 @@ Hosts = dict[str, HostSample | None]
 
 
 def gate_for(check: HealthCheck = CHECK, controls: int = 3, bake: float = 120.0, warm: float = 0.0) -> Gate:
-    return make_gate(check, ("c1",), tuple(f"k{i + 1}" for i in range(controls)), bake, warm=warm)
+    return Gate(make_gate_config(check, ("c1",), tuple(f"k{i + 1}" for i in range(controls)), bake, warm=warm))
 
 
 def streamed(gate: Gate, effect: Effect, model: str = "ar", before: Effect = NOTHING, seed: int = 1) -> Reading:

@@ -35,7 +35,7 @@ def test_shares_never_expect_more_than_one_below_the_line(line: Line) -> None:
         expectation(row, n_c, n_k, min(1.0, line.at(k)) * below, k)
         for (n_c, n_k), k1, k, below in product(SIZES, (1e-4, 0.01, 0.05, 0.5), LEVELS, (1.0, 0.5))
         if line.at(k) <= 1.0
-        for row in harm(False, n_c, n_k, k1, line)
+        for row in harm("share", n_c, n_k, k1, line)
     )
     assert 0.9 < worst <= 1.0 + 1e-9
 
@@ -45,7 +45,7 @@ def test_proof_of_health_never_expects_more_than_one_above_the_line(line: Line) 
     found = [
         expectation(row, n_c, n_k, c, k)
         for (n_c, n_k), k1, part, k in product(SIZES, (1e-4, 0.01, 0.05, 0.3), (1.0, 0.3), LEVELS)
-        if (row := safety(False, n_c, n_k, k1 * part, k1, line)) and line.at(k) <= 1.0
+        if (row := safety("share", n_c, n_k, k1 * part, k1, line)) and line.at(k) <= 1.0
         for c in (line.at(k), min(1.0, 1.5 * line.at(k)), 1.0)
     ]
     assert max(found) <= 1.0 + 1e-9
@@ -55,10 +55,10 @@ def test_proof_of_health_never_expects_more_than_one_above_the_line(line: Line) 
 def test_rates_never_expect_more_than_one(line: Line) -> None:
     """Poisson: ln E[e] is known in closed form."""
     for (n_c, n_k), k1, k in product(SIZES, (1e-4, 0.05, 1.0, 10.0), (*LEVELS, 3.0, 40.0)):
-        for base, per_c, per_k in harm(True, n_c, n_k, k1, line):
+        for base, per_c, per_k in harm("rate", n_c, n_k, k1, line):
             for c in (line.at(k), 0.5 * line.at(k)):
                 assert base + n_c * c * math.expm1(per_c) + n_k * k * math.expm1(per_k) <= 1e-8
-        row = safety(True, n_c, n_k, k1, k1, line)
+        row = safety("rate", n_c, n_k, k1, k1, line)
         for c in (line.at(k), 2.0 * line.at(k)) if row else ():
             assert row is not None
             assert row[0] + n_c * c * math.expm1(row[1]) + n_k * k * math.expm1(row[2]) <= 1e-8
@@ -66,20 +66,20 @@ def test_rates_never_expect_more_than_one(line: Line) -> None:
 
 @pytest.mark.parametrize("bound", [0.0, 0.001, 0.02, 0.5])
 def test_one_sample_against_a_ceiling(bound: float) -> None:
-    for row, n in product(over(False, 20, bound), (bound, bound / 2)):
+    for row, n in product(over("share", 20, bound), (bound, bound / 2)):
         assert expectation(row, 20, 0, n, 0.0) <= 1.0 + 1e-9
 
 
 def test_a_line_without_room_above_it_is_never_crossed() -> None:
     """GATE.md: forgetting this gave false rollbacks under drift."""
-    assert harm(False, 20, 60, 0.7, Line(1.5, 0.0)) == ()
-    assert over(False, 20, 0.995) == ()
-    assert safety(False, 20, 60, 0.3, 0.3, Line(1.0, 0.0)) is None
+    assert harm("share", 20, 60, 0.7, Line(1.5, 0.0)) == ()
+    assert over("share", 20, 0.995) == ()
+    assert safety("share", 20, 60, 0.3, 0.3, Line(1.0, 0.0)) is None
 
 
 def test_no_second_multiplies_the_odds_by_more_than_e() -> None:
     """So the quickest ruling takes ln(2000) seconds and a hiccup of 3 s none."""
-    odds, table = Odds(600.0), harm(False, 20, 60, 0.001, Line(1.5, 0.002))
+    odds, table = Odds(600.0), harm("share", 20, 60, 0.001, Line(1.5, 0.002))
     values = [odds.value]
     for _ in range(10):
         odds.update(table, 20, 0, 1.0, 1.0)
@@ -91,7 +91,7 @@ def test_no_second_multiplies_the_odds_by_more_than_e() -> None:
 
 def test_late_harm_is_not_drowned_by_good_data() -> None:
     """Half of the mass starts later."""
-    odds, table = Odds(600.0), harm(False, 20, 60, 0.001, Line(1.5, 0.002))
+    odds, table = Odds(600.0), harm("share", 20, 60, 0.001, Line(1.5, 0.002))
     for _ in range(300):
         odds.update(table, 0, 0, 1.0, 1.0)
     assert odds.value < 1.0
@@ -102,7 +102,7 @@ def test_late_harm_is_not_drowned_by_good_data() -> None:
 
 def test_harm_eats_up_the_proof_of_health() -> None:
     """It holds after enough good data and no longer after bad."""
-    proof, row = Proof(0.05), safety(False, 20, 60, 0.001, 0.001, Line(2.0, 0.02))
+    proof, row = Proof(0.05), safety("share", 20, 60, 0.001, 0.001, Line(2.0, 0.02))
     for _ in range(200):
         proof.update(row, 0, 0, 1.0)
     assert proof.holds

@@ -9,7 +9,8 @@ import pytest
 
 from deployer.engine.deploy.bake import baseline, longest, watch, window
 from deployer.engine.ports import Ports
-from deployer.gate.sequential import Gate, make_gate
+from deployer.gate.config import make_gate_config
+from deployer.gate.sequential import Gate
 from deployer.model.events import Event, Notice, Watched
 from deployer.model.fleet import Host
 from deployer.model.forecast import Forecast
@@ -85,7 +86,7 @@ def world(give: Callable[[str, float], HostSample | None], seconds: float = 0.0)
 
 
 def gate(bake: float = 10.0) -> Gate:
-    made = make_gate(CHECK, ("web1",), ("web2",), bake)
+    made = Gate(make_gate_config(CHECK, ("web1",), ("web2",), bake))
     for t in (-3.0, -2.0, -1.0):
         made.pre(Sample(t, {"web1": GOOD, "web2": GOOD}))
     return made
@@ -162,8 +163,8 @@ def test_a_bake_without_end_is_stopped() -> None:
 
 def test_baseline_has_negative_times_and_feeds_suspicion() -> None:
     ports, probes, _ = world(lambda name, t: DOWN)
-    before = make_gate(CHECK, ("web1",), ("web2",), 10.0)
-    later = make_gate(CHECK, ("web1", "web2"), (), 10.0)
+    before = Gate(make_gate_config(CHECK, ("web1",), ("web2",), 10.0))
+    later = Gate(make_gate_config(CHECK, ("web1", "web2"), (), 10.0))
     for sample in baseline(ports, [WEB1, WEB2], 3.0):
         before.pre(sample)
         later.pre(sample)

@@ -9,7 +9,7 @@ from deployer.gate.config import GateConfig
 from deployer.gate.ruling.evidence import Latencies
 from deployer.gate.trial.arm import Arm
 from deployer.gate.trial.attendance import Roll
-from deployer.gate.trial.trial import Track
+from deployer.gate.trial.trial import Trial
 from deployer.model.verdict import ReadingState
 
 
@@ -25,10 +25,10 @@ class Finding:
 
 @dataclass(slots=True)
 class Case:
-    """config, one track for each metric, who gave data, and the latest latencies."""
+    """config, one trial for each metric, who gave data, and the latest latencies."""
 
     config: GateConfig
-    tracks: list[Track]
+    trials: list[Trial]
     roll: Roll
     latencies: Latencies = field(default_factory=dict)
 
@@ -38,7 +38,7 @@ class Suspect:
     """One process that speaks for harm. part: its share of the odds of the gate. against: the control (or the past),
     or the user's limit. excuse: why the release is not to blame for it; "" where it is."""
 
-    track: Track
+    trial: Trial
     arm: Arm
     part: float
     against: Literal["control", "limit"]

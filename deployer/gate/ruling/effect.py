@@ -9,7 +9,7 @@ from dataclasses import replace
 from deployer.gate.ruling.case import Case, Suspect
 from deployer.gate.ruling.evidence import beside, observed
 from deployer.gate.trial.arm import Arm, Total
-from deployer.gate.trial.trial import Track
+from deployer.gate.trial.trial import Trial
 
 CLEAR = 10.0  # times what is allowed; more than that says no more
 # of what is as clear, what is nearest to visitors and to the database
@@ -18,20 +18,20 @@ ORDER = ("error_rate", "origin_ratio", "hit_ratio", "refetch_miss", "fresh_miss"
 
 def size(case: Case, suspect: Suspect) -> float:
     """How many times what is allowed the figures that are shown are; 1 and less: they do not show any harm."""
-    track, arm, metric = suspect.track, suspect.arm, suspect.track.metric
+    trial, arm, metric = suspect.trial, suspect.arm, suspect.trial.metric
     if suspect.against == "limit":
-        value, bound = _value(track, arm, case), metric.ceiling
+        value, bound = _value(trial, arm, case), metric.ceiling
         return _times(value, bound)
     if metric.level:
-        other = beside(track, arm, case.latencies)
-        return _times(_value(track, arm, case), None if other is None else metric.allowed.at(other))
-    other = track.others.level if track.beside else arm.past.level if arm.past else None
-    drift = 1.0 if track.beside else track.drift
+        other = beside(trial, arm, case.latencies)
+        return _times(_value(trial, arm, case), None if other is None else metric.allowed.at(other))
+    other = trial.others.level if trial.beside else arm.past.level if arm.past else None
+    drift = 1.0 if trial.beside else trial.drift
     return _times(arm.total.level, None if other is None else metric.allowed.at(drift * other))
 
 
-def _value(track: Track, arm: Arm, case: Case) -> float | None:
-    return observed(track, arm, case.latencies)[0] if track.metric.level else arm.total.level
+def _value(trial: Trial, arm: Arm, case: Case) -> float | None:
+    return observed(trial, arm, case.latencies)[0] if trial.metric.level else arm.total.level
 
 
 def _times(value: float | None, allowed: float | None) -> float:
@@ -48,21 +48,21 @@ def clearest(case: Case, found: Sequence[Suspect], enough: float) -> list[Suspec
     ranked = sorted(ruled, key=lambda s: (-min(CLEAR, size(case, s)), _order(s), -s.part))
     first: dict[str, Suspect] = {}
     for suspect in ranked:
-        first.setdefault(suspect.track.metric.name, suspect)
+        first.setdefault(suspect.trial.metric.name, suspect)
     return list(first.values())
 
 
 def _order(suspect: Suspect) -> int:
-    name = suspect.track.metric.name
+    name = suspect.trial.metric.name
     return ORDER.index(name) if name in ORDER else len(ORDER)
 
 
 def seen_on(case: Case, suspect: Suspect) -> Suspect:
     """The same of those hosts alone on which it was seen: what several have together may be one's alone."""
-    track, arm = suspect.track, suspect.arm
+    trial, arm = suspect.trial, suspect.arm
     if len(arm.names) < 2:
         return suspect
-    single = [one for one in track.arms if len(one.names) == 1]
+    single = [one for one in trial.arms if len(one.names) == 1]
     ill = [one for one in single if size(case, replace(suspect, arm=one)) > 1.0]
     if not ill or len(ill) == len(single):
         return suspect

@@ -10,24 +10,24 @@ from deployer.gate.ruling.case import Case, Finding, Suspect
 from deployer.gate.ruling.effect import clearest, seen_on, size
 from deployer.gate.ruling.evidence import DOUBT
 from deployer.gate.trial.attendance import STREAK
-from deployer.gate.trial.trial import Track
+from deployer.gate.trial.trial import Trial
 
 ALSO = 2  # metrics beside the worst that the sentence names
 
 
-def suspects(tracks: Sequence[Track]) -> list[Suspect]:
+def suspects(trials: Sequence[Trial]) -> list[Suspect]:
     """Every process with its part of the odds: a weighted mean, valid whatever the metrics have in common."""
     found = []
-    for track in tracks:
-        others_over = track.beside and track.others_over.value >= DOUBT
-        for arm in track.arms:
+    for trial in trials:
+        others_over = trial.beside and trial.others_over.value >= DOUBT
+        for arm in trial.arms:
             ill = "it was so before the change" if arm.ill else ""
             if arm.weight:
-                found.append(Suspect(track, arm, arm.weight * arm.odds.value, "control", ill))
+                found.append(Suspect(trial, arm, arm.weight * arm.odds.value, "control", ill))
             if arm.ceiling:
                 as_bad = others_over and arm.odds.value < DOUBT
                 excuse = ill or ("the unchanged hosts are as bad" if as_bad else "")
-                found.append(Suspect(track, arm, arm.ceiling_weight * arm.ceiling.value, "limit", excuse))
+                found.append(Suspect(trial, arm, arm.ceiling_weight * arm.ceiling.value, "limit", excuse))
     return found
 
 
@@ -40,21 +40,21 @@ def harm(case: Case, found: Sequence[Suspect]) -> Finding | None:
     if odds >= limit:
         top = clearest(case, ours, limit)[0]
         reason = f"{figures(case, seen_on(case, top))}{also(case, ours, top)}"
-        return Finding("regressed", top.track.metric.name, reason, top.arm)
+        return Finding("regressed", top.trial.metric.name, reason, top.arm)
     if sum(s.part for s in found if s.excuse) >= limit:
         top = max((s for s in found if s.excuse), key=lambda s: s.part)
-        return Finding("inconclusive", top.track.metric.name, f"{figures(case, top)}: {top.excuse}", top.arm)
+        return Finding("inconclusive", top.trial.metric.name, f"{figures(case, top)}: {top.excuse}", top.arm)
     return None
 
 
 def figures(case: Case, suspect: Suspect) -> str:
     """Both sides, and what they are held against."""
-    track, metric = suspect.track, suspect.track.metric
+    trial, metric = suspect.trial, suspect.trial.metric
     if suspect.against == "limit":
         allowed = say.limit(metric)
     else:
-        allowed = f"allowed: {metric.margin}" + ("" if track.beside else f", from {track.drift:g} x what it was")
-    return f"{evidence.clause(track, suspect.arm, case.latencies)}, {allowed}"
+        allowed = f"allowed: {metric.margin}" + ("" if trial.beside else f", from {trial.drift:g} x what it was")
+    return f"{evidence.clause(trial, suspect.arm, case.latencies)}, {allowed}"
 
 
 def also(case: Case, found: Sequence[Suspect], top: Suspect) -> str:
@@ -63,13 +63,13 @@ def also(case: Case, found: Sequence[Suspect], top: Suspect) -> str:
     for suspect in clearest(case, found, DOUBT):
         if suspect.value >= DOUBT and size(case, suspect) > 1.0 and len(worse) <= ALSO:
             worse.setdefault(topic(suspect), suspect)
-    others = [evidence.brief(s.track, s.arm, case.latencies) for s in list(worse.values())[1:]]
+    others = [evidence.brief(s.trial, s.arm, case.latencies) for s in list(worse.values())[1:]]
     return f"; worse, too: {', '.join(others)}" if others else ""
 
 
 def topic(suspect: Suspect) -> str:
     """All latencies are one."""
-    return "latency" if suspect.track.metric.level else suspect.track.metric.name
+    return "latency" if suspect.trial.metric.level else suspect.trial.metric.name
 
 
 def probe(case: Case) -> Finding | None:
@@ -78,7 +78,7 @@ def probe(case: Case) -> Finding | None:
     found = case.roll.broken_probe()
     if not found:
         return None
-    name, host, streak, everywhere = found
+    name, host, streak, everywhere = found.probe, found.host, found.streak, found.everywhere
     seconds, control = case.roll.t - streak.since + 1.0, case.config.control
     text = f"probe {name} on {host}: failed without a success for {seconds:.0f} s ({streak.reason})"
     if control:
@@ -92,15 +92,15 @@ def probe(case: Case) -> Finding | None:
 
 def guard_odds(case: Case) -> float:
     """That the unchanged hosts are much worse than before the change."""
-    return sum(track.metric.weight * track.guard.value for track in case.tracks if not track.metric.shadow)
+    return sum(trial.metric.weight * trial.guard.value for trial in case.trials if not trial.metric.shadow)
 
 
 def guard(case: Case) -> Finding | None:
     """Then differences no longer tell anything: a bypass may have slowed the database for all."""
     if guard_odds(case) < case.config.limit:
         return None
-    acting = [track for track in case.tracks if not track.metric.shadow]
-    worst = max(acting, key=lambda track: track.metric.weight * track.guard.value)
+    acting = [trial for trial in case.trials if not trial.metric.shadow]
+    worst = max(acting, key=lambda trial: trial.metric.weight * trial.guard.value)
     metric = worst.metric
     now = evidence.beside(worst, worst.arms[0], case.latencies)
     then = evidence.control_before(worst)

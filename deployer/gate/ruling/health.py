@@ -9,8 +9,8 @@ from deployer.gate.ruling import evidence
 from deployer.gate.ruling.case import Case, Finding, Suspect
 from deployer.gate.ruling.evidence import DOUBT
 from deployer.gate.ruling.harm import figures, guard_odds
-from deployer.gate.trial.attendance import BY_CACHE
-from deployer.gate.trial.trial import Track
+from deployer.gate.trial.attendance import BY_CACHE, Doubt
+from deployer.gate.trial.trial import Trial
 
 
 def blind(case: Case) -> Finding | None:
@@ -30,61 +30,61 @@ def mute(case: Case) -> Finding | None:
 
 def health(case: Case, t: float, found: Sequence[Suspect]) -> Finding:
     """Nothing is proven against the release: healthy, not yet, or no verdict."""
-    config, (metric, text) = case.config, doubt(case, found)
-    if t < config.min_bake or (text and t < config.max_bake):
-        return Finding("continue", metric, text)
-    if not text:
+    config, against = case.config, doubt(case, found)
+    if t < config.min_bake or (against and t < config.max_bake):
+        return Finding("continue", *(against or ()))
+    if not against:
         return Finding("healthy", "", sentence(case, t))
-    return Finding("inconclusive", metric, f"no verdict after {t:.0f} s: {case.roll.busy or text}")
+    return Finding("inconclusive", against.metric, f"no verdict after {t:.0f} s: {case.roll.busy or against.text}")
 
 
-def doubt(case: Case, found: Sequence[Suspect]) -> tuple[str, str]:
-    """(metric, sentence) of the first thing that stands against health; ("", "") without any."""
+def doubt(case: Case, found: Sequence[Suspect]) -> Doubt | None:
+    """The first thing that stands against health."""
     odds = sum(s.part for s in found)
     if odds >= DOUBT:
         top = max(found, key=lambda s: s.part)
         excuse = f": {top.excuse}" if top.excuse else "; too little to be sure"
-        return top.track.metric.name, f"{figures(case, top)}{excuse}"
+        return Doubt(top.trial.metric.name, f"{figures(case, top)}{excuse}")
     if guard_odds(case) >= DOUBT:
-        return "", "the unchanged hosts are worse than before the change"
-    if (gap := case.roll.gap())[1]:
+        return Doubt("", "the unchanged hosts are worse than before the change")
+    if gap := case.roll.gap():
         return gap
-    for track in case.tracks:
-        for arm in track.arms:
-            if above(track, arm.total.over, arm.total.n):
-                suspect = Suspect(track, arm, 0.0, "limit", "")
-                return track.metric.name, f"{figures(case, suspect)}; too little to be sure"
-    wanted = [track for track in case.tracks if needed(case, track)]
-    waiting = [track.metric.name for track in wanted if not track.arms[0].proven]
+    for trial in case.trials:
+        for arm in trial.arms:
+            if above(trial, arm.total.over, arm.total.n):
+                suspect = Suspect(trial, arm, 0.0, "limit", "")
+                return Doubt(trial.metric.name, f"{figures(case, suspect)}; too little to be sure")
+    wanted = [trial for trial in case.trials if needed(case, trial)]
+    waiting = [trial.metric.name for trial in wanted if not trial.arms[0].proven]
     if waiting:
-        return waiting[0], f"not enough evidence of health for: {', '.join(waiting)}"
-    return next(((track.metric.name, text) for track in wanted if (text := stale(case, track))), ("", ""))
+        return Doubt(waiting[0], f"not enough evidence of health for: {', '.join(waiting)}")
+    return next((Doubt(trial.metric.name, text) for trial in wanted if (text := stale(case, trial))), None)
 
 
-def stale(case: Case, track: Track) -> str:
+def stale(case: Case, trial: Trial) -> str:
     """Proof whose source went silent since; "" where data still come."""
-    metric = track.metric
-    text = track.coverage.gap(case.roll.t, case.config.every.get(metric.name, 1.0))
+    metric = trial.metric
+    text = trial.coverage.gap(case.roll.t, case.config.every.get(metric.name, 1.0))
     return f"{metric.name} {text}{say.reason(case.roll.fleet_why.get(metric.name, ''))}" if text else ""
 
 
-def above(track: Track, over: float, n: float) -> bool:
+def above(trial: Trial, over: float, n: float) -> bool:
     """More above the user's limit than it allows, and not once only."""
-    bound = track.bound
+    bound = trial.bound
     return bound is not None and over >= 2 and over > bound * n
 
 
-def needed(case: Case, track: Track) -> bool:
+def needed(case: Case, trial: Trial) -> bool:
     """Health needs proof of this metric: it is required, measured or asked for, and there is a line of harm."""
-    metric = track.metric
+    metric = trial.metric
     if metric.name in BY_CACHE and all(case.roll.told_elsewhere(name) for name in case.config.canary):
         return False
     asked = metric.name == "error_rate" or metric.fleet or (metric.name == "refetch_miss" and case.config.refetch)
-    return metric.required and not metric.shadow and (asked or track.measured) and track.decidable
+    return metric.required and not metric.shadow and (asked or trial.measured) and trial.decidable
 
 
 def sentence(case: Case, t: float) -> str:
     """With every figure that was needed."""
-    shown = [evidence.clause(track, track.arms[0], case.latencies) for track in case.tracks if needed(case, track)]
+    shown = [evidence.clause(trial, trial.arms[0], case.latencies) for trial in case.trials if needed(case, trial)]
     hosts = say.listed(case.config.canary)
     return f"no metric is worse than allowed after {t:.0f} s on {hosts}: {'; '.join(shown)}"

@@ -9,13 +9,23 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-Pair = tuple[float, float, float, float]  # of one tick: exposure and bad events of the canary, of the control
+from deployer.gate.counts import Count, Kind
 
 BLOCKS = (1, 5, 20)  # ticks
 ENOUGH = 30  # bad events below which the spread cannot be told
 PULL = 5.0  # blocks' worth of belief in a spread of 1
 OFFSET = 2.0  # the largest standing difference that is forgiven
+
+
+class Pair(NamedTuple):
+    """One tick: exposure and bad events of the canary, and of the control."""
+
+    n_c: float
+    x_c: float
+    n_k: float
+    x_k: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +39,13 @@ class Noise:
     rho: float = 1.0
 
 
-def noise(pairs: Sequence[Pair], even: Sequence[Pair], rate: bool, others: Sequence[Sequence[Pair]] = ()) -> Noise:
+def noise(pairs: Sequence[Pair], even: Sequence[Pair], kind: Kind, others: Sequence[Sequence[Pair]] = ()) -> Noise:
     """pairs: counted as the margin is tested. even: counted alike on both arms. others: the same of every control host
     beside the rest of them: they waver as much as the canary and tell it better, because they are several."""
     if not pairs:
         return Noise()
-    still = max(spread([even], rate, still=True), spread(others, rate, still=True))
-    phi = max(spread([even], rate), still)
+    still = max(spread([even], kind, still=True), spread(others, kind, still=True))
+    phi = max(spread([even], kind), still)
     n_c, x_c, n_k, x_k = (sum(column) for column in zip(*pairs, strict=True))
     if x_c < 5 or x_k < 5:
         return Noise(phi, still)
@@ -44,32 +54,32 @@ def noise(pairs: Sequence[Pair], even: Sequence[Pair], rate: bool, others: Seque
     return Noise(phi, still, min(OFFSET, max(1.0, ratio - error)))
 
 
-def spread(series: Sequence[Sequence[Pair]], rate: bool, still: bool = False) -> float:
+def spread(series: Sequence[Sequence[Pair]], kind: Kind, still: bool = False) -> float:
     """phi of the differences canary - control of each series; still: around their mean, else around zero."""
     found = []
     for pairs in series:
-        both = [pair for pair in pairs if pair[0] > 0 and pair[2] > 0]
-        events, exposure = sum(p[1] + p[3] for p in both), sum(p[0] + p[2] for p in both)
+        both = [pair for pair in pairs if pair.n_c > 0 and pair.n_k > 0]
+        events, exposure = sum(p.x_c + p.x_k for p in both), sum(p.n_c + p.n_k for p in both)
         if events < ENOUGH:
             continue
-        model = _unit(events / exposure, rate) * sum(1.0 / n_c + 1.0 / n_k for n_c, _, n_k, _ in both) / len(both)
-        found.append(([x_c / n_c - x_k / n_k for n_c, x_c, n_k, x_k in both], model))
+        model = _unit(events / exposure, kind) * sum(1.0 / p.n_c + 1.0 / p.n_k for p in both) / len(both)
+        found.append(([p.x_c / p.n_c - p.x_k / p.n_k for p in both], model))
     return _largest(found, still)
 
 
-def alone(counts: Sequence[tuple[float, float]], rate: bool) -> float:
+def alone(counts: Sequence[Count], kind: Kind) -> float:
     """phi of one arm around its own mean: counts are (exposure, bad events), tick by tick."""
     some = [count for count in counts if count[0] > 0]
     events, exposure = sum(x for _, x in some), sum(n for n, _ in some)
     if events < ENOUGH:
         return 1.0
-    model = _unit(events / exposure, rate) * sum(1.0 / n for n, _ in some) / len(some)
+    model = _unit(events / exposure, kind) * sum(1.0 / n for n, _ in some) / len(some)
     return _largest([([x / n for n, x in some], model)], True)
 
 
-def _unit(level: float, rate: bool) -> float:
+def _unit(level: float, kind: Kind) -> float:
     """Variance of one event."""
-    return level if rate else level * (1.0 - level)
+    return level if kind == "rate" else level * (1.0 - level)
 
 
 def _largest(series: Sequence[tuple[Sequence[float], float]], still: bool) -> float:

@@ -17,6 +17,8 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 
+from deployer.gate.counts import Kind
+
 Row = tuple[float, float, float]
 Table = tuple[Row, ...]
 
@@ -45,11 +47,11 @@ def raised(p: float, times: float) -> float:
 
 
 @lru_cache(maxsize=8192)
-def harm(rate: bool, n_c: float, n_k: float, k1: float, line: Line) -> Table:
-    """Rows for every alternative above the line. rate: counts per exposure (Poisson), else shares (binomial).
-    n_c, n_k: exposures; k1: the predicted level of the control. Empty where there is no room above the line."""
+def harm(kind: Kind, n_c: float, n_k: float, k1: float, line: Line) -> Table:
+    """Rows for every alternative above the line. kind: rates are Poisson, shares (and latencies) binomial. n_c, n_k:
+    exposures; k1: the predicted level of the control. Empty where there is no room above the line."""
     edge = max(TINY, line.at(k1))
-    if rate:
+    if kind == "rate":
         return tuple(poisson(n_c, n_k, edge * step, k1, line) for step in RATE_STEPS)
     if edge >= CERTAIN:
         return ()
@@ -57,13 +59,13 @@ def harm(rate: bool, n_c: float, n_k: float, k1: float, line: Line) -> Table:
 
 
 @lru_cache(maxsize=2048)
-def over(rate: bool, n_c: float, bound: float) -> Table:
+def over(kind: Kind, n_c: float, bound: float) -> Table:
     """One sample: rows for every alternative above the fixed bound."""
     if not math.isfinite(bound):
         return ()
     edge = max(TINY, bound)
     start = max(edge, 0.001)  # a bound of nothing at all has odds of nothing at all: begin where harm begins
-    if rate:
+    if kind == "rate":
         return tuple(_poisson_row(n_c, 0.0, start * step, edge, 1.0, 1.0) for step in RATE_STEPS)
     if edge >= CERTAIN:
         return ()
@@ -72,10 +74,10 @@ def over(rate: bool, n_c: float, bound: float) -> Table:
 
 
 @lru_cache(maxsize=8192)
-def safety(rate: bool, n_c: float, n_k: float, c1: float, k1: float, line: Line) -> Row | None:
+def safety(kind: Kind, n_c: float, n_k: float, c1: float, k1: float, line: Line) -> Row | None:
     """Evidence that the canary is below the line of harm: one alternative (c1, k1), "nothing changed". None where it
     does not lie below the line. n_k = 0: one sample against line.at(k1)."""
-    edge = line.at(k1)
+    edge, rate = line.at(k1), kind == "rate"
     if c1 >= 0.98 * edge or (not rate and edge >= 1.0):
         return None
     if not n_k:

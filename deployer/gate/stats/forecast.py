@@ -7,7 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections import deque
 from itertools import chain
 
-from deployer.gate.counts import Count
+from deployer.gate.counts import Count, Kind
 from deployer.gate.stats.intervals import quantile
 
 HALF_LIFE = 60.0  # seconds in which what was learned loses half its weight
@@ -39,10 +39,10 @@ class Level:
             self.n += count[0]
             self.bad += count[1]
 
-    def predict(self, rate: bool) -> float:
+    def predict(self, kind: Kind) -> float:
         """Rounded; never 0, never 1."""
         value = (self.bad + 0.5) / (self.n + 0.5 / self.prior)
-        if rate:
+        if kind == "rate":
             return math.exp(round(math.log(value) * STEP) / STEP)
         value = min(0.9999, max(1e-5, value))
         odds = math.exp(round(math.log(value / (1.0 - value)) * STEP) / STEP)

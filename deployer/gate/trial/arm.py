@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
-from deployer.gate.counts import Count, Tick
+from deployer.gate.counts import Count, Kind, Seen, Tick
 from deployer.gate.metrics import Metric
 from deployer.gate.stats import intervals
 from deployer.gate.stats.dispersion import Noise, alone
@@ -15,6 +17,41 @@ from deployer.gate.stats.eprocess import Odds, Proof
 
 POOLED = "canary"  # the name of all canary hosts together in the evidence
 SURE = 1e-4  # that a level before the change was no higher than its upper limit
+
+
+class Marks(NamedTuple):
+    """Milliseconds above which an answer is bad, in one sense or another; infinite where that is not asked for.
+
+    allowed, harm: the margin and the line of harm of a canary. ceiling: the user's limit. usual: the control's
+    quantile; reached: just below it, so that what equals it counts, too; before: what it was before the change."""
+
+    allowed: float = math.inf
+    harm: float = math.inf
+    ceiling: float = math.inf
+    usual: float = math.inf
+    reached: float = math.inf
+    before: float = math.inf
+
+
+NO_MARKS = Marks()
+
+
+class Bad(NamedTuple):
+    """Bad events in each of these senses; of what is no latency all of them alike."""
+
+    allowed: float
+    harm: float
+    ceiling: float
+    usual: float
+    reached: float
+    before: float
+
+
+class Counted(NamedTuple):
+    """n: events, or exposure."""
+
+    n: float
+    bad: Bad
 
 
 @dataclass(slots=True)
@@ -46,7 +83,7 @@ class Past:
     n: float
     bad: float
     phi: float
-    rate: bool
+    kind: Kind
 
     @property
     def level(self) -> float:
@@ -56,13 +93,13 @@ class Past:
     @cached_property
     def low(self) -> float:
         """Its level is below this with 5 % at most."""
-        bound = intervals.rate_low if self.rate else intervals.share_low
+        bound = intervals.rate_low if self.kind == "rate" else intervals.share_low
         return bound(self.n / self.phi, self.bad / self.phi, 0.05)
 
     @cached_property
     def high(self) -> float:
         """Its level is above this with SURE at most."""
-        bound = intervals.rate_high if self.rate else intervals.share_high
+        bound = intervals.rate_high if self.kind == "rate" else intervals.share_high
         return bound(self.n / self.phi, self.bad / self.phi, SURE)
 
 
@@ -114,24 +151,22 @@ def arms(metric: Metric, names: Sequence[str], span: float, beta: float) -> list
     return found
 
 
-def count(metric: Metric, tick: Tick, names: Sequence[str], marks: Sequence[float]) -> tuple[float, list[float]]:
-    """Events of these hosts in one tick, and the bad ones: for a latency those above each mark (milliseconds); for
-    the others the marks do not matter."""
-    n, bad, hosts = 0.0, [0.0] * len(marks), tick.hosts
-    for name in names:
-        seen = hosts.get(name)
-        if seen is None:
-            continue
-        if metric.level:
-            size = len(seen.lat)
-            n += size
-            for place, mark in enumerate(marks):
-                bad[place] += size - bisect_right(seen.lat, mark)
-        elif found := seen.counts.get(metric.name):
+def count(metric: Metric, tick: Tick, names: Sequence[str], marks: Marks = NO_MARKS) -> Counted:
+    """What these hosts had in one tick. marks: for a latency."""
+    there = [seen for name in names if (seen := tick.hosts.get(name)) is not None]
+    if metric.level:
+        return Counted(float(sum(len(seen.lat) for seen in there)), Bad(*(above(there, mark) for mark in marks)))
+    n = bad = 0.0
+    for seen in there:
+        if found := seen.counts.get(metric.name):
             n += found[0]
-            for place in range(len(marks)):
-                bad[place] += found[1]
-    return n, bad
+            bad += found[1]
+    return Counted(n, Bad(bad, bad, bad, bad, bad, bad))
+
+
+def above(hosts: Sequence[Seen], mark: float) -> float:
+    """Answers that took longer."""
+    return 0.0 if mark == math.inf else float(sum(len(seen.lat) - bisect_right(seen.lat, mark) for seen in hosts))
 
 
 def past(metric: Metric, counts: Sequence[Count]) -> Past | None:
@@ -139,5 +174,4 @@ def past(metric: Metric, counts: Sequence[Count]) -> Past | None:
     n, bad = sum(c[0] for c in counts), sum(c[1] for c in counts)
     if n <= 0:
         return None
-    rate = metric.kind == "rate"
-    return Past(n, bad, alone(counts, rate), rate)
+    return Past(n, bad, alone(counts, metric.kind), metric.kind)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from deployer.gate.config import GateConfig
 from deployer.gate.counts import Tick
@@ -25,6 +26,22 @@ class Failing:
     ticks: int
     reason: str
     since: float
+
+
+class Broken(NamedTuple):
+    """A required probe that keeps failing on a canary host. everywhere: and on every unchanged host, too."""
+
+    probe: str
+    host: str
+    streak: Failing
+    everywhere: bool
+
+
+class Doubt(NamedTuple):
+    """What stands against health. metric: "" where it is none in particular."""
+
+    metric: str
+    text: str
 
 
 @dataclass(slots=True)
@@ -152,38 +169,38 @@ class Roll:
         """The first reason the source gave."""
         return next((why for name in names if (why := self.hosts[name].why)), "")
 
-    def broken_probe(self) -> tuple[str, str, Failing, bool] | None:
-        """(probe, canary host, streak, fleet-wide) of a required probe that keeps failing; one that keeps failing on
-        every unchanged host too is not the release's doing. The release's own first."""
+    def broken_probe(self) -> Broken | None:
+        """One that keeps failing on every unchanged host too is not the release's doing. The release's own first."""
         found = [
-            (probe, name, streak, self._everywhere(probe))
+            Broken(probe, name, streak, self._everywhere(probe))
             for name in self.config.canary
             for probe, streak in sorted(self.hosts[name].failing.items())
             if streak.ticks >= STREAK
         ]
-        return min(found, key=lambda one: one[3], default=None)
+        return min(found, key=lambda one: one.everywhere, default=None)
 
     def _everywhere(self, probe: str) -> bool:
         streaks = [self.hosts[name].failing.get(probe) for name in self.config.control]
         return bool(streaks) and all(streak is not None and streak.ticks >= STREAK - 1 for streak in streaks)
 
-    def gap(self) -> tuple[str, str]:
-        """(metric, sentence) of the first thing whose absence stands against health; ("", "") without any."""
+    def gap(self) -> Doubt | None:
+        """The first thing whose absence stands against health."""
         config = self.config
         for name in config.canary:
             host = self.hosts[name]
             needed = WATCHED if config.refetch and not self.told_elsewhere(name) else WATCHED[:1]
             if not host.usable.full:
-                return "error_rate", f"error_rate on {name} and beside it {host.usable.gap(self.t, 0.0)}"
+                return Doubt("error_rate", f"error_rate on {name} and beside it {host.usable.gap(self.t, 0.0)}")
             if host.failing:
                 probe, streak = sorted(host.failing.items())[0]
-                return f"probe {probe}", f"probe {probe} last failed on {name} ({streak.reason})"
+                return Doubt(f"probe {probe}", f"probe {probe} last failed on {name} ({streak.reason})")
             late = [probe for probe in config.probes if host.named and probe not in host.passed]
             if late:
-                return f"probe {late[0]}", f"probe {late[0]} has not succeeded on {name} yet"
+                return Doubt(f"probe {late[0]}", f"probe {late[0]} has not succeeded on {name} yet")
             for metric in needed:
                 if (n := host.n[metric]) < config.min_samples:
-                    return metric, f"{metric} on {name} has {n:.0f} samples, {config.min_samples} are needed"
+                    text = f"{metric} on {name} has {n:.0f} samples, {config.min_samples} are needed"
+                    return Doubt(metric, text)
                 if self.since(name, metric) > max(3.0, 2.0 * config.every.get(metric, 1.0)):
-                    return metric, f"{metric} on {name} has had no data for {self.since(name, metric):.0f} s"
-        return "", ""
+                    return Doubt(metric, f"{metric} on {name} has had no data for {self.since(name, metric):.0f} s")
+        return None
