@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import click
 
 from deployer.console.say import say, say_json
 from deployer.model.errors import EXIT_CHANGES, DeployError, InputError
+from deployer.model.sh import sh
 from deployer.wiring.options import Options, shared
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def plan(options: Options, revision: str, out: str | None, detailed_exitcode: bo
 
 def next_step(options: Options, revision: str) -> str:
     """The push of what was planned: the same hosts, the same revision."""
-    return options.repeating("deploy push") + ("" if revision == "HEAD" else f" -r {shlex.quote(revision)}")
+    return options.repeating("deploy push") + ("" if revision == "HEAD" else sh(" -r {}", revision))
 
 
 def text(context: Context, found: Plan, subject: str, proof: str, step: str, took: str) -> str:

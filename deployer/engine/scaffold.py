@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from deployer.model.errors import InputError
@@ -14,6 +13,7 @@ from deployer.model.fleet import Fleet
 from deployer.model.release import FILE_PATH, MAX_BYTES, MAX_FILES
 from deployer.model.secret import learn
 from deployer.model.secret_file import Hidden, as_template, secret_file
+from deployer.model.sh import EMPTY, sh
 from deployer.remote.tree import WHY
 
 File = tuple[bytes, bool]  # content, executable
@@ -163,10 +163,10 @@ health_checks: [{service}]
 {lines}"""
 
 
-def steps(folder: str, service: str, given: Iterable[str], checkout: bool) -> tuple[str, ...]:
+def steps(folder: str, service: str, given: Sequence[str], checkout: bool) -> tuple[str, ...]:
     """What to type next. given: options that every later command needs."""
-    options = "".join(f" {word}" for word in map(shlex.quote, given))
-    start = [] if folder == "." else [f"cd {shlex.quote(folder)}"]
+    options = sh(" {}", given) if given else EMPTY
+    start: list[str] = [] if folder == "." else [sh("cd {}", folder)]
     start += [] if checkout else ["git init"]
     return (
         *start,

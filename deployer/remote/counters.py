@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import re
-import shlex
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deployer.model.errors import HostError
 from deployer.model.release import FILE_PATH
+from deployer.model.sh import sh, within
 from deployer.remote.layout import Layout
 from deployer.remote.verbs import Command
 
@@ -44,8 +44,8 @@ def read_counters(layout: Layout) -> Command:
         'now=$(readlink "$1/current"); file=$1/phrases/${now#releases/}; [ -f "$file" ] || file=$1/service; '
         '. "$file" && service_counters'
     )
-    inner = f"sh -c {shlex.quote(script)} sh {shlex.quote(layout.root)}"
-    return Command(f"timeout -k 2 5 {inner} </dev/null | head -c 4096", deadline=DEADLINE)
+    asked = sh("timeout -k 2 5 {} </dev/null | head -c 4096", within(script, layout.root))
+    return Command(asked, deadline=DEADLINE)
 
 
 def parse_counters(stdout: bytes) -> Counters:
@@ -62,11 +62,9 @@ def parse_counters(stdout: bytes) -> Counters:
 
 def fetch(layout: Layout) -> Command:
     """The files of the release that the host has now, as a tar; at most TREE_CAP bytes."""
-    return Command(
-        f"printf '\\n{BEGIN}\\n'; tar -cf - -C {shlex.quote(layout.root)}/current/ . 2>/dev/null | head -c {TREE_CAP}",
-        deadline=FETCH_DEADLINE,
-        most=TREE_CAP + LOGIN,
-    )
+    files = sh("tar -cf - -C {}/current/ . 2>/dev/null | head -c {}", layout.root, TREE_CAP)
+    line = sh("printf '\\n%s\\n' {}; {}", BEGIN, files)
+    return Command(line, deadline=FETCH_DEADLINE, most=TREE_CAP + LOGIN)
 
 
 def unpack(stdout: bytes) -> dict[str, bytes]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterable, Mapping
 
 from deployer.model.errors import Unreachable
+from deployer.model.sh import EMPTY, Sh, assignments, block, sh, shipped
 from deployer.remote.layout import Layout
-from deployer.remote.verbs import Command, Elevated
+from deployer.remote.verbs import HARMLESS, Command, Elevated
 
 TOOLS = re.compile(r"^ *for tool in (.+); do$", re.MULTILINE)
 # service -> (host variable, default, option that prints the version)
@@ -24,27 +24,15 @@ BINARIES: Mapping[str, tuple[tuple[str, str, str], ...]] = {
         ("traffic_ctl_bin", "traffic_ctl", "--version"),
     ),
 }
-SCRIPT = r"""
-PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-echo "user $(id -un) $(id -u)"
-echo "shell ${SHELL:-}"
-for tool in TOOLS mv; do command -v "$tool" >/dev/null 2>&1 || echo "missing $tool"; done
-echo "clock $(date +%s)"
-place=BASE; while [ ! -d "$place" ]; do place=$(dirname "$place"); done
-echo "free $(df -Pk "$place" | awk 'NR == 2 { print $4 + 0 }')"
-say() { # NAME OPTION: the first line that tells something
-  command -v "$1" >/dev/null 2>&1 || { echo "binary $1"; return; }
-  echo "binary $1 $("$1" "$2" 2>&1 </dev/null | grep -v '^NOTE' | grep -m 1 . | cut -c1-120)"
-}
-"""
 
 
 def look(layout: Layout, service: str, names: Mapping[str, object], tools: Iterable[str]) -> Command:
-    """One line of sh; prints lines of `word value`."""
-    script = SCRIPT.replace("TOOLS", " ".join(tools)).replace("BASE", shlex.quote(layout.base))
-    for variable, default, option in BINARIES.get(service, ()):
-        script += f"say {shlex.quote(str(names.get(variable, default)))} {option}\n"
-    return Command(script)
+    """See examine.sh; prints lines of `word value`."""
+    head = assignments(place=layout.base, tools=" ".join(tools))
+    asked = [
+        sh("say {} {}", names.get(variable, default), option) for variable, default, option in BINARIES.get(service, ())
+    ]
+    return Command(block(head, shipped("deployer.remote", "examine.sh"), *asked))
 
 
 def agent_tools(source: bytes) -> tuple[str, ...]:
@@ -55,7 +43,7 @@ def agent_tools(source: bytes) -> tuple[str, ...]:
 
 def try_sudo() -> Command:
     """Does sudo let this user run sh as root? Prints `{`."""
-    return Command("echo {", elevated=Elevated("", "sh -c 'echo {'", "sh -c 'echo {'"))
+    return Command(Sh("echo {"), elevated=Elevated(EMPTY, HARMLESS, HARMLESS))
 
 
 def seen(stdout: bytes, exit_status: int | None, stderr: bytes) -> dict[str, list[str]]:

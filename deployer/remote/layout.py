@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import hashlib
 from dataclasses import dataclass
-from importlib import resources
 
 from deployer.model.fleet import Host
+from deployer.model.sh import shipped
 
 # The agent's files by subject, in the order in which they are joined: the last one runs what the others define.
 PARTS = (
@@ -32,8 +32,7 @@ PARTS = (
 @functools.cache
 def agent_source() -> bytes:
     """The host agent as shipped: one script of POSIX sh, joined from the files of hostctl/."""
-    folder = resources.files("deployer.remote").joinpath("hostctl")
-    return b"".join(folder.joinpath(f"{part}.sh").read_bytes() for part in PARTS)
+    return shipped("deployer.remote", *(f"hostctl/{part}.sh" for part in PARTS)).encode()
 
 
 @dataclass(frozen=True, slots=True)

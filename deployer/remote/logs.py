@@ -7,15 +7,13 @@ one has something in it. At most CAP bytes are read at a time; what is more is s
 
 from __future__ import annotations
 
-import functools
 import json
 import re
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 
 from deployer.model.errors import HostError
+from deployer.model.sh import Sh, block, sh, shipped
 from deployer.remote.layout import Layout
 from deployer.remote.verbs import Command
 from deployer.services.base import AccessLog
@@ -26,12 +24,6 @@ DEADLINE = 8.0  # seconds
 ANSWER = 1024 * 1024  # bytes of one answer
 WORD = re.compile(r"[A-Za-z0-9_.:; ,=>?-]{0,60}")
 MOST = 10**9  # a count above this is no count
-
-
-@functools.cache
-def script() -> str:
-    """readlog.sh as shipped."""
-    return resources.files("deployer.remote").joinpath("readlog.sh").read_text()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +77,18 @@ class LogRead:
 def read_logs(layout: Layout, logs: Sequence[Sequence[AccessLog]]) -> Command:
     """Read logs again and again: for every line on stdin (see `ask_logs`) one answer for each of `logs`, until stdin
     ends. Each: the formats of one path, of which the first that fits a line is taken."""
-    calls, names, places = [], [], []
+    calls, names, places = list[Sh](), list[str](), list[Sh]()
     for number, formats in enumerate(logs):
         path, awk = formats[0].path, program(formats)
-        names.append(f"i{number} o{number}")
+        names += [f"i{number}", f"o{number}"]
         if path.startswith("|"):
-            calls.append(f"run {shlex.quote(path[1:])} {shlex.quote(awk)}")
+            calls.append(sh("run {} {}", path[1:], awk))
         else:
-            places.append(f"p{number}={formats[0].place}\n")
-            calls.append(f'follow "$p{number}" "$i{number}" "$o{number}" {shlex.quote(awk)}')
-    head = f"exec 2>/dev/null\nroot={shlex.quote(layout.root)} cap={CAP}\n{''.join(places)}"
-    loop = f"while read -r {' '.join(names)}; do\n" + "\n".join(calls) + "\ndone"
-    return Command(head + script() + loop, deadline=DEADLINE, most=ANSWER)
+            places.append(sh("p{}={}", number, formats[0].place))
+            calls.append(sh('follow "$p{n}" "$i{n}" "$o{n}" {awk}', n=number, awk=awk))
+    head = [Sh("exec 2>/dev/null"), sh("root={} cap={}", layout.root, CAP), *places]
+    loop = [sh("while read -r {}; do", names), *calls, Sh("done")]
+    return Command(block(*head, shipped("deployer.remote", "readlog.sh"), *loop), deadline=DEADLINE, most=ANSWER)
 
 
 def ask_logs(cursors: Sequence[Cursor]) -> bytes:

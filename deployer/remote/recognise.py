@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import shlex
 from dataclasses import dataclass
-from importlib import resources
 
 from deployer.model.errors import Unreachable
-from deployer.remote.verbs import Command, Elevated
+from deployer.model.sh import EMPTY, Sh, block, sh, shipped, within
+from deployer.remote.verbs import HARMLESS, Command, Elevated
 from deployer.services.running import FILES
 
 MARK = b"--deployer--\n"  # what comes before it was printed by a login script
@@ -42,10 +41,10 @@ class Seen:
     built: dict[str, str]
 
 
-def elevated(script: str, *arguments: str, deadline: float, most: int, stdin: bytes = b"") -> Command:
+def elevated(script: Sh, *arguments: str, deadline: float, most: int, stdin: bytes = b"") -> Command:
     """`script` in sh, through sudo where the host's user becomes root. Its answer begins with MARK."""
-    line = shlex.join(["sh", "-c", f"echo {MARK.decode().strip()}\n{script}", "sh", *arguments])
-    return Command(line, stdin, deadline, Elevated("", line, "sh -c 'echo {'"), most)
+    line = within(block(sh("echo {}", MARK.decode().strip()), script), *arguments)
+    return Command(line, stdin, deadline, Elevated(EMPTY, line, HARMLESS), most)
 
 
 def answer(stdout: bytes, exit_status: int | None, stderr: bytes) -> bytes:
@@ -59,8 +58,7 @@ def answer(stdout: bytes, exit_status: int | None, stderr: bytes) -> bytes:
 
 def recognise() -> Command:
     """See recognise.sh."""
-    script = resources.files("deployer.remote").joinpath("recognise.sh").read_text()
-    return elevated(script, deadline=30.0, most=MOST)
+    return elevated(shipped("deployer.remote", "recognise.sh"), deadline=30.0, most=MOST)
 
 
 def seen(body: bytes) -> Seen:

@@ -7,9 +7,9 @@ know, so that a log may say too little to judge a release by and still name what
 from __future__ import annotations
 
 import re
-import shlex
 
 from deployer.model.errors import HostError, InputError
+from deployer.model.sh import pipe, sh
 from deployer.remote.verbs import Command
 from deployer.services.base import AccessLog
 from deployer.services.logline import AGENT
@@ -35,10 +35,10 @@ def top_urls(log: AccessLog, count: int) -> Command:
             "this server's requests are in no log that could be read for their paths",
             hint="write warm: {urls: FILE} instead of access_log",
         )
-    source = log.top or f'p={log.place}; for one in "$p.1" "$p"; do tail -c {CAP} "$one" 2>/dev/null; done'
-    awk = f"awk -v agent={AGENT} -v longest={LONGEST} {shlex.quote(COUNT)}"
-    script = f"LC_ALL=C; export LC_ALL; {{ {source}; }} | {awk} | sort -k1,1rn -k2 | head -n {count}"
-    return Command(script, deadline=DEADLINE, most=(count + 32) * (LONGEST + 24))
+    source = log.top or sh('p={}; for one in "$p.1" "$p"; do tail -c {} "$one" 2>/dev/null; done', log.place, CAP)
+    counted = sh("awk -v agent={} -v longest={} {}", AGENT, LONGEST, COUNT)
+    top = pipe(sh("{{ {}; }}", source), counted, sh("sort -k1,1rn -k2"), sh("head -n {}", count))
+    return Command(sh("LC_ALL=C; export LC_ALL; {}", top), deadline=DEADLINE, most=(count + 32) * (LONGEST + 24))
 
 
 def parse_top(stdout: bytes, log: AccessLog) -> tuple[str, ...]:

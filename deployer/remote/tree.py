@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from deployer.model.errors import HostError
 from deployer.model.release import FILE_PATH, MAX_BYTES, MAX_PATH
+from deployer.model.sh import Sh
 from deployer.remote.recognise import elevated
 from deployer.remote.verbs import Command
 
@@ -17,7 +18,7 @@ LARGEST = 16 * 1024 * 1024  # bytes of one file
 LIST_MOST, LIST_DEADLINE, TAR_DEADLINE = 4 * 1024 * 1024, 60.0, 180.0
 LINE = re.compile(r"(sum|file|odd|kind|big|closed|folder) (.*)")
 SUM = re.compile(r"([0-9a-f]{64})  \./(.+)")
-LIST = r"""
+LIST = Sh(r"""
 LC_ALL=C; export LC_ALL
 cd "$1" 2>/dev/null || { [ ! -d "$1" ] || echo "folder closed"; exit 0; }
 echo "folder open"
@@ -30,11 +31,11 @@ say() { sed "s|^\./||; s/^/$1 /"; }
   find -L . -type f ! -size +"$2"c | say file
   find -L . -type f ! -size +"$2"c -exec sha256sum {} + | sed 's/^/sum /'
 } 2>/dev/null
-"""
-TAR = r"""
+""")
+TAR = Sh(r"""
 LC_ALL=C; export LC_ALL
 cd "$1" && xargs tar -chf - 2>/dev/null | head -c "$2"
-"""
+""")
 WHY = {
     "odd": "its name has other signs than A-Z a-z 0-9 . _ @ + # -, which no release can hold",
     "kind": "it is no regular file, or a link to nowhere",

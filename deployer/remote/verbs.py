@@ -1,18 +1,18 @@
 """What we say to a host; remote/answer.py reads what it says. Pure: a command is a value, running it is the wire's.
 
-Quoting happens here and nowhere else. Every verb answers with one line of JSON; nothing is parsed from English.
+Every value gets into a line by model/sh.py. Every verb answers with one line of JSON; nothing is parsed from English.
 """
 
 from __future__ import annotations
 
 import io
 import json
-import shlex
 import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from deployer.model.release import Package
+from deployer.model.sh import EMPTY, Sh, sh, within
 from deployer.model.state import Order
 from deployer.remote.layout import Layout, agent_source
 
@@ -24,7 +24,8 @@ UNSAFE = (
     "unsafe",
     "another user of this host could replace what runs there: a folder on the way to it is theirs or open to all",
 )
-ROOTS, OURS = ("0",), ("0", '"$(id -u)"')  # whose files may run, as find(1) is told
+ROOTS, OURS = (Sh("0"),), (Sh("0"), Sh('"$(id -u)"'))  # whose files may run, as find(1) is told
+HARMLESS = within("echo {")  # for what sudo runs by a sh
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +34,9 @@ class Elevated:
     verb the agent itself, by its absolute path, so that a rule can allow just that. harmless: the same program
     changing nothing and printing `{`."""
 
-    guard: str
-    words: str
-    harmless: str
+    guard: Sh
+    words: Sh
+    harmless: Sh
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Command:
     the whole exchange, connecting and sending included. elevated: None where the user who logs in may do it. most:
     bytes of its answer; a host that says more is cut off."""
 
-    line: str
+    line: Sh
     stdin: bytes = field(default=b"", repr=False)  # may begin with a password
     deadline: float = QUICK
     elevated: Elevated | None = None
@@ -55,28 +56,28 @@ def _verb(
     layout: Layout, verb: str, *args: object, stdin: bytes = b"", deadline: float = QUICK, also: str = ""
 ) -> Command:
     """The guard answers in the same language when the agent is not there, or may not be what we put there."""
-    words = shlex.join([layout.agent, verb, layout.root, *map(str, args)])
-    agent, places = shlex.quote(layout.agent), [layout.agent, layout.root, *([also] if also else [])]
-    absent = f"if ! [ -f {agent} ]; then {_no(ABSENT, 'the host agent is not installed')}; exit; "
+    words = sh("{}", [layout.agent, verb, layout.root, *args])
+    agent, places = sh("{}", layout.agent), [layout.agent, layout.root, *([also] if also else [])]
+    absent = sh("if ! [ -f {} ]; then {}; exit; ", agent, _no(ABSENT, "the host agent is not installed"))
     mine, roots = (
-        f"{absent}elif {_unsafe(places, owners)}; then {_no(*UNSAFE)}; exit; fi; " for owners in (OURS, ROOTS)
+        sh("{}elif {}; then {}; exit; fi; ", absent, _unsafe(places, owners), _no(*UNSAFE)) for owners in (OURS, ROOTS)
     )
-    return Command(f"{mine}exec sh {words}", stdin, deadline, Elevated(roots, words, agent), ANSWER)
+    return Command(sh("{}exec sh {}", mine, words), stdin, deadline, Elevated(roots, words, agent), ANSWER)
 
 
-def _no(code: str, error: str) -> str:
+def _no(code: str, error: str) -> Sh:
     """sh that refuses in the language of the protocol."""
-    return f"echo {shlex.quote(json.dumps({'ok': False, 'proto': PROTOCOL, 'code': code, 'error': error}))}"
+    return sh("echo {}", json.dumps({"ok": False, "proto": PROTOCOL, "code": code, "error": error}))
 
 
-def _unsafe(paths: Sequence[str], owners: Sequence[str] = OURS) -> str:
+def _unsafe(paths: Sequence[str], owners: Sequence[Sh] = OURS) -> Sh:
     """sh that is true when somebody other than the owners (root and who logs in; root alone where sudo runs it)
     could put a file of theirs in the place of one of `paths`: a folder above it is theirs, or is open to all without
     the sticky bit. What is not there yet is no danger: we make it."""
     above = {"/".join(parts[:n]) for path in paths for parts in [path.split("/")] for n in range(2, len(parts) + 1)}
-    foreign = " ".join(f"! -user {owner}" for owner in owners)
-    rule = rf"\( -perm -0002 ! -perm -1000 -o {foreign} \)"
-    return f'[ -n "$(find -H {shlex.join(sorted(above))} -prune {rule} 2>/dev/null)" ]'
+    foreign = [sh("! -user {}", owner) for owner in owners]
+    rule = sh(r"\( -perm -0002 ! -perm -1000 -o {} \)", foreign)
+    return sh('[ -n "$(find -H {} -prune {} 2>/dev/null)" ]', sorted(above), rule)
 
 
 def as_root(command: Command, password: str | None = None) -> Command:
@@ -85,12 +86,16 @@ def as_root(command: Command, password: str | None = None) -> Command:
     need = command.elevated
     if need is None:
         return command
-    plain = f"exec sudo -n -- {need.words}"
+    plain = sh("exec sudo -n -- {}", need.words)
     if password is None:
-        return replace(command, line=need.guard + plain)
-    line = (
-        f"{need.guard}case $(sudo -k -n -- {need.harmless} </dev/null 2>/dev/null) in "
-        f"'{{'*) IFS= read -r given; {plain} ;; *) exec sudo -k -S -p '' -- {need.words} ;; esac"
+        return replace(command, line=sh("{}{}", need.guard, plain))
+    line = sh(
+        "{guard}case $(sudo -k -n -- {harmless} </dev/null 2>/dev/null) in "
+        "'{{'*) IFS= read -r given; {plain} ;; *) exec sudo -k -S -p '' -- {words} ;; esac",
+        guard=need.guard,
+        harmless=need.harmless,
+        plain=plain,
+        words=need.words,
     )
     return replace(command, line=line, stdin=password.encode() + b"\n" + command.stdin)
 
@@ -98,17 +103,16 @@ def as_root(command: Command, password: str | None = None) -> Command:
 def install(layout: Layout) -> Command:
     """Put the agent there under its own hash: temporary file, sync, rename. With sudo this needs more than the agent's
     own rule: the right to run sh, once."""
-    agent = shlex.quote(layout.agent)
-    unsafe = f"{_unsafe([layout.agent, layout.root])}"
-    folder = shlex.quote(layout.agent.rsplit("/", 1)[0])
-    steps = (
-        f"umask 022; mkdir -p {folder} && cat > {agent}.tmp.$$ && chmod 755 {agent}.tmp.$$ && "
-        f"{{ sync {agent}.tmp.$$ 2>/dev/null || sync; }} && mv -f {agent}.tmp.$$ {agent}"
+    steps = sh(
+        "umask 022; mkdir -p {folder} && cat > {agent}.tmp.$$ && chmod 755 {agent}.tmp.$$ && "
+        "{{ sync {agent}.tmp.$$ 2>/dev/null || sync; }} && mv -f {agent}.tmp.$$ {agent}",
+        folder=layout.agent.rsplit("/", 1)[0],
+        agent=layout.agent,
     )
     good = json.dumps({"ok": True, "proto": PROTOCOL})
-    put = f"{steps} && echo {shlex.quote(good)} || {_no('disk', 'cannot install the host agent')}"
-    line = f"if {unsafe}; then {_no(*UNSAFE)}; else {put}; fi"
-    return Command(line, agent_source(), QUICK, Elevated("", f"sh -c {shlex.quote(line)}", "sh -c 'echo {'"))
+    put = sh("{} && echo {} || {}", steps, good, _no("disk", "cannot install the host agent"))
+    line = sh("if {}; then {}; else {}; fi", _unsafe([layout.agent, layout.root]), _no(*UNSAFE), put)
+    return Command(line, agent_source(), QUICK, Elevated(EMPTY, within(line), HARMLESS))
 
 
 def survey(layout: Layout) -> Command:

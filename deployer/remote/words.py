@@ -8,6 +8,8 @@ several. The sh that is started first says where its answer begins: what came be
 
 from __future__ import annotations
 
+from deployer.model.sh import Sh
+
 BEGINS = "deployer: here the answer begins"
 FRAME = f"\n{BEGINS}\n".encode()
 CODED = str.maketrans({"\\": r"\0134", "'": r"\0047", "!": r"\0041", "\n": r"\0012"})
@@ -15,10 +17,10 @@ PIECE = 160  # characters of the line in one word: 800 when each of them is code
 START = f"""exec sh -c 'echo; echo "{BEGINS}"; echo "{BEGINS}" >&2; eval "set --; $(printf %b "$@")"' sh"""
 
 
-def for_login_shell(line: str) -> str:
+def for_login_shell(line: Sh) -> Sh:
     """What to give to the login shell, so that a POSIX sh runs `line`."""
     pieces = [line[at : at + PIECE].translate(CODED) for at in range(0, len(line), PIECE)]
-    return " ".join([START, *(f"'{piece}'" for piece in pieces)])
+    return Sh(" ".join([START, *(f"'{piece}'" for piece in pieces)]))
 
 
 def answer_in(stdout: bytes) -> tuple[bytes, bytes] | None:

@@ -26,12 +26,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from deployer.model.errors import InputError
+from deployer.model.sh import EMPTY, Sh, sh
 from deployer.services.logfield import Form
 
 
@@ -85,13 +85,13 @@ class AccessLog:
     nothing: frozenset[str] = frozenset(("-", ""))
     others: Literal["", "miss"] = ""
     note: str = ""
-    top: str = ""
-    folder: str = ""
+    top: Sh = EMPTY
+    folder: Sh = EMPTY
 
     @property
-    def place(self) -> str:
+    def place(self) -> Sh:
         """The path as a word of POSIX sh."""
-        return f'"$({self.folder})"/{shlex.quote(self.path)}' if self.folder else shlex.quote(self.path)
+        return sh('"$({})"/{}', self.folder, self.path) if self.folder else sh("{}", self.path)
 
     def __post_init__(self) -> None:
         relative = not self.path.startswith("/") and not isinstance(self.path, Piped)
@@ -138,14 +138,9 @@ class Service(Protocol):
     @property
     def counters(self) -> frozenset[str]: ...
 
-    def script(self, settings: ServiceSettings) -> str: ...
+    def script(self, settings: ServiceSettings) -> Sh: ...
 
     def access_log(self, files: Mapping[str, bytes], settings: ServiceSettings) -> AccessLog | None:
         """Where a host with `files` (path below DEST -> content) logs requests; None where nothing is logged. Raises
         InputError, with file:line, for a format that lacks what is needed, and says what to add."""
         ...
-
-
-def assignments(**values: str) -> str:
-    """`NAME='value'` lines: the only way a value gets into a script."""
-    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())

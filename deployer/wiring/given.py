@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import difflib
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 
 import click
 from click.core import ParameterSource
 
 from deployer.model.errors import UsageError
+from deployer.model.sh import sh
 
 OPTIONS = [  # of all commands
     "AGENT",
@@ -91,4 +91,4 @@ def repeating(text: str, playbook: str | None, given: Mapping[str, str | Sequenc
     for option, value in given.items():
         values = [value] if isinstance(value, str) else value or ()
         words += [word for one in values for word in (option, one)]
-    return REPEATED.sub(lambda found: shlex.join([*found[0].split(), *words]), text) if words else text
+    return REPEATED.sub(lambda found: sh("{}", [*found[0].split(), *words]), text) if words else text

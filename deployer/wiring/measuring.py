@@ -15,6 +15,7 @@ from deployer.model.errors import InputError
 from deployer.model.fleet import Host
 from deployer.model.missing import Missing, fold
 from deployer.model.release import Release
+from deployer.model.sh import Sh
 from deployer.remote.layout import layout_for
 from deployer.remote.verbs import Command
 from deployer.services import service_for
@@ -92,7 +93,7 @@ def probes_for(context: Context, say: Say) -> HttpProbes:
 def prober(context: Context) -> SshProber:
     """Sends requests from the hosts themselves, over the connections that are open."""
 
-    def run(host: Host, line: str, deadline: float) -> Completed:
+    def run(host: Host, line: Sh, deadline: float) -> Completed:
         return context.transport.run(host, Command(line, b"", deadline, most=ANSWER))
 
     return SshProber(run)

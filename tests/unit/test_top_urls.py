@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from deployer.model.errors import HostError, InputError
+from deployer.model.sh import Sh
 from deployer.remote.toplog import parse_top, top_urls
 from deployer.services.base import AccessLog, Piped
 
@@ -19,7 +20,7 @@ LINES = {
 
 
 def log(path: str, top: str = "") -> AccessLog:
-    return AccessLog(Piped(path) if path.startswith("|") else path, ("", "status", " "), 1.0, top=top)
+    return AccessLog(Piped(path) if path.startswith("|") else path, ("", "status", " "), 1.0, top=Sh(top))
 
 
 def run(one: AccessLog, count: int = 10) -> tuple[str, ...]:

@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from deployer.model.errors import HostError, Refused, Unreachable
 from deployer.model.fleet import Host
 from deployer.model.release import Package
+from deployer.model.sh import EMPTY, assignments, sh
 from deployer.model.state import HostState, Order
 from deployer.remote import verbs
 from deployer.remote.answer import parse
 from deployer.remote.layout import layout_for
-from deployer.services.base import ServiceSettings, assignments
+from deployer.services.base import ServiceSettings
 from deployer.services.headers import cache_hit
 from deployer.services.nginx.phrasebook import Nginx
 
@@ -129,7 +130,7 @@ def test_the_password_line_never_reaches_the_agent(asks: bool, tmp_path: Path) -
     agent = tmp_path / "agent"
     agent.write_text('#!/bin/sh\n[ $# -gt 0 ] || { echo "{"; exit 1; }\ncat\n')
     agent.chmod(0o755)
-    need = verbs.Elevated("", f"{agent} stage", str(agent))
+    need = verbs.Elevated(EMPTY, sh("{} stage", agent), sh("{}", agent))
     asked = verbs.as_root(verbs.Command("", b"payload\nmore", elevated=need), "secret")
     path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
     done = subprocess.run(["sh", "-c", asked.line], input=asked.stdin, capture_output=True, env=path, check=True)

@@ -6,7 +6,6 @@ For services that answer nobody but their neighbours. The request goes to 127.0.
 from __future__ import annotations
 
 import re
-import shlex
 import time
 from typing import Protocol
 
@@ -14,6 +13,7 @@ from deployer.adapters.http.request import BODY_CAP, Answer, Target, Unsendable,
 from deployer.model.errors import HostError
 from deployer.model.fleet import Host
 from deployer.model.schema.health import Probe
+from deployer.model.sh import EMPTY, Sh, sh
 from deployer.services.headers import cache_hit
 
 MARK = "deployer-probe:"
@@ -39,7 +39,7 @@ class Ran(Protocol):
 class Runner(Protocol):
     """Runs one line of POSIX sh on a host within `deadline` seconds. Raises HostError when it cannot."""
 
-    def __call__(self, host: Host, line: str, deadline: float) -> Ran: ...
+    def __call__(self, host: Host, line: Sh, deadline: float) -> Ran: ...
 
 
 class SshProber:
@@ -64,27 +64,26 @@ class SshProber:
         return read(raw(ran.stdout), raw(ran.stderr), probe, elapsed)
 
 
-def line(where: Target, probe: Probe) -> str:
+def line(where: Target, probe: Probe) -> Sh:
     """The command. curl keeps name and address apart (--connect-to), so TLS is verified against the name; wget cannot,
     and is used for plain HTTP only. Neither reads a proxy or a configuration file of the user who logs in."""
-    quote = shlex.quote
     name = f"[{where.name}]" if ":" in where.name else where.name
     named = f"{where.scheme}://{name}:{where.port}{where.path}"
     pinned = f"{name}:{where.port}:{where.address}:{where.port}"
-    curl = (
-        f"curl -q -sS -i -g --http1.1 --noproxy '*' --max-time {probe.timeout:.3f} --connect-to {quote(pinned)} "
-        f"-A deployer-probe -H {quote('Host: ' + where.host)} -w '\\n{MARK}%{{http_code}} %{{time_total}}\\n' -- "
-        f"{quote(named)}"
+    header, most = f"Host: {where.host}", BODY_CAP + HEAD_CAP
+    curl = sh(
+        "curl -q -sS -i -g --http1.1 --noproxy '*' --max-time {} --connect-to {} -A deployer-probe -H {} -w {} -- {}",
+        *(f"{probe.timeout:.3f}", pinned, header, f"\\n{MARK}%{{http_code}} %{{time_total}}\\n", named),
     )
-    wget = (
-        f"wget -q -S -O - -T {max(1, round(probe.timeout))} -U deployer-probe --header {quote('Host: ' + where.host)} "
-        f"-- {quote(where.url)} 2>&1"
+    wget = sh(
+        "wget -q -S -O - -T {} -U deployer-probe --header {} -- {} 2>&1",
+        *(max(1, round(probe.timeout)), header, where.url),
     )
-    fallback = f"elif command -v wget >/dev/null 2>&1; then {wget} | head -c {BODY_CAP + HEAD_CAP}; "
-    return (
+    fallback = sh("elif command -v wget >/dev/null 2>&1; then {} | head -c {}; ", wget, most)
+    return sh(
         "unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY; "
-        f"if command -v curl >/dev/null 2>&1; then {curl} | {{ head -c {BODY_CAP + HEAD_CAP}; tail -c 256; }}; "
-        f"{fallback if where.scheme == 'http' else ''}else exit 127; fi"
+        "if command -v curl >/dev/null 2>&1; then {} | {{ head -c {}; tail -c 256; }}; {}else exit 127; fi",
+        *(curl, most, fallback if where.scheme == "http" else EMPTY),
     )
 
 

@@ -17,6 +17,7 @@ from deployer.adapters.ssh.hosts import Transport
 from deployer.model.errors import HostError
 from deployer.model.fleet import Host
 from deployer.model.schema.sources import Exec, Sources
+from deployer.model.sh import Sh
 from deployer.remote.verbs import Command
 
 TIMEOUT = 5.0  # seconds of one command
@@ -66,7 +67,7 @@ class HereReader:
 
 @dataclass(frozen=True)
 class ThereReader:
-    """Runs a command on one host."""
+    """Runs a command on one host: the user's own line of sh, as it was written."""
 
     transport: Transport
     host: Host
@@ -76,7 +77,7 @@ class ThereReader:
 
     def read(self) -> float:
         """Its number. Raises HostError."""
-        done = self.transport.run(self.host, Command(self.command, deadline=TIMEOUT))
+        done = self.transport.run(self.host, Command(Sh(self.command), deadline=TIMEOUT))
         if done.exit != 0:
             raise HostError(f"the command ended with exit {done.exit}")
         return number(done.stdout)

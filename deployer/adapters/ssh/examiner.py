@@ -10,6 +10,7 @@ from deployer.adapters.ssh.hosts import Completed, Transport
 from deployer.model.errors import HostError, Refused
 from deployer.model.examination import Examination
 from deployer.model.fleet import Host
+from deployer.model.sh import Sh
 from deployer.remote import answer, examine, verbs
 from deployer.remote.layout import Layout, agent_source, layout_for
 
@@ -33,7 +34,7 @@ class Examiner:
         """Raises HostError when it cannot be reached."""
         layout = layout_for(host, self._playbook, self._dest)
         tools = examine.agent_tools(agent_source())
-        self._run(host, verbs.Command("true"))  # the connection is there before the clock is read
+        self._run(host, verbs.Command(Sh("true")))  # the connection is there before the clock is read
         sent = self._now()
         done = self._run(host, examine.look(layout, self._service, host.vars, tools))
         middle = (sent + self._now()) / 2

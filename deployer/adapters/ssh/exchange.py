@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deployer.model.errors import Unreachable
+from deployer.model.sh import Sh
 from deployer.remote.answer import one_line
 from deployer.remote.verbs import Command
 from deployer.remote.words import answer_in, for_login_shell, without_login
@@ -59,7 +60,7 @@ def receive(channel: paramiko.Channel, end: float) -> bytes:
     return chunk
 
 
-def begin(channel: paramiko.Channel, line: str, end: float, err: bytearray | None = None) -> tuple[bytes, bytes]:
+def begin(channel: paramiko.Channel, line: Sh, end: float, err: bytearray | None = None) -> tuple[bytes, bytes]:
     """Starts `line` under a POSIX sh, whatever the login shell; (what login files printed, what came after the mark).
     err: gets what came in on stderr meanwhile, which may be the command's own already.
     Nothing is sent before the mark is there: a login file that reads, or that goes on as another shell, gets neither

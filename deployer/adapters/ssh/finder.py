@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import shlex
 from dataclasses import replace
 
 from deployer.adapters.http import request as http
@@ -14,6 +13,7 @@ from deployer.model.errors import HostError
 from deployer.model.findings import Page
 from deployer.model.fleet import Host
 from deployer.model.schema.health import Probe
+from deployer.model.sh import Sh, sh, within
 from deployer.remote import examine, recognise, tree
 from deployer.remote.recognise import Seen
 from deployer.remote.tree import Listing
@@ -64,10 +64,10 @@ class Finder:
     def unreadable(self, host: Host, log: AccessLog) -> str:
         """Why who logs in cannot follow this log; "" where it can. A push reads it without sudo."""
         if log.path.startswith("|"):
-            line = f"sh -c {shlex.quote(log.path[1:])} </dev/null >/dev/null 2>&1; echo $?"
+            line = sh("{} </dev/null >/dev/null 2>&1; echo $?", within(log.path[1:]))
             said = self._transport.run(host, Command(line, deadline=20.0)).stdout.split()
             return "" if said and said[-1] in (b"0", b"124", b"143") else "its log cannot be read"
-        line = f'p={log.place}; if [ ! -e "$p" ]; then echo no; elif [ -r "$p" ]; then echo ok; fi'
+        line = sh('p={}; if [ ! -e "$p" ]; then echo no; elif [ -r "$p" ]; then echo ok; fi', log.place)
         said = self._transport.run(host, Command(line, deadline=20.0)).stdout.split()
         where = "in the folder that the server names" if log.folder else ""
         if said and said[-1] == b"no":
@@ -99,5 +99,5 @@ class Finder:
         finally:
             await client.aclose()
 
-    def _run(self, host: Host, line: str, deadline: float) -> Completed:
+    def _run(self, host: Host, line: Sh, deadline: float) -> Completed:
         return self._transport.run(host, Command(line, b"", deadline, most=ANSWER))

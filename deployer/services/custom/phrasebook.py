@@ -6,26 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deployer.model.schema.playbook import CustomCommands
-from deployer.services.base import AccessLog, Facts, ServiceSettings, assignments
+from deployer.model.sh import Sh
+from deployer.services.base import AccessLog, Facts, ServiceSettings
+from deployer.services.shell import script
 
-SCRIPT = r"""
-export DEST ROOT PREFIX
-service_check() { [ "${WAY:-forward}" = back ] || sh -c "$CHECK" check "$1"; } # on the way back the proof alone counts
-service_running() { sh -c "$STATUS" status; }
-service_reload() { sh -c "$ACTIVATE" activate "$1"; }
-service_start() { sh -c "${START:-$ACTIVATE}" start "$1"; }
-service_loaded() { # asked of each release that could be: the one the user's own command proves
-  for link in current good; do
-    release=$(readlink "$ROOT/$link") && release=${release#releases/} || continue
-    sh -c "$VERIFY" verify "$release" >/dev/null 2>&1 && { echo "$release"; return 0; }
-  done
-  return 1
-}
-service_change() { echo "cold: whether the cache outlives the commands is not known"; }
-service_restart() { service_reload "$1"; }
-service_counters() { return 1; }
-"""
-
+FILES = ("custom/phrases.sh",)
 
 FACTS = Facts(
     check="`check:` of the playbook",
@@ -53,13 +38,13 @@ class Custom:
     facts: Facts = FACTS
     counters: frozenset[str] = frozenset()
 
-    def script(self, settings: ServiceSettings) -> str:
+    def script(self, settings: ServiceSettings) -> Sh:
         """See base.py."""
         c = self.commands
-        head = assignments(DEST=settings.dest, ROOT=settings.root, PREFIX=settings.prefix)
-        words = assignments(CHECK=c.check, ACTIVATE=c.activate, VERIFY=c.verify, STATUS=c.status, START=c.start)
-        return head + words + SCRIPT
+        return script(
+            settings, FILES, CHECK=c.check, ACTIVATE=c.activate, VERIFY=c.verify, STATUS=c.status, START=c.start
+        )
 
     def access_log(self, files: Mapping[str, bytes], settings: ServiceSettings) -> AccessLog | None:
-        """Unknown."""
+        """None: what the commands start may log anywhere."""
         return None

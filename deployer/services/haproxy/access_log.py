@@ -5,10 +5,10 @@ at a time; a file that syslog writes is named by the host variable haproxy_acces
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Mapping
 
 from deployer.model.errors import InputError
+from deployer.model.sh import sh
 from deployer.services.base import AccessLog, Piped, ServiceSettings
 from deployer.services.haproxy.log_format import split
 from deployer.services.haproxy.syntax import Lines, format_of, left_out, statements
@@ -18,6 +18,11 @@ PATH, RING = re.compile(r"(?:/[A-Za-z0-9._@+-]+)+"), re.compile(r"[A-Za-z0-9._-]
 FRAMED = frozenset(
     ("rfc3164", "rfc5424", "local", "iso", "timed", "short", "priority")
 )  # ring: format; they lead the line
+
+PERL = (
+    "$s = IO::Socket::UNIX->new(Peer => $ARGV[1]) or exit 1;"
+    ' print $s "$ARGV[0]\\n"; $s->flush; $| = 1; print while <$s>'
+)
 
 
 def access_log(files: Mapping[str, bytes], settings: ServiceSettings) -> AccessLog | None:
@@ -55,15 +60,15 @@ def follow(lines: Lines, ring: str) -> Piped:
         raise InputError(
             f"the log ring {ring} cannot be read without a stats socket", hint="add `stats socket /run/haproxy.sock`"
         )
-    say, where = shlex.quote(f"show events {ring} -nw"), shlex.quote(socket)
-    perl = (
-        "perl -MIO::Socket::UNIX -e '$s = IO::Socket::UNIX->new(Peer => $ARGV[1]) or exit 1;"
-        ' print $s "$ARGV[0]\\n"; $s->flush; $| = 1; print while <$s>\''
-    )
     return Piped(
-        f"|if command -v socat >/dev/null 2>&1; then "
-        f"printf '%s\\n' {say} | timeout 1 socat -t 2 - UNIX-CONNECT:{where}; "
-        f"else exec timeout 1 {perl} {say} {where}; fi"
+        sh(
+            "|if command -v socat >/dev/null 2>&1; then "
+            "printf '%s\\n' {say} | timeout 1 socat -t 2 - UNIX-CONNECT:{where}; "
+            "else exec timeout 1 perl -MIO::Socket::UNIX -e {perl} {say} {where}; fi",
+            say=f"show events {ring} -nw",
+            where=socket,
+            perl=PERL,
+        )
     )
 
 

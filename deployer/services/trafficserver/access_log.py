@@ -7,11 +7,11 @@ whatever the record says.
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Mapping
 from typing import Any
 
 from deployer.model.errors import InputError
+from deployer.model.sh import EMPTY, Sh, sh
 from deployer.services.base import AccessLog, ServiceSettings
 from deployer.services.logfield import NAME, NUMBER, STATUS, TEXT, TIME, WORD, Form, refuse_unclear
 
@@ -62,14 +62,15 @@ def access_log(files: Mapping[str, bytes], settings: ServiceSettings) -> AccessL
     return None
 
 
-def log_folder(record: str, settings: ServiceSettings) -> str:
+def log_folder(record: str, settings: ServiceSettings) -> Sh:
     """A command of POSIX sh that prints it."""
-    runroot, layout = settings.var("ts_runroot"), shlex.quote(settings.var("traffic_layout_bin", "traffic_layout"))
+    runroot, layout = settings.var("ts_runroot"), settings.var("traffic_layout_bin", "traffic_layout")
     if record.startswith("/") and not runroot:
-        return f"printf %s {shlex.quote(record)}"
-    asked = f"TS_RUNROOT={shlex.quote(runroot)} " if runroot else ""
-    name, below = ("PREFIX", f"; printf %s {shlex.quote('/' + record)}") if record and not runroot else ("LOGDIR", "")
-    return f"{asked}timeout 5 {layout} info 2>/dev/null | sed -n 's/^{name}: //p' | tr -d '\\n'{below}"
+        return sh("printf %s {}", record)
+    asked = sh("TS_RUNROOT={} ", runroot) if runroot else EMPTY
+    name, below = ("PREFIX", sh("; printf %s {}", f"/{record}")) if record and not runroot else ("LOGDIR", EMPTY)
+    told = sh("timeout 5 {} info 2>/dev/null | sed -n {} | tr -d '\\n'", layout, f"s/^{name}: //p")
+    return sh("{}{}{}", asked, told, below)
 
 
 Entry = dict[str, tuple[str, int]]  # key -> value, line
@@ -117,7 +118,7 @@ def plain(node: Any) -> str | None:
 
 
 def described(
-    log: Entry, formats: Mapping[str, tuple[str, int]], filters: Mapping[str, str], folder: str, said: str
+    log: Entry, formats: Mapping[str, tuple[str, int]], filters: Mapping[str, str], folder: Sh, said: str
 ) -> AccessLog:
     """One entry of `logs` as an AccessLog."""
     line = min((line for _, line in log.values()), default=1)
@@ -138,7 +139,7 @@ def described(
     path = log["filename"][0]
     path = path if path.endswith(".log") else f"{path}.log"
     pieces, forms = parsed(*formats[name])
-    folder = "" if path.startswith("/") else folder
+    folder = EMPTY if path.startswith("/") else folder
     return AccessLog(path, pieces, 1.0, HITS, MISSES, forms=forms, nothing=NOTHING, note=said, folder=folder)
 
 

@@ -1,9 +1,6 @@
-"""What taking a release costs a running Traffic Server. The key of its cache is the URL after remapping (measured on
-9.2)."""
+# What taking a release costs a running Traffic Server. The key of its cache is the URL after remapping (measured on
+# 9.2).
 
-from __future__ import annotations
-
-CHANGE = r"""
 differing() { # OLD NEW (directories): paths that were added, changed or removed
   { ( cd "$1" && find . -type f ); ( cd "$2" && find . -type f ); } | sort -u | sed 's|^\./||' | grep -vx '\.manifest' |
     while IFS= read -r path; do cmp -s "$1/$path" "$2/$path" || printf '%s\n' "$path"; done
@@ -54,4 +51,3 @@ service_change() {
   [ -z "$static" ] || { echo "restart: $static is read only at the start${cold:+; $cold}"; return; }
   echo "${cold:-reload}"
 }
-"""

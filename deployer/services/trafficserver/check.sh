@@ -1,12 +1,8 @@
-"""How a release of Traffic Server is checked: `verify_config` reads remap.config, plugin.config and
-ssl_multicert.config (measured: broken YAML files, records of any kind and a body_factory that is missing pass it), and
-it writes into the running server's log. So records.config is checked here, and the rest in a scratch runroot. The
-names of records come from the program itself, their types from the running server.
-"""
+# How a release of Traffic Server is checked: `verify_config` reads remap.config, plugin.config and
+# ssl_multicert.config (measured: broken YAML files, records of any kind and a body_factory that is missing pass it),
+# and it writes into the running server's log. So records.config is checked here, and the rest in a scratch runroot.
+# The names of records come from the program itself, their types from the running server.
 
-from __future__ import annotations
-
-CHECK = r"""
 faults() { # FILE KNOWN: what is wrong with its lines; KNOWN: names, or `SCOPE name TYPE ...` lines
   awk -v known="$2" '
     BEGIN { while ((getline line < known) > 0) { n = split(line, part, " "); if (n > 2) is[part[2]] = part[3];
@@ -59,4 +55,3 @@ service_check() {
   rm -rf "$scratch"
   return 1
 }
-"""

@@ -1,11 +1,7 @@
-"""What taking a release costs a running nginx: read from the two configurations, for nginx itself tells neither that it
-refused a zone that moves nor that nothing in its cache is found any more under another key. Measured on 1.22: a zone
-whose size changes, whose `inactive` or `max_size` changes, keeps what it has.
-"""
+# What taking a release costs a running nginx: read from the two configurations, for nginx itself tells neither that it
+# refused a zone that moves nor that nothing in its cache is found any more under another key. Measured on 1.22: a zone
+# whose size changes, whose `inactive` or `max_size` changes, keeps what it has.
 
-from __future__ import annotations
-
-CHANGE = r"""
 caches() { # DIR: `zone NAME PATH LEVELS`, `use ZONE`, `key TEXT`, `pass HOST`, one for each directive that is in force
   find "$1" -type f ! -name .manifest ! -path '*-available/*' -exec awk '
     function told(text,  word, n, i, zone, levels) {
@@ -57,4 +53,3 @@ service_change() {
       else print why != "" ? "cold: " why : "reload"
     }'
 }
-"""
