@@ -12,7 +12,7 @@ from deployer.model.verdict import Reading, Verdict
 
 
 class Gate(Protocol):
-    """pre: one tick, a second long, of hosts that have the old release. observe: one tick after activation; terminal
+    """pre: one tick of hosts that have the old release. observe: one tick after activation; terminal
     states are healthy, regressed and inconclusive. verdict: the ruling with its evidence; valid at any time
     (inconclusive while undecided)."""
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import accumulate, pairwise
 
 from deployer.gate.config import GateConfig
 from deployer.gate.counts import Clock
@@ -30,7 +33,7 @@ class Gate:
         self._reading = Reading("continue")
 
     def pre(self, sample: Sample) -> None:
-        """One tick, a second long, of hosts with the old release; not heard once there was one after the change."""
+        """One tick of hosts with the old release; not heard once there was one after the change."""
         if not self._case.roll.ticks:
             self._early.append(sample)
             self._ready = False
@@ -51,8 +54,7 @@ class Gate:
             return
         self._ready = True
         clock, roll, config = Clock(), Roll(self.config), self.config
-        started = -float(len(self._early))  # they follow one another, whenever they were taken
-        ticks = [clock.tick(replace(sample, t=started + i)) for i, sample in enumerate(self._early)]
+        ticks = [clock.tick(replace(sample, t=t)) for sample, t in zip(self._early, joined(self._early), strict=True)]
         found = trials(config)
         self._case.trials = found
         baseline = sum(sample.t < 0 for sample in self._early)  # the rest: an earlier wave, without all hosts
@@ -107,3 +109,11 @@ class Gate:
             ruling = final.state
         rows = evidence.rows(case.trials, case.latencies, final.arm if final else None, ruling)
         return Verdict(ruling, final.reason if final else "no verdict yet: the bake is not over", rows)
+
+
+def joined(samples: Sequence[Sample]) -> list[float]:
+    """When each of them began, in seconds before the change, as if they had followed one another whenever they were
+    taken. The last one, and the last of an earlier wave, count as a second long."""
+    lengths = [after.t - one.t if 0 < after.t - one.t < math.inf else 1.0 for one, after in pairwise(samples)]
+    lengths += [1.0] * bool(samples)
+    return [total - sum(lengths) for total in accumulate(lengths[:-1], initial=0.0)] if samples else []

@@ -321,7 +321,7 @@ def test_proof_does_not_outlive_its_source() -> None:
     why = {"db_queries": "prometheus: refused"}
     gone = ruled(taught(), lambda t: Sample(float(t), fleet(GOOD), figure if t < 20 else {}, {} if t < 20 else why))
     assert (gone.state, gone.metric) == ("inconclusive", "db_queries")
-    assert re.search(r"db_queries had data in 20 of 301 ticks: prometheus: refused", gone.reason)
+    assert re.search(r"db_queries had data in 20 of 301 s: prometheus: refused", gone.reason)
     bare = replace(GOOD, look=None, miss=None)
     gone = ruled(taught(), lambda t: Sample(float(t), fleet(GOOD if t < 20 else bare), figure))
     assert (gone.state, gone.metric) == ("inconclusive", "hit_ratio")
@@ -342,6 +342,21 @@ def test_sparse_traffic_and_slow_probes_are_held_to_what_they_were() -> None:
             gate.pre(sample(t, period))
         reading = ruled(gate, partial(sample, period=period))
         assert reading.state == "healthy", reading
+
+
+@pytest.mark.parametrize(("before", "after"), [(2.0, 1.0), (1.0, 2.0), (1.7, 1.1)])
+def test_a_log_that_is_written_every_two_seconds_on_a_machine_whose_pace_changes(before: float, after: float) -> None:
+    """before, after: seconds a tick takes. How often a tick has data changes with the pace, and says nothing."""
+    gate = gate_for(CHECK, bake=30.0)
+
+    def sample(t: float, seconds: float) -> Sample:
+        flushed = (t // 2.0) - ((t - seconds) // 2.0)  # times that the log was written since the tick before
+        return Sample(t, fleet(GOOD, GOOD) if flushed else fleet(HostSample(), HostSample()))
+
+    for number in range(40):
+        gate.pre(sample((number - 40) * before, before))
+    reading = ruled(gate, lambda number: sample(number * after, after), 60)
+    assert reading.state == "healthy", reading
 
 
 def test_shadow_is_shown_and_never_acts() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from deployer.engine.fanout import heed
 from deployer.engine.ports import Ports
@@ -80,14 +81,17 @@ def baseline(ports: Ports, deciding: Sequence[Host], bake: float, spare: Sequenc
     hosts = [*deciding, *spare]
     ticks = window(bake)
     ports.emit(Phase("baseline", f"measuring {len(hosts)} host(s) for {ticks} s before any change"))
-    found = []
+    found, began = [], []
     for done in range(1, ticks + 1):
+        began.append(ports.clock.monotonic())
         sample = tick(ports, hosts, float(done - 1 - ticks))
         ports.emit(Measured(sample, done, ticks))
         found.append(sample)
         if not sample.hosts:  # nothing measures
             break
+    end = ports.clock.monotonic()  # a busy machine's ticks are longer than a second, and rarer data are usual then
     settled = ports.probes.settle(found, [host.name for host in deciding])
+    settled = [replace(sample, t=start - end) for sample, start in zip(settled, began, strict=True)]
     ports.emit(Settled(tuple(settled)))
     return settled
 

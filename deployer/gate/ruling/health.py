@@ -64,7 +64,7 @@ def doubt(case: Case, found: Sequence[Suspect]) -> Doubt | None:
 def stale(case: Case, trial: Trial) -> str:
     """Proof whose source went silent since; "" where data still come."""
     metric = trial.metric
-    text = trial.coverage.gap(case.roll.t, case.config.every.get(metric.name, 1.0))
+    text = trial.coverage.gap(case.config.every.get(metric.name, 1.0))
     return f"{metric.name} {text}{say.reason(case.roll.fleet_why.get(metric.name, ''))}" if text else ""
 
 

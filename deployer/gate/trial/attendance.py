@@ -117,12 +117,12 @@ class Roll:
         fresh = {name: self._fresh(host) for name, host in self.hosts.items()}
         beside = not self.config.control or any(fresh[name] for name in self.config.control)
         for name in self.config.canary:
-            self.hosts[name].usable.add(tick.t, beside and fresh[name], tick.starved)
+            self.hosts[name].usable.add(tick.dt, beside and fresh[name], tick.starved)
 
     def expect(self, before: Roll) -> None:
         """As many ticks with data as `before` the change: sparse traffic stays sparse."""
         for name, host in self.hosts.items():
-            host.usable.usual = before.hosts[name].usable.share
+            host.usable.expect(before.hosts[name].usable)
 
     def _fleet(self, reasons: Mapping[str, str]) -> None:
         """Why something of the whole fleet is missing now."""
@@ -190,7 +190,7 @@ class Roll:
             host = self.hosts[name]
             needed = WATCHED if config.refetch and not self.told_elsewhere(name) else WATCHED[:1]
             if not host.usable.full:
-                return Doubt("error_rate", f"error_rate on {name} and beside it {host.usable.gap(self.t, 0.0)}")
+                return Doubt("error_rate", f"error_rate on {name} and beside it {host.usable.gap(0.0)}")
             if host.failing:
                 probe, streak = sorted(host.failing.items())[0]
                 return Doubt(f"probe {probe}", f"probe {probe} last failed on {name} ({streak.reason})")

@@ -11,6 +11,7 @@ from deployer.gate.stats import evalue
 from deployer.gate.stats.dispersion import Pair, noise
 from deployer.gate.stats.eprocess import Odds
 from deployer.gate.trial.arm import Arm, Counted, Marks, count, past
+from deployer.gate.trial.coverage import Coverage
 from deployer.gate.trial.trial import Trial, below, values
 
 WINDOW = 30  # ticks between which a level is seen to move by itself
@@ -34,8 +35,8 @@ def prepare(trial: Trial, ticks: Sequence[Tick], baseline: int) -> None:
         ours = [count(metric, tick, arm.names, ours_marks) for tick in ticks]
         trial.measured = trial.measured or any(seen.n > 0 for seen in ours)
         if arm is trial.arms[0]:
-            there = [trial.there(one.n, other.n) for one, other in zip(ours, theirs, strict=True)][:baseline]
-            trial.coverage.usual = sum(there) / len(there) if there else 1.0
+            there = [trial.there(one.n, other.n) for one, other in zip(ours, theirs, strict=True)]
+            trial.coverage.expect(covered(ticks[:baseline], there[:baseline]))
         if trial.beside:
             both = list(zip(ours, theirs, strict=True))
             pairs = [Pair(one.n, one.bad.allowed, other.n, other.bad.usual) for one, other in both]
@@ -52,6 +53,14 @@ def prepare(trial: Trial, ticks: Sequence[Tick], baseline: int) -> None:
         trial.taught(seen, tick.dt)
     if trial.config.judged:  # they have the new release by now: what they were like with the old one says nothing
         trial.forget()
+
+
+def covered(ticks: Sequence[Tick], there: Sequence[bool]) -> Coverage:
+    """How regularly a source writes, starved ticks included."""
+    found = Coverage()
+    for tick, one in zip(ticks, there, strict=True):
+        found.add(tick.dt, one)
+    return found
 
 
 def moved(trial: Trial, counts: Sequence[Count]) -> float:

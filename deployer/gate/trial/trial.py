@@ -78,7 +78,7 @@ class Trial:
         arm.total.add(ours.n, ours.bad.allowed, ours.bad.ceiling, tick.dt)
         self._ceiling(arm.ceiling, ours, arm.past.phi if arm.past else arm.noise.phi, tick.dt)
         if arm is self.arms[0]:
-            self.coverage.add(tick.t, self.there(ours.n, theirs.n), tick.starved)
+            self.coverage.add(tick.dt, self.there(ours.n, theirs.n), tick.starved)
         known = ours.n > 0 and not (self.metric.level and math.isnan(self.quantile.value))
         if self.beside and known and theirs.n > 0:
             self._compare(arm, ours, theirs, tick)
