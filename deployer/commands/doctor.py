@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import getpass
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
-from deployer.console.say import say, say_json
-from deployer.model.errors import EXIT_REFUSED
+from deployer.console.say import say
 from deployer.wiring.options import Options, shared
 
 if TYPE_CHECKING:
-    from deployer.model.examination import Point
     from deployer.wiring.context import Context
 
 
@@ -33,6 +30,8 @@ def doctor(options: Options, sudoers: bool, agent: bool) -> int:
       deploy doctor --sudoers nginx > deployer.sudoers
     """
     from deployer.adapters.ssh.examiner import Examiner
+    from deployer.console.pages.doctor import page
+    from deployer.console.pages.page import show
     from deployer.engine.doctor import doctor as examine
     from deployer.wiring.context import build
 
@@ -49,33 +48,13 @@ def doctor(options: Options, sudoers: bool, agent: bool) -> int:
         playbook = context.playbook
         password = context.options.ask_become_pass or bool(options.become_password())
         examiner = Examiner(context.transport, playbook.name, playbook.dest, playbook.service, password)
-        found = examine(ports, [host for host in context.hosts if host.name in context.limit], examiner)
-    fine = all(point.fine for points in found.values() for point in points)
-    if options.json:
-        hosts = {name: [asdict(point) for point in points] for name, points in found.items()}
-        say_json({"fine": fine, "environment": context.environment, "hosts": hosts})
-    else:
-        say("\n".join(line for name, points in found.items() for line in lines(name, points)))
-    return 0 if fine else EXIT_REFUSED
+        found = examine(ports, context.chosen, examiner)
+    return show(page(context.environment, found), options.json)
 
 
 def rules_for(context: Context) -> str:
     """For the users who log in to these hosts."""
-    from deployer.remote.layout import layout_for
     from deployer.remote.sudoers import rules
 
-    hosts = [host for host in context.hosts if host.name in context.limit]
-    users = {host.user or getpass.getuser() for host in hosts}
-    return rules(
-        users - {"root"} or users, [layout_for(h, context.playbook.name, context.playbook.dest) for h in hosts]
-    )
-
-
-def lines(name: str, points: tuple[Point, ...]) -> list[str]:
-    """One host."""
-    found = [name]
-    for point in points:
-        found.append(f"  {'ok  ' if point.fine else 'FAIL'} {point.what:<10} {point.said}")
-        if point.hint:
-            found.append(f"       {'':<10} hint: {point.hint}")
-    return found
+    users = {host.user or getpass.getuser() for host in context.chosen}
+    return rules(users - {"root"} or users, [context.site(host).layout for host in context.chosen])

@@ -52,7 +52,8 @@ def init(options: Options, folder: str, source: tuple[str, ...], service: str | 
       deploy init shop --service haproxy      # from nothing: an example
     """
     from deployer.adapters.local.signals import SIGNALS
-    from deployer.console.pages.scaffolded import show
+    from deployer.console.pages.page import show
+    from deployer.console.pages.scaffolded import page
     from deployer.engine.scaffold import steps
     from deployer.model.errors import Interrupted
 
@@ -76,8 +77,7 @@ def init(options: Options, folder: str, source: tuple[str, ...], service: str | 
     named = [] if given == [target / "inventory.yml"] else given
     options_ = [word for one in named for word in ("-i", os.path.relpath(one, target))]
     todo = steps(folder, found.service, options_, (target / ".git").exists() or inside_checkout(target))
-    show(options.json, folder, written, found, todo)
-    return 0
+    return show(page(folder, written, found, todo), options.json)
 
 
 def known_inventory(options: Options, target: Path) -> list[Path]:

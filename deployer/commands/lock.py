@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 import click
 
-from deployer.console.say import say, say_json
 from deployer.wiring.options import Options, shared
-
-if TYPE_CHECKING:
-    from deployer.adapters.git.ledger import GitLedger
-    from deployer.model.ledger import Entry
-    from deployer.wiring.context import Context
 
 
 @click.group()
@@ -28,79 +21,35 @@ def lock() -> None:
     """
 
 
-def holder_of(context: Context) -> Entry | None:
-    """Read the ledger now."""
-    from deployer.model.ledger import lock_holder
-
-    return lock_holder(context.ledger.read(), context.playbook.name, time.time())
-
-
 @lock.command()
 @shared()
 def status(options: Options) -> int:
     """Who holds the lock, since when, why, until when."""
-    from deployer.adapters.local.runs import entry_to_json
+    from deployer.console.pages import lock as pages
+    from deployer.console.pages.page import show
     from deployer.wiring.context import build
+    from deployer.wiring.holder import holder_of, sign_of
 
     context = build(options)
     holder = holder_of(context)
-    if options.json:
-        say_json({"lock": entry_to_json(holder) if holder else None})
-    elif holder is None:
-        say("lock: none")
-    else:
-        since = int(time.time() - holder.at)
-        say(f"lock: deploy {holder.deploy} by {holder.who} since {since} s, {sign(context.ledger, holder)}")
-    return 0
-
-
-SILENT = 60.0  # seconds without a sign of life after which nobody is believed to be at work
-
-
-def at_work(ledger: GitLedger, holder: Entry) -> bool:
-    """Did its owner show a sign of life lately?"""
-    seen = ledger.sign_of(holder.alive) if holder.alive else None
-    return bool(seen and seen.mark and time.time() - seen.at < SILENT)
-
-
-def sign(ledger: GitLedger, holder: Entry) -> str:
-    """When its owner was last seen alive, or when the lock ends by itself."""
-    if not holder.alive:
-        return f"{int(holder.expires - time.time())} s left"
-    seen = ledger.sign_of(holder.alive)
-    return (
-        f"seen alive {int(time.time() - seen.at)} s ago" if seen.mark else "its owner has gone: the next push takes it"
-    )
+    sign = sign_of(context.ledger, holder) if holder and not options.json else None
+    return show(pages.status(holder, sign, time.time()), options.json)
 
 
 @lock.command()
 @shared()
 def release(options: Options) -> int:
     """Release a lock whose deploy is gone. What it left pending is reverted by the hosts, or by deploy abort."""
-    from deployer.wiring.consent import forget_typed
+    from deployer.console.pages import lock as pages
+    from deployer.console.pages.page import show
+    from deployer.wiring.consent import sure
     from deployer.wiring.context import build, operator
+    from deployer.wiring.holder import give_back, holder_of
 
     options.require_consent("release the lock")
     context = build(options)
     holder = holder_of(context)
     if holder is not None:
-        if not options.yes:
-            forget_typed()
-            click.confirm(f"Release the lock of deploy {holder.deploy} by {holder.who}?", abort=True, err=True)
+        sure(options, f"Release the lock of deploy {holder.deploy} by {holder.who}?")
         give_back(context, holder, operator())
-    if options.json:
-        say_json({"released": holder.deploy if holder else None})
-    elif holder is None:
-        say("lock: none")
-    else:
-        say(f"lock released: deploy {holder.deploy} can no longer commit")
-    return 0
-
-
-def give_back(context: Context, holder: Entry, by: str) -> None:
-    """An OUTCOME closes the deploy: its DECISION is refused from now on."""
-    from deployer.engine.deploy.lock import closing
-
-    entry = closing(holder, by, "lock released by hand", time.time())
-    context.ledger.append(entry, len(context.ledger.read()))
-    context.ledger.forget(holder.alive)
+    return show(pages.released(holder), options.json)

@@ -22,16 +22,16 @@ def unadopt(options: Options) -> int:
       deploy unadopt nginx -e production -l web01 --yes
       deploy unadopt varnish -e staging --json
     """
-    from deployer.commands.adopt import told
+    from deployer.console.pages.adopting import told
     from deployer.engine.deploy.unadopt import unadopt as run
+    from deployer.wiring.consent import sure
     from deployer.wiring.context import build
     from deployer.wiring.report import report
 
     options.require_consent("unadopt")
     context = build(options)
-    say(told(context, "unadopt"), err=True)
-    if not options.yes:
-        click.confirm(f"Do this on {len(context.limit)} hosts in {context.environment}?", abort=True, err=True)
+    say(told("unadopt", context.playbook.name, context.site(context.fleet.hosts[min(context.limit)]).layout), err=True)
+    sure(options, f"Do this on {len(context.limit)} hosts in {context.environment}?")
     with context.ports() as ports:
         context.ledger.back_fill()
         outcome = run(context.request(), ports, context.ledger)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import click
 
-from deployer.console.say import say, say_json
-from deployer.model.errors import EXIT_REFUSED, HostError, InputError, UsageError
+from deployer.model.errors import InputError, UsageError
 from deployer.wiring.options import Options, shared
 
 
@@ -28,11 +25,13 @@ def warm(options: Options, urls: str | None, top: int | None, rate: str | None) 
       deploy warm nginx -e production --top 200
       deploy warm nginx -e production --urls top.txt --json
     """
+    from deployer.console.pages.page import show
+    from deployer.console.pages.warm import page
     from deployer.engine.warm import warm as run
     from deployer.model.schema.playbook import Warm
     from deployer.model.schema.quantity import parse_rate
     from deployer.wiring.context import build
-    from deployer.wiring.warming import end, hosts_of, urls_for, warmer_for
+    from deployer.wiring.warming import urls_for, warmer_for
 
     if urls and top:
         raise UsageError("--urls and --top exclude each other", hint="pass one of them", consequence="nothing was sent")
@@ -54,12 +53,5 @@ def warm(options: Options, urls: str | None, top: int | None, rate: str | None) 
             raise InputError(f"--rate: {error}") from None
     wanted = urls_for(context, settings)
     with context.ports() as ports, warmer_for(context, settings) as warmer:
-        results = run(ports, warmer, hosts_of(context), wanted, settings.until, lambda: "")
-    cold = [n for n, r in results.items() if isinstance(r, HostError) or not r.why.startswith(("warm", "one pass"))]
-    if options.json:
-        hosts = {n: {"error": str(r)} if isinstance(r, HostError) else asdict(r) for n, r in results.items()}
-        say_json({"warm": not cold, "hosts": hosts})
-    else:
-        for name, result in results.items():
-            say(f"{name:<24} {end(result)}")
-    return EXIT_REFUSED if cold else 0
+        results = run(ports, warmer, context.chosen, wanted, settings.until, lambda: "")
+    return show(page(results), options.json)

@@ -43,14 +43,14 @@ def warm_host(
         result = result.next_pass(number)
         for start in range(0, len(urls), HANDFUL):
             if reason := lost():
-                return result.ended(f"stopped: {reason}")
+                return result.ended("stopped", f"stopped: {reason}")
             result = result.plus(warmer.ask(host, urls[start : start + HANDFUL]))
             ports.emit(Warmed(result, len(urls)))
             asked_enough = result.asked >= min(HANDFUL, len(urls))
             if asked_enough and result.failed > ILL * result.asked:
-                return result.ended(f"given up: {result.failed} of {result.asked} answers failed")
+                return result.ended("failing", f"given up: {result.failed} of {result.asked} answers failed")
         if result.told == 0:
-            return result.ended("one pass: the answers do not say whether they came from the cache")
+            return result.ended("untold", "one pass: the answers do not say whether they came from the cache")
         if number > 1 and result.hits >= until * result.told:
-            return result.ended(f"warm: {result.hit_ratio:.0%} from the cache")
-    return result.ended(f"not warm: {result.hit_ratio:.0%} from the cache after {PASSES} passes")
+            return result.ended("warm", f"warm: {result.hit_ratio:.0%} from the cache")
+    return result.ended("cold", f"not warm: {result.hit_ratio:.0%} from the cache after {PASSES} passes")

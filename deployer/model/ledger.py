@@ -18,6 +18,7 @@ from deployer.model.state import Confirmed
 
 LATE = 50  # records that hosts are believed to have missed at once; the newest
 HEARTBEAT = 10.0  # seconds between two signs of life of whoever holds the lock
+FRESH = 60.0  # seconds: an owner whose last sign of life is older is not believed to be at work
 ENDED = ("deployed", "stranded", "reverted")  # results of an OUTCOME that say something about releases
 LOST = re.compile(r"[\w., -]+ (?:did not answer for \d+ s|refused its lease renewal: )")
 Record = Literal["INTENT", "DECISION", "OUTCOME"]
@@ -60,6 +61,10 @@ class Sign:
 
     mark: str = ""
     at: float = 0.0
+
+    def fresh(self, now: float) -> bool:
+        """Is it one of somebody at work?"""
+        return bool(self.mark) and now - self.at < FRESH
 
 
 def lock_holder(chain: tuple[Entry, ...], playbook: str, now: float) -> Entry | None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
+
+End = Literal["", "warm", "untold", "cold", "stopped", "failing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +20,8 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class WarmResult:
-    """number: the pass, from 1; asked, failed, told, hits: of this pass; total: requests in all. why: how it ended."""
+    """number: the pass, from 1; asked, failed, told, hits: of this pass; total: requests in all. end: how it ended, ""
+    while it goes on; why: the same in words."""
 
     host: str
     number: int = 1
@@ -27,6 +31,7 @@ class WarmResult:
     hits: int = 0
     total: int = 0
     why: str = ""
+    end: End = ""
 
     @property
     def hit_ratio(self) -> float:
@@ -48,6 +53,11 @@ class WarmResult:
         """The counts of a pass begin at 0."""
         return WarmResult(self.host, number, total=self.total)
 
-    def ended(self, why: str) -> WarmResult:
+    def ended(self, end: End, why: str) -> WarmResult:
         """With the reason."""
-        return replace(self, why=why)
+        return replace(self, end=end, why=why)
+
+    @property
+    def enough(self) -> bool:
+        """Is it as warm as asking can make it? Answers that tell nothing are asked for once."""
+        return self.end in ("warm", "untold")

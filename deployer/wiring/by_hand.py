@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import click
-
 from deployer.wiring.options import Options
 
 
@@ -11,14 +9,13 @@ def run(options: Options, word: str) -> int:
     """abort or confirm whatever is pending."""
     from deployer.engine.deploy.by_hand import abort, confirm
     from deployer.engine.deploy.record import close
+    from deployer.wiring.consent import sure
     from deployer.wiring.context import build
     from deployer.wiring.report import report
 
     options.require_consent(word)
     context = build(options)
-    if not options.yes:
-        question = f"{word.capitalize()} what is pending on {len(context.limit)} hosts in {context.environment}?"
-        click.confirm(question, abort=True, err=True)
+    sure(options, f"{word.capitalize()} what is pending on {len(context.limit)} hosts in {context.environment}?")
     with context.ports() as ports:
         verb = abort if word == "abort" else confirm
         outcome, entries = verb(context.request(), ports, context.recall)

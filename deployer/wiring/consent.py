@@ -9,7 +9,8 @@ import click
 
 from deployer.adapters.local.signals import SIGNALS
 from deployer.model.plan import Plan
-from deployer.wiring.context import Context
+from deployer.model.release import shown
+from deployer.wiring.options import Options
 
 
 def yes_to(question: str) -> bool:
@@ -28,11 +29,23 @@ def forget_typed() -> None:
         termios.tcflush(sys.stdin, termios.TCIFLUSH)
 
 
-def approve(context: Context, plan: Plan) -> bool:
-    """The one question before anything changes."""
-    if context.options.yes:
-        return True
-    what = "Roll back" if plan.command == "rollback" else "Deploy"
-    change = f"{plan.previous or 'different releases'} -> {plan.release}"
-    question = f"{what} {plan.playbook} {change} on {len(plan.hosts)} hosts in {plan.environment.upper()}?"
-    return yes_to(question)
+def sure(options: Options, question: str) -> None:
+    """One question, unless --yes. Raises click.Abort for any answer but yes."""
+    if not options.yes:
+        forget_typed()
+        click.confirm(question, abort=True, err=True)
+
+
+def approve(options: Options, plan: Plan) -> bool:
+    """The one question before a plan changes anything, unless --yes."""
+    return options.yes or yes_to(asked(plan))
+
+
+def asked(plan: Plan) -> str:
+    """What a push or a way back would do, as a question."""
+    many = f"on {len(plan.hosts)} hosts in {plan.environment.upper()}"
+    if plan.command == "push":
+        return f"Deploy {plan.playbook} {plan.previous or 'different releases'} -> {plan.release} {many}?"
+    goal = shown(plan.release) if plan.release else "what the ledger says"
+    change = f"from {plan.previous} to {goal}" if plan.previous else f"to {goal}"
+    return f"Roll back {plan.playbook} {many} {change}?"

@@ -35,10 +35,10 @@ from deployer.model.pattern import select
 from deployer.model.sample import Sample
 from deployer.model.schema.playbook import Playbook
 from deployer.model.secret import declare
-from deployer.remote.layout import Layout
+from deployer.remote.layout import Layout, layout_for
 from deployer.services import service_for
-from deployer.services.base import ServiceSettings
 from deployer.wiring.options import Options
+from deployer.wiring.site import Site
 
 GLANCE = 4.0  # seconds for one exchange with git's remote, where git only adds to what the hosts have said
 
@@ -75,6 +75,15 @@ class Context:
     environment: str
     hosts: tuple[Host, ...]
     limit: frozenset[str]
+
+    def site(self, host: Host) -> Site:
+        """The playbook's service on one host."""
+        return Site(host, layout_for(host, self.playbook.name, self.playbook.dest), service_for(self.playbook))
+
+    @property
+    def chosen(self) -> list[Host]:
+        """The hosts that the limit leaves."""
+        return [host for host in self.hosts if host.name in self.limit]
 
     @cached_property
     def runs(self) -> Runs:
@@ -129,8 +138,7 @@ class Context:
 
     def script(self, host: Host, layout: Layout) -> str:
         """The service's shell functions for one host."""
-        settings = ServiceSettings(layout.dest, layout.root, layout.prefix, host.vars)
-        return service_for(self.playbook).script(settings)
+        return Site(host, layout, service_for(self.playbook)).script()
 
     @contextmanager
     def ports(self, probes: Probes | None = None, listener: Callable[[Event], None] | None = None) -> Iterator[Ports]:

@@ -18,10 +18,8 @@ from deployer.model.errors import HostError, InputError
 from deployer.model.fleet import Host
 from deployer.model.release import Release
 from deployer.model.schema.sources import Sources
-from deployer.remote import counters
-from deployer.remote.layout import layout_for
 from deployer.wiring.context import Context
-from deployer.wiring.measuring import Say, Seen, probes_for, reader_for, traffic_of, traffic_on
+from deployer.wiring.measuring import Say, Seen, files_there, probes_for, reader_for, traffic_of, traffic_on
 
 
 @dataclass(frozen=True)
@@ -96,9 +94,7 @@ def evidence_there(context: Context, hosts: Sequence[Host], say: Say) -> Evidenc
 
     def look(host: Host) -> Reader[Traffic] | None:
         try:
-            layout = layout_for(host, context.playbook.name, context.playbook.dest)
-            files = counters.unpack(context.transport.run(host, counters.fetch(layout)).stdout)
-            seen[host.name] = traffic_of(context, host, files)
+            seen[host.name] = traffic_of(context, host, files_there(context, context.site(host)))
         except HostError as error:
             return Unseen(str(error))
         except InputError as error:

@@ -21,8 +21,8 @@ from deployer.remote.layout import layout_for
 from deployer.remote.recognise import Process, Seen
 from deployer.remote.tree import Listing
 from deployer.services import SERVICES
-from deployer.services.base import ServiceSettings
 from deployer.services.running import Running, running
+from deployer.wiring.site import Site
 
 T = TypeVar("T")
 ADDRESS = re.compile(
@@ -151,10 +151,9 @@ class Search:
 
     def watched(self, host: Host, runs: Running, dest: str, files: Mapping[str, bytes]) -> Watched:
         """How visitors are seen, as a push will read it."""
-        layout = layout_for(host, runs.service, dest)
-        settings = ServiceSettings(layout.dest, layout.root, layout.prefix, {**host.vars, **runs.vars})
+        there = replace(host, vars={**host.vars, **runs.vars})
         try:
-            log = SERVICES[runs.service].access_log(files, settings)
+            log = Site(there, layout_for(host, runs.service, dest), SERVICES[runs.service]).access_log(files)
         except InputError as error:
             return Watched(lacking=f"{error.message}; {error.hint}")
         if log is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from deployer.adapters.http.over_ssh import ANSWER, SshProber
 from deployer.adapters.measuring.meter import BY_PROBES, NO_SOURCE
@@ -16,11 +17,11 @@ from deployer.model.fleet import Host
 from deployer.model.missing import Missing, fold
 from deployer.model.release import Release
 from deployer.model.sh import Sh
-from deployer.remote.layout import layout_for
+from deployer.remote import counters
 from deployer.remote.verbs import Command
-from deployer.services import service_for
-from deployer.services.base import AccessLog, ServiceSettings
+from deployer.services.base import AccessLog
 from deployer.wiring.context import Context
+from deployer.wiring.site import Site
 
 Say = Callable[[str], None]
 
@@ -110,7 +111,8 @@ def traffic_on(context: Context, host: Host, release: Release) -> Seen:
 def traffic_of(context: Context, host: Host, files: Mapping[str, bytes]) -> Seen:
     """The same with these files. Raises InputError."""
     asked = context.check.sources.traffic
-    service = service_for(context.playbook)
+    site = context.site(host)
+    service = site.service
     if asked in ("varnish", "haproxy") and service.name != asked:
         raise InputError(
             f"traffic: {asked} is not what playbook {context.playbook.name} runs ({service.name})",
@@ -121,7 +123,7 @@ def traffic_of(context: Context, host: Host, files: Mapping[str, bytes]) -> Seen
     lacking = ""
     if asked != "counters":
         try:
-            log = describe(context, host, files)
+            log = site.access_log(files)
         except InputError as error:
             if asked != "auto":
                 raise
@@ -139,25 +141,23 @@ def traffic_of(context: Context, host: Host, files: Mapping[str, bytes]) -> Seen
     )
 
 
-def describe(context: Context, host: Host, files: Mapping[str, bytes]) -> AccessLog | None:
-    """How a host with these files logs."""
-    layout = layout_for(host, context.playbook.name, context.playbook.dest)
-    settings = ServiceSettings(layout.dest, layout.root, layout.prefix, host.vars)
-    return service_for(context.playbook).access_log(files, settings)
+def files_there(context: Context, site: Site) -> Mapping[str, bytes]:
+    """Path below dest -> content, of the release that the host has. Raises HostError."""
+    return counters.unpack(context.transport.run(site.host, counters.fetch(site.layout)).stdout)
 
 
 def reader_for(context: Context, host: Host, release: str, seen: Seen, say: Say) -> Reader[Traffic] | None:
     """A reader of that; None where there is nothing to read."""
-    layout = layout_for(host, context.playbook.name, context.playbook.dest)
+    site = context.site(host)
     if seen.counters:
-        return CounterReader(context.transport, host, layout)
+        return CounterReader(context.transport, host, site.layout)
     if seen.log is None:
         return None
     log = replace(seen.log, note="")  # two releases that log alike are one
-    return LogReader(context.transport, host, layout, log, release, lambda files: plain(context, host, files), say)
+    return LogReader(context.transport, host, site.layout, log, release, partial(plain, site), say)
 
 
-def plain(context: Context, host: Host, files: Mapping[str, bytes]) -> AccessLog | None:
+def plain(site: Site, files: Mapping[str, bytes]) -> AccessLog | None:
     """The old release's log, without its note."""
-    log = describe(context, host, files)
+    log = site.access_log(files)
     return replace(log, note="") if log else None

@@ -39,7 +39,7 @@ def policy_for(
 
     return Policy(
         gate,
-        approve=lambda plan: approve(context, plan),
+        approve=lambda plan: approve(context.options, plan),
         go_on=go_on,
         warm=warm_wave(context, ports),
         loses_cache=lambda host: loses_cache(context, host),

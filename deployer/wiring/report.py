@@ -6,9 +6,9 @@ import sys
 from dataclasses import replace
 
 from deployer.adapters.local.runs import Runs
-from deployer.console.errors import fitted, width
-from deployer.console.pages.closing import closing
-from deployer.console.say import say, say_json
+from deployer.console.errors import width
+from deployer.console.pages.closing import page
+from deployer.console.pages.page import show
 from deployer.model.outcome import Outcome
 from deployer.wiring.options import Options
 
@@ -18,9 +18,6 @@ def report(options: Options, runs: Runs, outcome: Outcome) -> int:
     outcome = replace(outcome, hint=options.repeating(outcome.hint))
     if outcome.deploy:
         runs.write_run(outcome.deploy, outcome.to_json())
-    if options.json:
-        say_json(outcome.to_json())
-    else:
-        say(fitted(closing(outcome), width(sys.stdout)))
+    code = show(page(outcome, width(sys.stdout)), options.json)
     options.finish(outcome)
-    return outcome.exit_code
+    return code

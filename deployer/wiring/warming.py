@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from deployer.adapters.http.warmer import HttpWarmer
 from deployer.adapters.reading.playbooks import load_urls
+from deployer.console.pages.warm import end
 from deployer.engine.ports import Ports
 from deployer.engine.warm import Urls, warm
 from deployer.model.errors import HostError, InputError
@@ -14,12 +15,10 @@ from deployer.model.events import Notice
 from deployer.model.fleet import Host
 from deployer.model.plan import HostPlan
 from deployer.model.schema.playbook import Warm
-from deployer.model.warming import WarmResult
-from deployer.remote import counters, toplog
-from deployer.remote.layout import layout_for
+from deployer.remote import toplog
 from deployer.services import service_for
 from deployer.wiring.context import Context
-from deployer.wiring.measuring import describe, prober
+from deployer.wiring.measuring import files_there, prober
 
 
 def urls_for(context: Context, settings: Warm) -> Urls:
@@ -33,9 +32,9 @@ def urls_for(context: Context, settings: Warm) -> Urls:
 
 def most_requested(context: Context, host: Host, count: int) -> Sequence[str]:
     """From the log of the release that the host has. Raises HostError."""
-    layout = layout_for(host, context.playbook.name, context.playbook.dest)
+    site = context.site(host)
     try:
-        log = describe(context, host, counters.unpack(context.transport.run(host, counters.fetch(layout)).stdout))
+        log = site.access_log(files_there(context, site))
         if log is None:
             raise HostError("cannot tell what visitors ask for: no request is logged")
         done = context.transport.run(host, toplog.top_urls(log, count))
@@ -88,15 +87,3 @@ def warm_wave(context: Context, ports: Ports) -> Callable[[Sequence[HostPlan], C
                 ports.emit(Notice("info", f"{name} {end(result)}"))
 
     return run
-
-
-def end(result: WarmResult | HostError) -> str:
-    """How one host ended, in one line."""
-    if isinstance(result, HostError):
-        return f"not warmed: {result}"
-    return f"{result.why} ({result.total} requests)"
-
-
-def hosts_of(context: Context) -> list[Host]:
-    """Those that the limit leaves."""
-    return [host for host in context.hosts if host.name in context.limit]

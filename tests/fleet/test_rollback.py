@@ -14,12 +14,12 @@ pytestmark = pytest.mark.timeout(600)
 
 SPY = """
 import os, sys
-import deployer.commands.rollback as rollback
+import deployer.wiring.afterwards as afterwards
 def spy(*words):
     print("LOADED", *sorted({m.split(".")[0] for m in sys.modules}))
     sys.stdout.flush()
     os._exit(0)
-rollback.record = spy
+afterwards.record = spy
 from deployer.cli import run
 run(["rollback", "--yes"])
 """

@@ -27,7 +27,6 @@ from deployer.adapters.git.signatures import read_allowed, signing_key, split
 from deployer.adapters.http.over_ssh import read as read_probe
 from deployer.adapters.local.plan_file import read_plan
 from deployer.adapters.local.runs import entry_from_json
-from deployer.adapters.local.samples import read_recording
 from deployer.adapters.measuring.figures import number
 from deployer.adapters.measuring.prometheus import value as prometheus_value
 from deployer.adapters.reading.inventory import environment_hosts, load_inventory
@@ -43,6 +42,7 @@ from deployer.model.excerpt import hide_pairs
 from deployer.model.fleet import Host
 from deployer.model.ledger import Entry
 from deployer.model.pattern import select
+from deployer.model.recording import read_recording
 from deployer.model.release import SourceFile
 from deployer.model.render import render, variables
 from deployer.model.schema.health import Probe

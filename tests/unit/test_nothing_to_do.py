@@ -13,14 +13,14 @@ import pytest
 
 from deployer.adapters.git.ledger import GitLedger
 from deployer.adapters.git.memory import Memory
-from deployer.commands import rollback
-from deployer.commands.status import ledger_line
 from deployer.engine.deploy.target import Aim
 from deployer.model.errors import LedgerUnavailable
 from deployer.model.events import Notice
 from deployer.model.fleet import Fleet
 from deployer.model.ledger import Entry
+from deployer.wiring.afterwards import one_further
 from deployer.wiring.context import Context
+from deployer.wiring.holder import lock_line
 from tests.fakes.world import NEW
 from tests.unit.test_git import checkout, git
 
@@ -43,13 +43,13 @@ def test_who_did_it_is_asked_for_seconds_only(silent: Context) -> None:
     """All that git could add is a name: it is not waited for as a deploy would, and that it was not reached is said."""
     events: list[Notice] = []
     ports: Any = SimpleNamespace(emit=events.append)
-    assert not rollback.one_further(silent, ports, Aim(NEW, "stay", number=7), ())
+    assert not one_further(silent, ports, Aim(NEW, "stay", number=7), ())
     warning, told = events
     assert (warning.level, told.level) == ("warning", "info")
     assert "the ledger cannot be reached: fatal: git did not end within 4 s" in warning.text
     assert told.text == f"every host is on {NEW}, where deploy 7 left it"
     adopted = Aim("0000000000-", "stay", number=7)
-    assert not rollback.one_further(silent, ports, adopted, ("web2", "web3"))
+    assert not one_further(silent, ports, adopted, ("web2", "web3"))
     text = "every host but web2, web3 is on the configuration as it was found, where deploy 7 left it"
     assert events[-1].text == text, "only what was read is counted"
 
@@ -59,7 +59,7 @@ def test_the_lock_is_asked_for_seconds_only(silent: Context) -> None:
     """`deploy status` has what the hosts said; git is not waited for, and what waits for it stays."""
     entry = Entry("OUTCOME", "7-abcd", "production", "nginx", "rollback", NEW, "t", 0.0, result="deployed")
     silent.memory.put_aside(entry)
-    line, chain, _ = ledger_line(silent)
+    line, chain, _ = lock_line(silent)
     assert line == (
         "lock: unknown: the ledger cannot be reached: fatal: git did not end within 4 s; 1 record(s) wait to be written"
     )

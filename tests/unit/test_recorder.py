@@ -11,17 +11,18 @@ from hypothesis import strategies as st
 
 from deployer.adapters.local import runs as disk
 from deployer.adapters.local.runs import Runs
-from deployer.adapters.local.samples import Recorder, read_recording, sample_from_json, sample_to_json
+from deployer.adapters.local.samples import Recorder
 from deployer.engine.deploy.gates import gate_config
 from deployer.engine.deploy.request import Turn
+from deployer.engine.replay import replay
 from deployer.gate.config import config_to_json
 from deployer.gate.sequential import Gate
 from deployer.model.errors import InputError
 from deployer.model.events import Numbered, Settled, Watched, WaveStarted
+from deployer.model.recording import read_recording, sample_from_json, sample_to_json
 from deployer.model.sample import HostSample, Sample
 from deployer.model.schema.health import HealthCheck
 from deployer.model.verdict import Reading
-from deployer.wiring.replay import replay
 
 MS = st.floats(0, 1e6)
 COUNT = st.none() | st.integers(0, 10**6)
@@ -74,7 +75,7 @@ def test_a_replay_says_what_the_gate_said(tmp_path: Path, bad: bool) -> None:
         recorder(Watched(sample, reading, 10.0))
         if reading.state != "continue":
             break
-    (wave,) = replay(runs, "3-abcd")
+    (wave,) = replay("3-abcd", runs.read_samples("3-abcd"))
     assert wave.verdict == gate.verdict()
     assert wave.verdict.ruling == ("regressed" if bad else "healthy")
     assert wave.seconds == reading.seconds
@@ -93,14 +94,14 @@ def test_a_run_that_was_cut_off_and_one_that_never_was(tmp_path: Path) -> None:
     )
     assert (len(found.pre), found.unread) == (1, 3)
     with pytest.raises(InputError, match="no samples of deploy 9-9999"):
-        replay(Runs(tmp_path), "9-9999")
+        replay("9-9999", Runs(tmp_path).read_samples("9-9999"))
     runs = Runs(tmp_path)
     runs.append_sample("8-8888", "{}")
     with pytest.raises(InputError, match="do not say how"):
-        replay(runs, "8-8888")
+        replay("8-8888", runs.read_samples("8-8888"))
     runs.append_sample("8-8888", '{"gate": {"metrics": 3}, "wave": 1}')
     with pytest.raises(InputError, match="wave 1: the recorded gate cannot be made again"):
-        replay(runs, "8-8888")
+        replay("8-8888", runs.read_samples("8-8888"))
 
 
 def test_a_full_disk_is_one_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from deployer.console.errors import fitted
+from deployer.console.pages.page import Page
 from deployer.console.say import one_line
 from deployer.model.errors import EXIT_INTERRUPTED, EXIT_LOCKED, DeployError
 from deployer.model.outcome import Outcome, Result
@@ -14,6 +16,11 @@ RESULTS: dict[int, Result] = {EXIT_LOCKED: "locked", EXIT_INTERRUPTED: "interrup
 def refusal(error: DeployError) -> Outcome:
     """How a command ended that this error ended."""
     return Outcome(RESULTS.get(error.exit_code, "refused"), error=error.message, hint=error.hint)
+
+
+def page(outcome: Outcome, columns: int) -> Page:
+    """columns: of the terminal; 0 for anything else."""
+    return Page(fitted(closing(outcome), columns), outcome.to_json(), outcome.exit_code)
 
 
 def closing(outcome: Outcome) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from deployer.console.say import say, say_json
+from deployer.console.pages.page import Page
 from deployer.engine.scaffold import Example, Found
 from deployer.model.findings import Differences
 
@@ -15,18 +14,15 @@ SHOWN = 20  # lines of one kind
 WIDTH = 80
 
 
-def show(as_json: bool, folder: str, written: Sequence[str], what: Found | Example, steps: Sequence[str]) -> None:
-    """On stdout."""
-    if as_json:
-        say_json(to_json(folder, written, what, steps))
-        return
+def page(folder: str, written: Sequence[str], what: Found | Example, steps: Sequence[str]) -> Page:
+    """written: below `folder`. steps: what to type next."""
     found = None if isinstance(what, Example) else what
     lines = [example_line(what)] if isinstance(what, Example) else found_lines(what)
     lines = [*filter(None, lines), "", *written_lines(folder, written)]
     lines += [*left_out(found), *differences(found.differences, found.source), *todo(found)] if found else []
     lines += section("to do:", [bullet("", text) for text in asked(what)]) if isinstance(what, Example) else []
-    say("\n".join([*lines, "", "next:", *(f"  {step}" for step in steps)]))
-    sys.stdout.flush()
+    lines += ["", "next:", *(f"  {step}" for step in steps)]
+    return Page("\n".join(lines), to_json(folder, written, what, steps))
 
 
 def example_line(what: Example) -> str:

@@ -6,11 +6,10 @@ from dataclasses import asdict, dataclass
 
 from pydantic import ValidationError
 
-from deployer.adapters.local.runs import Runs
-from deployer.adapters.local.samples import Recording, read_recording
 from deployer.engine.deploy.gates import gate_from_json
 from deployer.gate import Gate
 from deployer.model.errors import InputError
+from deployer.model.recording import Recording, read_recording
 from deployer.model.verdict import Verdict
 
 
@@ -26,9 +25,9 @@ class Replayed:
         return {"wave": self.wave, "verdict": asdict(self.verdict), "seconds": self.seconds}
 
 
-def replay(runs: Runs, deploy: str) -> list[Replayed]:
-    """Every wave that was judged. Raises InputError when nothing (usable) was recorded here."""
-    lines = runs.read_samples(deploy)
+def replay(deploy: str, lines: list[str] | None) -> list[Replayed]:
+    """Every wave that was judged. lines: what was recorded, None for nothing. Raises InputError when it is nothing
+    (usable)."""
     if lines is None:
         raise InputError(
             f"no samples of deploy {deploy} are on this machine",
