@@ -49,7 +49,7 @@ def shipped(package: str, *files: str) -> Sh:
 
 
 def assignments(**values: str) -> Sh:
-    """`NAME='value'` lines."""
+    """Lines of `NAME='value'`, for a script that comes after them."""
     return Sh("".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items()))
 
 

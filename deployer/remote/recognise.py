@@ -57,7 +57,7 @@ def answer(stdout: bytes, exit_status: int | None, stderr: bytes) -> bytes:
 
 
 def recognise() -> Command:
-    """See recognise.sh."""
+    """The question itself: recognise.sh, with the rights that reading command lines takes."""
     return elevated(shipped("deployer.remote", "recognise.sh"), deadline=30.0, most=MOST)
 
 

@@ -138,7 +138,9 @@ class Service(Protocol):
     @property
     def counters(self) -> frozenset[str]: ...
 
-    def script(self, settings: ServiceSettings) -> Sh: ...
+    def script(self, settings: ServiceSettings) -> Sh:
+        """What a host of these settings is sent: the functions that the head of this file lists, for POSIX sh."""
+        ...
 
     def access_log(self, files: Mapping[str, bytes], settings: ServiceSettings) -> AccessLog | None:
         """Where a host with `files` (path below DEST -> content) logs requests; None where nothing is logged. Raises

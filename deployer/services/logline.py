@@ -24,10 +24,9 @@ MEANINGS = ("status", "cache", "time", "agent", "upstream")
 PLAIN = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 \t\"!#%&',:;<=>@_`~-]}"
 SPECIAL = "$()*+.?[{|"
 MOST_TRIES = 300  # separators inside one text; more are no request that a visitor makes
-EXIT = "\001exit "  # begins the last line of a log that is a command
 
 # total: bytes that were handed in; the last line is left for the next read when its end is missing. -1: read them all.
-# drop: the first line has no beginning.
+# drop: the first line has no beginning. `\001exit N` is the last line of a log that is a command (readlog.sh).
 MAIN = r"""
 function rounded(ms,  scale, step) {
   if (ms < 0.01) return 0

@@ -43,7 +43,7 @@ looked for is called cold by `deploy plan`; a push warms it (`warm:`), and the g
 
 
 def page() -> str:
-    """docs/SERVERS.md."""
+    """The whole text of docs/SERVERS.md."""
     names = [name for name in TITLES if name in SERVICES]
     short = ("cache_after_reload", "cache_after_restart", "way_back", "restarts")
     lines = [HEAD, f"| | {' | '.join(ROWS[row] for row in short)} |", f"|{'---|' * (len(short) + 1)}"]

@@ -109,6 +109,15 @@ def test_every_package_says_what_lives_there() -> None:
     assert not silent
 
 
+@pytest.mark.parametrize("path", [p for p in FILES if room(p) in ("services", "remote")], ids=lambda p: p.name)
+def test_what_is_said_of_it_is_a_sentence(path: Path) -> None:
+    """A docstring of four words or fewer says what the name says already."""
+    nodes = [
+        n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.FunctionDef | ast.ClassDef | ast.Module)
+    ]
+    assert not [said for n in nodes if (said := ast.get_docstring(n)) and len(said.split()) <= 4]
+
+
 @pytest.mark.parametrize("path", [p for p in FILES if room(p) in PURE], ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_pure_floors_import_no_wire(path: Path) -> None:
     """No fabric, git, httpx, numpy or rich, and nothing that opens a socket, in model, gate, services, remote."""

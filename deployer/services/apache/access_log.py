@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from deployer.model.errors import InputError
+from deployer.services.apache.syntax import Line, directives
 from deployer.services.base import AccessLog, ServiceSettings
 from deployer.services.logfield import BRACKETED, NUMBER, QUOTED, STATUS, TIME, WORD, Form, refuse_unclear
 
 FORMAT = re.compile(r"%[<>!,\d]*(?:\{([^}]*)\})?(\^t[io]|[A-Za-z]|%)")  # mod_log_config, section Custom Log Formats
-WORDS = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)')
 VARIABLE = re.compile(r"\$\{?(\w+)\}?")
 EXPORT = re.compile(r"^\s*export\s+(\w+)=(.*)$", re.MULTILINE)
 # What %{cache-status}e says in mod_cache 2.4. Every answer that is not a hit was looked up first; only "-" was not.
@@ -39,45 +38,6 @@ SETTERS = ("setenvif", "setenvifnocase", "browsermatch", "browsermatchnocase")
 UNITS = {"": 1000.0, "s": 1000.0, "ms": 1.0, "us": 0.001}  # milliseconds in one unit of %{UNIT}T
 WANTED = '%>s "%{cache-status}e" %D %R "%{User-Agent}i"'
 NEEDED = {"status": "%>s", "cache": '"%{cache-status}e"', "time": "%D", "upstream": "%R"}
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One directive. at: file:line."""
-
-    at: str
-    words: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        return self.words[0].lower()
-
-    @property
-    def condition(self) -> str:
-        """Of a CustomLog."""
-        return next((w for w in self.words[3:] if w.lower().startswith(("env=", "expr="))), "")
-
-
-def directives(files: Mapping[str, bytes]) -> Iterator[Line]:
-    """Of every file that can be part of the configuration; continued lines are joined."""
-    for path in sorted(files):
-        if "-available/" in path or not path.endswith((".conf", ".load")):
-            continue
-        text = files[path].decode("utf-8", "surrogateescape")
-        number, held, begun = 0, "", 0
-        for raw in text.splitlines():
-            number += 1
-            begun = begun if held else number
-            held += raw
-            if raw.endswith("\\"):
-                held = held[:-1]
-                continue
-            words = tuple(
-                re.sub(r'\\(["\\])', r"\1", m[1]) if m[1] is not None else m[2] for m in WORDS.finditer(held.strip())
-            )
-            held = ""
-            if words and not words[0].startswith("#"):
-                yield Line(f"{path}:{begun}", words)
 
 
 def access_log(files: Mapping[str, bytes], settings: ServiceSettings) -> AccessLog | None:

@@ -51,7 +51,6 @@ class Apache:
     counters: frozenset[str] = frozenset(("n",))
 
     def script(self, settings: ServiceSettings) -> Sh:
-        """See base.py."""
         return script(
             settings,
             FILES,
@@ -63,5 +62,4 @@ class Apache:
         )
 
     def access_log(self, files: Mapping[str, bytes], settings: ServiceSettings) -> AccessLog | None:
-        """See base.py."""
         return access_log(files, settings)

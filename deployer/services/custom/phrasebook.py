@@ -39,7 +39,6 @@ class Custom:
     counters: frozenset[str] = frozenset()
 
     def script(self, settings: ServiceSettings) -> Sh:
-        """See base.py."""
         c = self.commands
         return script(
             settings, FILES, CHECK=c.check, ACTIVATE=c.activate, VERIFY=c.verify, STATUS=c.status, START=c.start

@@ -53,7 +53,6 @@ class HAProxy:
     counters: frozenset[str] = frozenset(("n", "err", "look", "miss", "orig"))
 
     def script(self, settings: ServiceSettings) -> Sh:
-        """See base.py."""
         files = settings.var("haproxy_files").split() or [self.entry]
         return script(
             settings,
@@ -65,5 +64,4 @@ class HAProxy:
         )
 
     def access_log(self, files: Mapping[str, bytes], settings: ServiceSettings) -> AccessLog | None:
-        """See base.py and haproxy_log.py."""
         return access_log(files, settings)

@@ -85,7 +85,7 @@ def writes(own: Sequence[Directive], line: Directive) -> bool:
 
 
 def condition(line: Directive) -> str:
-    """What stands behind `if=`."""
+    """What stands behind the `if=` of an access_log; "" for none."""
     return next((o.removeprefix("if=") for o in line.words[2:] if o.startswith("if=")), "")
 
 

@@ -52,7 +52,7 @@ ESCAPED = {"default": CLEAN, "json": QUOTED, "none": TEXT}
 
 
 def wanted(names: tuple[str, ...]) -> str:
-    """`$a, $b and $c`."""
+    """Variables as a hint names them: `$a, $b and $c`."""
     shown = [f"${name}" for name in names]
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
 

@@ -41,7 +41,6 @@ class Nginx:
     counters: frozenset[str] = frozenset(("n",))
 
     def script(self, settings: ServiceSettings) -> Sh:
-        """See base.py."""
         return script(
             settings,
             FILES,
@@ -50,5 +49,5 @@ class Nginx:
         )
 
     def access_log(self, files: Mapping[str, bytes], settings: ServiceSettings) -> AccessLog | None:
-        """See base.py. The log of the http block, or the one that most servers write to."""
+        """The log of the http block, or the one that most servers write to."""
         return access_log(files, settings)

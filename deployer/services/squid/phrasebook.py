@@ -50,7 +50,6 @@ class Squid:
     counters: frozenset[str] = frozenset(("n", "look", "miss", "orig"))
 
     def script(self, settings: ServiceSettings) -> Sh:
-        """See base.py."""
         return script(
             settings,
             FILES,
@@ -59,5 +58,4 @@ class Squid:
         )
 
     def access_log(self, files: Mapping[str, bytes], settings: ServiceSettings) -> AccessLog | None:
-        """See base.py and squid_log.py."""
         return access_log(files, settings)

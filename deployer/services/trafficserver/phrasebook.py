@@ -64,7 +64,6 @@ class TrafficServer:
     counters: frozenset[str] = frozenset(("n", "err", "look", "miss", "orig"))
 
     def script(self, settings: ServiceSettings) -> Sh:
-        """See base.py."""
         return script(
             settings,
             FILES,
@@ -77,5 +76,4 @@ class TrafficServer:
         )
 
     def access_log(self, files: Mapping[str, bytes], settings: ServiceSettings) -> AccessLog | None:
-        """See base.py."""
         return access_log(files, settings)

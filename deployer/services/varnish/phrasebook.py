@@ -49,7 +49,6 @@ class Varnish:
     counters: frozenset[str] = frozenset(("n", "look", "miss", "orig"))
 
     def script(self, settings: ServiceSettings) -> Sh:
-        """See base.py."""
         return script(
             settings,
             FILES,
@@ -63,7 +62,7 @@ class Varnish:
         )
 
     def access_log(self, files: Mapping[str, bytes], settings: ServiceSettings) -> AccessLog | None:
-        """See base.py: the log in shared memory, whatever the VCL is; a second of it at a time."""
+        """The log in shared memory, whatever the VCL is; a second of it at a time."""
         workdir, binary = settings.var("varnish_workdir"), settings.var("varnishncsa_bin", "varnishncsa")
         ncsa = [binary, *(["-n", workdir] if workdir else [])]
         past = sh("timeout 10 {} -d -F {}", ncsa, '"%r" "%{User-agent}i"')
