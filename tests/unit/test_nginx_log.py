@@ -72,6 +72,29 @@ def test_the_log_that_most_servers_use_and_it_is_said() -> None:
     assert "2 other" in log.note
 
 
+@pytest.mark.parametrize(
+    "before",
+    [
+        "proxy_set_header A ${host}; proxy_set_header B ${host}; proxy_set_header C ${host};",
+        "map $uri $kind { a}b 1; default ${uri}; }",
+        'content_by_lua_block { local t = { a = "}" }; if #t > 0 then ngx.say("it\'s; {") end -- don\'t }\n }',
+        "set_by_lua_block $x {\n -- it's } not over\n --[[ nor } ' here ]] return [==[ } ]] \" ]==] .. '\\'}'\n}",
+        "header_filter_by_lua_block{local n = #arg}",
+    ],
+)
+def test_what_nginx_reads_as_one_is_read_as_one(before: str) -> None:
+    """A word with a brace in it ends no block (the same files pass `nginx -t`); Lua has quotes and comments of its own."""
+    log = found(f"http {{ {CACHE} server {{ location /a {{ {before} }}\n access_log /x cache; }} }}")
+    assert log is not None
+    assert (log.path, log.note) == ("/x", "")
+
+
+def test_the_line_behind_lua_is_its_own() -> None:
+    """What is skipped is counted."""
+    with pytest.raises(InputError, match=r"^nginx.conf:6: log_format nope"):
+        found("http {\n content_by_lua_block {\n -- don't\n local n = #arg\n }\n access_log /x nope;\n}")
+
+
 def test_a_json_format_and_braces_around_a_variable() -> None:
     form = 'log_format j escape=json \'{"s":$status,\' \'"c":"${upstream_cache_status}","t":$request_time,"u":"$upstream_status"}\';'
     log = found(f"http {{ {form} access_log /x j; server {{}} }}")

@@ -17,7 +17,13 @@ from deployer.services.includes import Includes
 
 TOKEN = re.compile(
     r"""(?P<space>\s+)|(?P<comment>\#[^\n]*)|(?P<mark>[{};])"""
-    r"""|"(?P<double>(?:[^"\\]|\\.)*)"|'(?P<single>(?:[^'\\]|\\.)*)'|(?P<word>(?:\$\{|\\.|[^\s{};])+)""",
+    r"""|"(?P<double>(?:[^"\\]|\\.)*)"|'(?P<single>(?:[^'\\]|\\.)*)'|(?P<word>(?:\$\{|\\.|[^\s{;])+)""",
+    re.DOTALL,
+)
+# Braces of Lua, and what hides them: a comment or a long string (to its end, or that of the file), a string of one line.
+LUA = re.compile(
+    r"""(?:--)?\[(?P<long>=*)\[.*?(?:\](?P=long)\]|\Z)|--[^\n]*"""
+    r"""|"(?:[^"\\\n]|\\.)*"?|'(?:[^'\\\n]|\\.)*'?|(?P<mark>[{}])""",
     re.DOTALL,
 )
 ESCAPE = re.compile(r"\\([\"'\\trn])")  # ngx_conf_read_token; any other backslash stays
@@ -42,9 +48,9 @@ def tree(files: Mapping[str, bytes], path: str, settings: ServiceSettings, inclu
     host's own check names it). Includes of files outside the release are left out. Raises InputError for a circle."""
     source = files.get(path, b"").decode("utf-8", "surrogateescape")
     top: list[Directive] = []
-    stack, words, line, begun = [top], list[str](), 1, 1
-    for match in TOKEN.finditer(source):
-        kind, sign = match.lastgroup, match[0]
+    stack, words, line, begun, at = [top], list[str](), 1, 1, 0
+    while match := TOKEN.search(source, at):
+        kind, sign, at = match.lastgroup, match[0], match.end()
         if kind in ("double", "single", "word"):
             begun = begun if words else line
             words.append(ESCAPE.sub(lambda m: MEANT.get(m[1], m[1]), match[kind]))
@@ -55,13 +61,26 @@ def tree(files: Mapping[str, bytes], path: str, settings: ServiceSettings, inclu
                     with includes.reading(name, found.at):
                         stack[-1].extend(tree(files, name, settings, includes))
             stack[-1].append(found)
-            if sign == "{":
+            if sign == "{" and found.name.endswith("_by_lua_block"):
+                at = after_lua(source, at)
+                line += source.count("\n", match.end(), at)
+            elif sign == "{":
                 stack.append(found.inner)
             words = []
         elif sign == "}" and len(stack) > 1:
             stack.pop()
         line += sign.count("\n")
     return top
+
+
+def after_lua(source: str, at: int) -> int:
+    """Where the block of Lua ends whose first brace ends at `at`: behind the brace that closes it."""
+    depth = 1
+    for match in LUA.finditer(source, at):
+        depth += {"{": 1, "}": -1}.get(match["mark"] or "", 0)
+        if not depth:
+            return match.end()
+    return len(source)
 
 
 def included(files: Mapping[str, bytes], pattern: str, settings: ServiceSettings) -> list[str]:
