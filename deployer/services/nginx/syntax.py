@@ -20,7 +20,7 @@ TOKEN = re.compile(
     r"""|"(?P<double>(?:[^"\\]|\\.)*)"|'(?P<single>(?:[^'\\]|\\.)*)'|(?P<word>(?:\$\{|\\.|[^\s{;])+)""",
     re.DOTALL,
 )
-# Braces of Lua, and what hides them: a comment or a long string (to its end, or that of the file), a string of one line.
+# Braces of Lua, and what hides them: a comment, a long string (to its end, or that of the file), a string of one line.
 LUA = re.compile(
     r"""(?:--)?\[(?P<long>=*)\[.*?(?:\](?P=long)\]|\Z)|--[^\n]*"""
     r"""|"(?:[^"\\\n]|\\.)*"?|'(?:[^'\\\n]|\\.)*'?|(?P<mark>[{}])""",
