@@ -12,6 +12,7 @@ from deployer.model.plan import Plan
 from deployer.model.release import Release
 from deployer.wiring.context import Context
 from deployer.wiring.measuring import traffic_on
+from deployer.wiring.takes import told
 
 
 def forecast_of(context: Context, plan: Plan) -> Forecast:
@@ -50,3 +51,12 @@ def evidence(found: Forecast) -> str:
     if found.factor > 1.0:
         needs += f"; raised to {found.raised:g}/s: " + (f"{after:.0f} s" if not math.isinf(after) else "neither")
     return f"Without visitors: {found.slowest} {needs}"
+
+
+def duration(context: Context, found: Plan, forecast: Forecast, visitors: bool) -> str:
+    """A baseline, and per wave what its proof takes; an emptied cache is warm before evidence of its health counts."""
+    from deployer.wiring.warming import loses_cache
+
+    colds = [any(loses_cache(context, found.hosts[name]) for name in wave) for wave in found.waves]
+    cold = [any(colds[: number + 1]) for number in range(len(colds))]  # a later wave watches the earlier ones, too
+    return told(found.bake, cold, forecast, context.check.sources.min_traffic if visitors else 0.0)

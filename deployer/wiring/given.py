@@ -65,6 +65,19 @@ def refuse_empty(context: click.Context, environ: Mapping[str, str]) -> None:
             raise empty(variable)
 
 
+def refuse_contradiction(file: str, **saved: str) -> None:
+    """What a saved plan says already may be said again, but not otherwise. saved: option -> its value in the plan."""
+    context = click.get_current_context()
+    for name, value in saved.items():
+        given = context.params[name]
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT and given != value:
+            raise UsageError(
+                f"{file} and --{name} contradict each other: the saved plan says {value}, not {given}",
+                hint=f"leave --{name} out, or push a playbook instead of the plan",
+                consequence="nothing was sent",
+            )
+
+
 def empty(what: str) -> UsageError:
     """Of an option, an argument or a variable."""
     return UsageError(

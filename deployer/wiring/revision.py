@@ -15,6 +15,7 @@ from deployer.model.remedy import remedy
 if TYPE_CHECKING:
     from deployer.adapters.git.releases import Commit
     from deployer.adapters.git.signatures import Rule, Signer
+    from deployer.model.plan import Plan
     from deployer.model.release import Package, Release
     from deployer.wiring.context import Context
 
@@ -64,6 +65,21 @@ def packages_of(context: Context, wanted: Mapping[str, str]) -> dict[str, Packag
         if read.id == release:
             found |= {name: read.packages[name] for name in wanted if wanted[name] == release}
     return found
+
+
+def diff(context: Context, found: Plan) -> str:
+    """Line by line where both sides are in git; the previous release is found by the commit in its name."""
+    from deployer.adapters.git.releases import unified_diff
+
+    previous = ReleaseId(found.previous)
+    if not previous or previous.adopted:
+        return ""
+    repository, name = context.repository, found.playbook
+    try:
+        before = repository.sources(repository.resolve(previous.commit).sha, name)
+        return unified_diff(before, repository.sources(found.revision, name))
+    except DeployError:
+        return ""
 
 
 def signing_rule(context: Context) -> Rule | None:

@@ -265,7 +265,7 @@ def test_a_plan_says_what_is_not_committed(checkout: Path) -> None:
     from types import SimpleNamespace
     from typing import Any
 
-    from deployer.commands.plan import text
+    from deployer.console.pages.plan import Beside, text
 
     (checkout / "playbooks/nginx/files/conf.d/a.conf").write_text("edited\n")
     (checkout / "playbooks/nginx/files/conf.d/new.conf").write_text("new\n")
@@ -274,5 +274,6 @@ def test_a_plan_says_what_is_not_committed(checkout: Path) -> None:
     found: Any = SimpleNamespace(
         hosts={}, environment="production", playbook="nginx", release="r", unchanged=["web1"], warnings=tuple(dirty)
     )
-    nobody: Any = None
-    assert text(nobody, found, "subject", "proof", "step", "took").splitlines()[1:] == [f"! {path}" for path in dirty]
+    assert text(found, Beside("subject", "diff", "proof", "took", "step")).splitlines()[1:] == [
+        f"! {path}" for path in dirty
+    ]

@@ -32,6 +32,14 @@ def plan_to_json(plan: Plan) -> dict[str, object]:
     }
 
 
+def write_plan(path: Path, plan: Plan) -> None:
+    """Raises InputError."""
+    try:
+        path.write_text(json.dumps(plan_to_json(plan), indent=2) + "\n")
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from None
+
+
 @dataclass(frozen=True)
 class SavedPlan:
     """What a file said."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
-from deployer.adapters.measuring.tally import CheckResult
 from deployer.console.pages.page import Page
 from deployer.model.errors import EXIT_DONE, EXIT_REFUSED
+
+if TYPE_CHECKING:
+    from deployer.adapters.measuring.tally import CheckResult
 
 
 def page(

@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deployer.adapters.local.runs import entry_to_json
 from deployer.console.pages import verdict
 from deployer.console.pages.page import Page
-from deployer.engine.replay import Replayed
 from deployer.model.ledger import Entry
+
+if TYPE_CHECKING:
+    from deployer.engine.replay import Replayed
 
 
 def page(deploy: str, entries: Sequence[Entry], run: Mapping[str, Any] | None) -> Page:
