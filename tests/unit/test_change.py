@@ -137,3 +137,26 @@ def test_where_nothing_was_cached_nothing_gets_cold(tmp_path: Path) -> None:
 def test_what_a_host_says_is_read(said: str, meant: tuple[str, str, bool, str]) -> None:
     """One line, several words."""
     assert change_said(said) == Change(*meant)
+
+
+@pytest.mark.parametrize(
+    ("service", "file", "text"),
+    [
+        ("nginx", "site", 'location / {{ proxy_cache z;\n add_header X "a # b";\n proxy_cache_key "{}"; }}\n'),
+        ("nginx", "site", "location / {{ proxy_cache z;\n add_header X 'a \\' # b';\n proxy_cache_key {}; }} # it's\n"),
+        ("nginx", "site", 'location / {{ proxy_cache z; proxy_cache_key "a #{}"; }}\n'),
+        ("varnish", "default.vcl", 'sub vcl_recv {{ set req.url = regsub(req.url, " #.*", "{}"); }} # "\n'),
+        ("varnish", "default.vcl", 'sub vcl_recv {{ set req.url = regsub(req.url," // ","{}"); }} // "\n'),
+    ],
+)
+def test_a_comment_does_not_begin_in_quotes(tmp_path: Path, service: str, file: str, text: str) -> None:
+    """What stands behind it on the line is part of the key; what stands in a comment is not."""
+    for side, key, more in (
+        ("old", "one", ""),
+        ("new", "two", ""),
+        ("same", "one", "\n# proxy_cache_key x; set req.url = 1;\n"),
+    ):
+        (tmp_path / side).mkdir()
+        (tmp_path / side / file).write_text(text.format(key) + more)
+    assert change(tmp_path, service, f"'{tmp_path}/old' '{tmp_path}/new'").startswith("cold: ")
+    assert change(tmp_path, service, f"'{tmp_path}/old' '{tmp_path}/same'") == "reload"

@@ -20,8 +20,15 @@ caches() { # DIR: `zone NAME PATH LEVELS`, `use ZONE`, `key TEXT`, `pass HOST`, 
         print "pass", word[2] }
       else if (word[1] ~ /_cache$/ && word[2] != "off") print "use", word[2]
     }
+    function bare(line,  kept) { # without its comment; a # in quotes begins none
+      while (match(line, /(^|[ \t;}{])("([^"\\]|\\.)*"|\047([^\047\\]|\\.)*\047|#)/)) {
+        if (substr(line, RSTART + RLENGTH - 1, 1) == "#") return kept substr(line, 1, RSTART + RLENGTH - 2)
+        kept = kept substr(line, 1, RSTART + RLENGTH - 1); line = substr(line, RSTART + RLENGTH)
+      }
+      return kept line
+    }
     FNR == 1 { rest = "" }
-    { if (match($0, /(^|[ \t;}{])#/)) $0 = substr($0, 1, RSTART + RLENGTH - 2)
+    { $0 = bare($0)
       while (match($0, /\$\{[A-Za-z0-9_]+\}/)) # ${name} is $name, and no block
         $0 = substr($0, 1, RSTART) substr($0, RSTART + 2, RLENGTH - 3) substr($0, RSTART + RLENGTH)
       rest = rest " " $0

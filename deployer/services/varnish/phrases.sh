@@ -89,9 +89,14 @@ service_loaded() { # the name is the release; another name counts only as long a
 service_adopted() { now=$(active); remember "${now:-boot}" "$1"; }
 key() { # DIR: the statements that make the hash: vcl_hash as a whole, and what rewrites the URL or the host before it
   find "$1" -type f ! -name .manifest -exec awk '
-    { if (match($0, /(^|[ \t;}{])#/)) $0 = substr($0, 1, RSTART + RLENGTH - 2)
-      if (match($0, /(^|[ \t;}{])\/\//)) $0 = substr($0, 1, RSTART + RLENGTH - 3)
-      rest = rest " " $0
+    function bare(line,  kept) { # without its comment; none begins in quotes
+      while (match(line, /"[^"]*"|(^|[ \t;}{])(#|\/\/)/)) {
+        if (substr(line, RSTART, 1) != "\"") return kept substr(line, 1, RSTART - (substr(line, RSTART, 1) ~ /[#\/]/))
+        kept = kept substr(line, 1, RSTART + RLENGTH - 1); line = substr(line, RSTART + RLENGTH)
+      }
+      return kept line
+    }
+    { rest = rest " " bare($0)
       while (match(rest, /[;}{]/)) {
         text = substr(rest, 1, RSTART - 1); mark = substr(rest, RSTART, 1); rest = substr(rest, RSTART + 1)
         gsub(/[ \t\r]+/, " ", text); sub(/^ /, "", text); sub(/ $/, "", text)
