@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from deployer.wiring.options import Options
 
 
-def run(options: Options, word: str) -> int:
+def run(options: Options, word: Literal["abort", "confirm"]) -> int:
     """abort or confirm whatever is pending."""
     from deployer.engine.deploy.by_hand import abort, confirm
     from deployer.engine.deploy.record import close

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from deployer.adapters.http.over_ssh import ANSWER, SshProber
-from deployer.adapters.measuring.meter import BY_PROBES, NO_SOURCE
 from deployer.adapters.measuring.poll import Reader
 from deployer.adapters.measuring.probes import HttpProbes
 from deployer.adapters.measuring.traffic import CounterReader, LogReader, Traffic
@@ -38,12 +37,11 @@ class Notices:
         self.all.append(text)
         (self.told or self.kept.append)(text)
 
-    def again(self, measured: str, hosts: Mapping[str, object]) -> tuple[str, ...]:
+    def again(self, lost: str, hosts: Mapping[str, object]) -> tuple[str, ...]:
         """What was lost of the evidence, to be told once more at the end, where it is read; what holds for several of
-        `hosts` once. measured: by what was judged, which is a loss where there is a source of real traffic that was not
-        used."""
-        lost = [measured] if measured.startswith(BY_PROBES) and NO_SOURCE not in measured else []
-        return fold((*self.all, *lost), hosts)
+        `hosts` once. lost: real traffic that was there and by which nothing was judged; "" where it was, or where none
+        can be seen."""
+        return fold((*self.all, *filter(None, [lost])), hosts)
 
     def noting(self, missing: Callable[[Sequence[Host]], Missing]) -> Callable[[Sequence[Host]], Missing]:
         """The same question; what it is warned of is a loss, too, and told by who asked."""

@@ -113,24 +113,11 @@ def shared(playbook: bool = True, without: Collection[str] = (), plain: bool = F
     def decorate(function: Function) -> Function:
         @functools.wraps(function)
         def called(**words: Any) -> Any:
-            options = Options(
-                playbook=words.pop("playbook", None),
-                inventory=words.pop("inventory"),
-                environment=words.pop("environment", None),
-                limit=words.pop("limit", None),
-                forks=words.pop("forks"),
-                json=words.pop("as_json"),
-                output=words.pop("output", "auto"),
-                yes=words.pop("yes", False),
-                verbose=words.pop("verbose"),
-                ask_become_pass=words.pop("ask_become_pass"),
-                plain=plain,
-            )
-            context = click.get_current_context()
-            refuse_empty(context, os.environ)
-            for name in unknown(os.environ):
-                say(f"warning: {name} is no option of deployer: it is not read", err=True)
+            options = taken(words, plain)
             try:
+                refuse_empty(click.get_current_context(), os.environ)
+                for name in unknown(os.environ):
+                    say(f"warning: {name} is no option of deployer: it is not read", err=True)
                 return function(options, **words)
             except DeployError as error:
                 error.hint = options.repeating(error.hint)
@@ -150,3 +137,20 @@ def shared(playbook: bool = True, without: Collection[str] = (), plain: bool = F
         return command
 
     return decorate
+
+
+def taken(words: dict[str, Any], plain: bool) -> Options:
+    """The shared options out of what click gives; what is left in `words` is the command's own."""
+    return Options(
+        playbook=words.pop("playbook", None),
+        inventory=words.pop("inventory"),
+        environment=words.pop("environment", None),
+        limit=words.pop("limit", None),
+        forks=words.pop("forks"),
+        json=words.pop("as_json"),
+        output=words.pop("output", "auto"),
+        yes=words.pop("yes", False),
+        verbose=words.pop("verbose"),
+        ask_become_pass=words.pop("ask_become_pass"),
+        plain=plain,
+    )

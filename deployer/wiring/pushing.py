@@ -54,6 +54,6 @@ def pushed(context: Context, wish: Wish) -> Outcome:
         policy = policy_for(context, ports, expected, recorder, lambda: measure.judged_by)
         policy = replace(policy, missing=notices.noting(evidence.ready.missing))
         outcome = push(context.request(wish.why, wish.allow_quarantined), release, ports, context.ledger, policy)
-        for text in notices.again(measure.judged_by, context.fleet.hosts) if outcome.deploy else ():
+        for text in notices.again(measure.lost, context.fleet.hosts) if outcome.deploy else ():
             warn(f"evidence: {text}")
     return outcome

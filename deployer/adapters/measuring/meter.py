@@ -41,7 +41,7 @@ COUNTED = 1.0  # requests a second on every host from which on what the servers 
 LAST = 3  # ticks of the baseline; a source that gave nothing in them is not there
 IDLE = 5  # ticks without any request after which a host that should have traffic counts as silent
 
-BY_PROBES, NO_SOURCE = "judged by the probes", "no source of real traffic"  # of what judged_by says
+BY_PROBES = "judged by the probes"
 
 Gathered = Mapping[str, tuple[Traffic | None, str]]
 
@@ -198,6 +198,12 @@ class Measure:
             return self._probes.settle(before, deciding)
         return self._probes.settle([self._by(both) for both in kept], deciding)
 
+    @property
+    def lost(self) -> str:
+        """judged_by, where a source of real traffic is there and is not used; "" where nothing of the evidence is
+        lost."""
+        return self.judged_by if self._measured and self._by is not by_traffic else ""
+
     def _refuse_broken(self, kept: Sequence[Both], deciding: Sequence[str]) -> None:
         """What was asked for by name is not replaced by something else."""
         last = [both.requests for both in kept[-LAST:] if not both.probes.starved]
@@ -210,7 +216,7 @@ class Measure:
 
     def _decide(self, kept: Sequence[Both], deciding: Sequence[str]) -> tuple[Callable[[Both], Sample], str]:
         if not self._measured:
-            return by_probes, f"{BY_PROBES}: {NO_SOURCE}"
+            return by_probes, f"{BY_PROBES}: no source of real traffic"
         if not kept:
             return by_probes, f"{BY_PROBES}: there was no baseline"
         seconds = sum(both.seconds for both in kept) or 1.0
