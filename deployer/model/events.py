@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from deployer.model.outcome import HostEnd
 from deployer.model.plan import Plan
 from deployer.model.sample import Sample
 from deployer.model.verdict import Reading, Verdict
 from deployer.model.warming import WarmResult
+
+
+HostPoint = HostEnd | Literal["staged", "checked"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +30,10 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class HostChanged:
-    """One host reached a new point. state: staged, checked, activated, pending, confirmed, reverted, untouched,
-    unreachable, failed. detail: one line, may be empty."""
+    """One host reached a new point. detail: one line, may be empty."""
 
     host: str
-    state: str
+    state: HostPoint
     detail: str = ""
 
 
