@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from deployer.model.errors import InputError, UsageError
+from deployer.model.errors import UsageError
 from deployer.wiring.options import Options, shared
 
 
@@ -28,29 +28,14 @@ def warm(options: Options, urls: str | None, top: int | None, rate: str | None) 
     from deployer.console.pages.page import show
     from deployer.console.pages.warm import page
     from deployer.engine.warm import warm as run
-    from deployer.model.schema.playbook import Warm
-    from deployer.model.schema.quantity import parse_rate
     from deployer.wiring.context import build
-    from deployer.wiring.warming import urls_for, warmer_for
+    from deployer.wiring.warming import settings_for, urls_for, warmer_for
 
     if urls and top:
         raise UsageError("--urls and --top exclude each other", hint="pass one of them", consequence="nothing was sent")
     options.require_consent("warm")
     context = build(options)
-    settings = context.playbook.warm
-    if urls or top:
-        asked = {"urls": urls or "", "access_log": f"top {top}" if top else ""}
-        settings = settings.model_copy(update=asked) if settings else Warm.model_validate(asked)
-    if settings is None:
-        raise InputError(
-            f"playbook {context.playbook.name} has no warm:",
-            hint="write warm: {urls: warm.txt}, or pass --urls FILE or --top N",
-        )
-    if rate is not None:
-        try:
-            settings = settings.model_copy(update={"rate": parse_rate(rate)})
-        except ValueError as error:
-            raise InputError(f"--rate: {error}") from None
+    settings = settings_for(context.playbook, urls or "", top or 0, rate)
     wanted = urls_for(context, settings)
     with context.ports() as ports, warmer_for(context, settings) as warmer:
         results = run(ports, warmer, context.chosen, wanted, settings.until, lambda: "")

@@ -11,7 +11,6 @@ from deployer.model.sample import Sample
 from deployer.model.verdict import Reading, Verdict
 from deployer.model.warming import WarmResult
 
-
 HostPoint = HostEnd | Literal["staged", "checked"]
 
 

@@ -14,11 +14,32 @@ from deployer.model.errors import HostError, InputError
 from deployer.model.events import Notice
 from deployer.model.fleet import Host
 from deployer.model.plan import HostPlan
-from deployer.model.schema.playbook import Warm
+from deployer.model.schema.playbook import Playbook, Warm
+from deployer.model.schema.quantity import parse_rate
 from deployer.remote import toplog
 from deployer.services import service_for
 from deployer.wiring.context import Context
 from deployer.wiring.measuring import files_there, prober
+
+
+def settings_for(playbook: Playbook, urls: str, top: int, rate: str | None) -> Warm:
+    """`warm:` of the playbook with what was asked for instead: `urls`, a file; `top`, so many of each host's own log;
+    `rate`. Raises InputError."""
+    settings = playbook.warm
+    if urls or top:
+        asked = {"urls": urls, "access_log": f"top {top}" if top else ""}
+        settings = settings.model_copy(update=asked) if settings else Warm.model_validate(asked)
+    if settings is None:
+        raise InputError(
+            f"playbook {playbook.name} has no warm:",
+            hint="write warm: {urls: warm.txt}, or pass --urls FILE or --top N",
+        )
+    if rate is None:
+        return settings
+    try:
+        return settings.model_copy(update={"rate": parse_rate(rate)})
+    except ValueError as error:
+        raise InputError(f"--rate: {error}") from None
 
 
 def urls_for(context: Context, settings: Warm) -> Urls:
