@@ -370,7 +370,7 @@ PARSERS = (
            lambda text: parse_logs(text.encode(), [FROM_START]), (HostError,)),
     Parser("log-lines", st.binary(max_size=200) | texts(['200 HIT 0.001 "x"\n', '502 MISS 1e9 "deployer-probe"\n'], ["\n", '"', " ", "-", "\1exit 3", "9" * 40]).map(lambda t: t.encode("utf-8", "surrogatepass")),
            log_lines),
-    Parser("access-log-format", texts(LOGS, ["%", "$", "{", "}", "'", '"', ";", "\\", "\n", "include *;", "%{", "status", "log_format", "%>s", "#"]), access_log),
+    Parser("access-log-format", texts(LOGS, ["%", "$", "{", "}", "'", '"', ";", "\\", "\n", "include *;", "a_by_lua_block {", "--[[", "]]", "%{", "status", "log_format", "%>s", "#"]), access_log),
     Parser("figure", st.binary(max_size=20) | st.floats().map(lambda f: str(f).encode()), number, (HostError,)),
     Parser("prometheus", objects(list(FIGURE), FIGURE) | objects(["resultType", "result"], FIGURE["data"]).map(lambda d: json.dumps({"status": "success", "data": json.loads(d)})) | st.text(max_size=30),
            lambda text: prometheus_value(200, text.encode("utf-8", "surrogatepass")), (HostError,)),
