@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from deployer.services import SERVICES
 from deployer.services.apache import access_log as apache_log
 from deployer.services.base import AccessLog, ServiceSettings
 from deployer.services.headers import cache_hit
+from deployer.services.logline import program
 from deployer.services.trafficserver import access_log as trafficserver_log
 from tests.unit.test_services import GOLDEN, counted, counters, settings, shell
 
@@ -146,6 +148,27 @@ def test_apache_logs_that_say_too_little(conf: str, message: str) -> None:
         log_of("apache", {"apache2.conf": conf.encode()})
     assert message in caught.value.message
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("written", "line"),  # as httpd 2.4 wrote it, with other fields in between
+    [
+        (
+            r"""'{"s":%>s,"it":"don\'t \\ \x","c":"%{cache-status}e","t":%D,"o":"%R"}'""",
+            r"""{"s":404,"it":"don't \ \x","c":"-","t":129,"o":"-"}""",
+        ),
+        (r""" "%>s\t%D\\ %R \"%{cache-status}e\"" """, '404\t129\\ - "-"'),
+        (r"""%>s\\x-%D\t"%{cache-status}e"\t%R""", '404\\x-129\t"-"\t-'),
+    ],
+)
+def test_apache_formats_are_read_as_httpd_reads_them(written: str, line: str) -> None:
+    """In quotes of either kind or in none; a backslash means what it means to mod_log_config."""
+    log = log_of("apache", {"apache2.conf": f"LogFormat {written} one\nCustomLog /l one\n".encode()})
+    assert log is not None
+    words = ["awk", "-v", "total=-1", program([log])]
+    done = subprocess.run(words, input=f"{line}\n", capture_output=True, text=True, check=True)
+    assert '"n":1,' in done.stdout
+    assert '"bad":0,' in done.stdout
 
 
 def test_apache_logs_of_debian_are_found() -> None:

@@ -11,6 +11,8 @@ from deployer.services.base import AccessLog, ServiceSettings
 from deployer.services.logfield import BRACKETED, NUMBER, QUOTED, STATUS, TIME, WORD, Form, refuse_unclear
 
 FORMAT = re.compile(r"%[<>!,\d]*(?:\{([^}]*)\})?(\^t[io]|[A-Za-z]|%)")  # mod_log_config, section Custom Log Formats
+ESCAPE = re.compile(r"\\([\\rnt])")  # in a format; any other backslash stays
+MEANT = {"r": "\r", "n": "\n", "t": "\t"}
 VARIABLE = re.compile(r"\$\{?(\w+)\}?")
 EXPORT = re.compile(r"^\s*export\s+(\w+)=(.*)$", re.MULTILINE)
 # What %{cache-status}e says in mod_cache 2.4. Every answer that is not a hit was looked up first; only "-" was not.
@@ -136,7 +138,7 @@ def parsed(body: str, at: str) -> tuple[tuple[str, ...], tuple[Form, ...], float
     """literal, field, ..., literal, the form of each field, and milliseconds per unit of time."""
     found, forms, end, ms = [""], list[Form](), 0, 1.0
     for match in FORMAT.finditer(body):
-        found[-1] += body[end : match.start()]
+        found[-1] += literal(body[end : match.start()])
         end = match.end()
         if match[2] == "%":
             found[-1] += "%"
@@ -150,7 +152,7 @@ def parsed(body: str, at: str) -> tuple[tuple[str, ...], tuple[Form, ...], float
             ms = unit
         found += [meaning, ""]
         forms.append(form_of(match[1], match[2], meaning))
-    found[-1] += body[end:]
+    found[-1] += literal(body[end:])
     missing = [shown for meaning, shown in NEEDED.items() if meaning not in found[1::2]]
     if missing:
         raise InputError(
@@ -158,6 +160,11 @@ def parsed(body: str, at: str) -> tuple[tuple[str, ...], tuple[Form, ...], float
         )
     refuse_unclear(found, forms, at)
     return tuple(found), tuple(forms), ms
+
+
+def literal(text: str) -> str:
+    """What stands between two fields, as mod_log_config writes it."""
+    return ESCAPE.sub(lambda found: MEANT.get(found[1], found[1]), text)
 
 
 def form_of(argument: str | None, letter: str, meaning: str) -> Form:

@@ -6,7 +6,13 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-WORDS = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)')
+WORDS = re.compile(r"""(?P<double>"(?:[^"\\]|\\.)*")|(?P<single>'(?:[^'\\]|\\.)*')|(?P<bare>\S+)""")
+# ap_getword_conf: a backslash is taken off another one and the quotes around it; any other one stays
+ESCAPE = {
+    "double": re.compile(r'\\(["\\])'),
+    "single": re.compile(r"\\(['\\])"),
+    "bare": re.compile(r"\\(\\)"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +46,13 @@ def directives(files: Mapping[str, bytes]) -> Iterator[Line]:
             if raw.endswith("\\"):
                 held = held[:-1]
                 continue
-            words = tuple(
-                re.sub(r'\\(["\\])', r"\1", m[1]) if m[1] is not None else m[2] for m in WORDS.finditer(held.strip())
-            )
+            words = tuple(meant(match) for match in WORDS.finditer(held.strip()))
             held = ""
             if words and not words[0].startswith("#"):
                 yield Line(f"{path}:{begun}", words)
+
+
+def meant(match: re.Match[str]) -> str:
+    """A word without its quotes and what escapes them."""
+    kind = match.lastgroup or "bare"
+    return ESCAPE[kind].sub(r"\1", match[0] if kind == "bare" else match[0][1:-1])
