@@ -17,6 +17,7 @@ from deployer.services import SERVICES
 from deployer.services.apache import access_log as apache_log
 from deployer.services.base import AccessLog, ServiceSettings
 from deployer.services.haproxy import access_log as haproxy_log
+from deployer.services.haproxy.syntax import statements
 from deployer.services.nginx import access_log as nginx_log
 from deployer.services.squid import access_log as squid_log
 from deployer.services.trafficserver import access_log as trafficserver_log
@@ -411,3 +412,20 @@ def test_every_reader_is_here() -> None:
     """A new phrasebook needs a row above."""
     readers = {nginx_log, apache_log, haproxy_log, squid_log, trafficserver_log}
     assert len(readers) == len(SERVICES) - 1, "all but varnishncsa, whose format is ours"
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),  # as HAProxy 2.6 answered it: http-request return ... string WRITTEN
+    [
+        (r"""a\tb\ c\\d\x41\#\"\'\qz\$y""", "a\tb c\\dA#\"'\\qz\\$y"),
+        (r'''"a\tb c\\d\x41\"\'\q#\$z\ \#"''', "a\tb c\\dA\"'\\q#$z #"),
+        (r"""'a\tb c\\d\x41\"\q#$z'""", r"""a\tb c\\d\x41\"\q#$z"""),
+        (r"""x"y z"'\t'\tw""", "xy z\\t\tw"),
+    ],
+)
+def test_a_word_of_haproxy_is_what_haproxy_reads(written: str, meant: str) -> None:
+    """Quotes of two kinds, and escapes that mean something in all but the strong ones."""
+    lines = list(
+        statements({"haproxy.cfg": f"frontend f # x\n  log-format {written} # y\n".encode()}, ("haproxy.cfg",))
+    )
+    assert lines == [("haproxy.cfg:1", ("frontend", "f")), ("haproxy.cfg:2", ("log-format", meant))]

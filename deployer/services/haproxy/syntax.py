@@ -5,7 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-WORDS = re.compile(r'"((?:[^"\\]|\\.)*)"|\'([^\']*)\'|((?:\\.|[^\s"\'#])+)|(#.*)')
+WORDS = re.compile(r"""(?P<weak>"(?:[^"\\]|\\.)*")|(?P<strong>'[^']*')|(?P<bare>(?:\\.|[^\s"'#])+)|(?P<comment>\#.*)""")
+# What a backslash means (measured on 2.6); before anything else it stays, and in strong quotes before everything.
+ESCAPE = {
+    "bare": re.compile(r"""\\(?:x(?P<hex>[0-9A-Fa-f]{2})|(?P<sign>[rnt #"'\\]))"""),
+    "weak": re.compile(r"""\\(?:x(?P<hex>[0-9A-Fa-f]{2})|(?P<sign>[rnt #"'\\$]))"""),
+}
+MEANT = {"r": "\r", "n": "\n", "t": "\t"}
 Lines = list[tuple[str, tuple[str, ...]]]
 SECTIONS = ("defaults", "frontend", "listen", "backend", "global", "ring", "cache", "peers", "resolvers", "userlist")
 
@@ -17,9 +23,9 @@ def statements(files: Mapping[str, bytes], names: tuple[str, ...]) -> Iterator[t
             words = list[str]()
             end = -1
             for match in WORDS.finditer(line):
-                if match[4] is not None:
+                if match["comment"] is not None:
                     break
-                text = next(re.sub(r"\\(.)", r"\1", part) for part in match.groups() if part is not None)
+                text = meant(match)
                 if match.start() == end:
                     words[-1] += text  # "a"b is one word
                 else:
@@ -27,6 +33,20 @@ def statements(files: Mapping[str, bytes], names: tuple[str, ...]) -> Iterator[t
                 end = match.end()
             if words:
                 yield f"{name}:{number}", tuple(words)
+
+
+def meant(match: re.Match[str]) -> str:
+    """A part of a word without its quotes and escapes."""
+    kind = match.lastgroup or "bare"
+    text = match[0] if kind == "bare" else match[0][1:-1]
+    return ESCAPE[kind].sub(escaped, text) if kind in ESCAPE else text
+
+
+def escaped(match: re.Match[str]) -> str:
+    """What one backslash and what follows it stand for."""
+    if match["hex"]:
+        return bytes.fromhex(match["hex"]).decode("utf-8", "surrogateescape")
+    return MEANT.get(match["sign"], match["sign"])
 
 
 def sections(lines: Lines) -> Iterator[tuple[str, str, Lines]]:
