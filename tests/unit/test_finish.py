@@ -16,6 +16,7 @@ from deployer.console.live.tty import Tty
 from deployer.model.outcome import HostOutcome, Outcome
 from deployer.wiring.options import Options
 from deployer.wiring.report import report
+from tests.fakes.strangers import ODD, control_characters
 from tests.unit.test_cli import config  # noqa: F401
 
 RENDERERS = {"tty": Tty, "plain": Plain, "github": GitHub, "gitlab": GitLab}
@@ -48,7 +49,7 @@ def test_the_step_has_a_summary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     report(options("github"), Runs(tmp_path), DONE)
     assert page.read_text() == (
         "theirs\n### deploy deployed\n\n"
-        "done: nginx bbbbbbbbbb-22222222 is verified on web1 of production (deploy 7-abcd)\n"
+        "    done: nginx bbbbbbbbbb-22222222 is verified on web1 of production (deploy 7-abcd)\n\n"
     )
 
 
@@ -60,9 +61,19 @@ def test_an_error_is_an_end(config: Path, monkeypatch: pytest.MonkeyPatch, capsy
     (config / "inventory.yml").unlink()
     assert run(["push", "nginx", "--yes", "--json"]) == 1
     error = json.loads(capsys.readouterr().out)["error"]
-    head, _, because, hint = page.read_text().split("\n", 3)
-    assert (head, because) == ("### deploy refused", "refused")
-    assert hint == f"because: {error['message']}\nhint: {error['hint']}\n"
+    said = ["refused", f"because: {error['message']}", f"hint: {error['hint']}"]
+    assert page.read_text().splitlines() == ["### deploy refused", "", *(f"    {line}" for line in said), ""]
+
+
+def test_nothing_in_a_summary_is_markdown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a commit, a ledger or a host said stays text."""
+    page, odd = tmp_path / "summary.md", f"x\n```\n# [y](https://z) {ODD}"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(page))
+    GitHub(print).finish(Outcome("stranded", "7-abcd", error=odd, hint=odd, hosts={odd: HostOutcome("failed")}))
+    text = page.read_text()
+    assert text.startswith("### deploy stranded\n\n")
+    assert all(line.startswith("    ") for line in text.splitlines()[1:] if line)
+    assert [*control_characters(text)] == []
 
 
 def test_a_summary_that_cannot_be_written_changes_nothing(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Callable
 
 from deployer.console.ci.sections import begun
@@ -37,10 +38,11 @@ class GitHub(Plain):
             self._open = False
 
     def finish(self, outcome: Outcome) -> None:
-        """The summary page of the step. Raises OSError."""
+        """The summary page of the step; indented, nothing of it is Markdown. Raises OSError."""
         if path := os.environ.get("GITHUB_STEP_SUMMARY"):
+            text = textwrap.indent(clean(closing(outcome)), "    ")
             with open(path, "a", encoding="utf-8") as summary:
-                summary.write(hide(f"### deploy {outcome.result}\n\n{closing(outcome)}\n"))
+                summary.write(hide(f"### deploy {outcome.result}\n\n{text}\n\n"))
 
 
 def escape(text: str) -> str:
