@@ -60,7 +60,7 @@ fresh() { # USER: a tree with the project in it
 }
 
 one() { # USER NAME COMMAND...: its output goes to a log; what counts of it is printed
-  name=$1 log=$cache/$1-$2.log
+  name=$1 log=$cache/$1-$2.$$.log
   shift 2
   echo "== $suite, as $name: $*"
   code=0

@@ -75,9 +75,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 def test_what_they_run_and_write(site: Site) -> None:
-    """Only programs of the list, by absolute paths, nothing of the checkout, no secret in their words or environment;
-    written is what is remembered, git's folder and temporary files; on the hosts, what the agent does is theirs."""
+    """Only programs of the list, by absolute paths, nothing of the checkout, no secret and no line of the private key in
+    their words or environment; written is what is remembered, git's folder and temporary files; on the hosts, what the agent does is theirs."""
     stranger = site.stranger
+    secrets = ["hunter", *(site.fleet.sandbox.folder / "user_key").read_text().splitlines()[1:-1]]
     for words, codes in LINES:
         traced = Traced(Path(tempfile.mkdtemp(dir=stranger.folder.parent)), stranger.root)
         outside = snapshot(stranger.outside)
@@ -97,7 +98,8 @@ def test_what_they_run_and_write(site: Site) -> None:
         children = [one for one in traced.programs if Path(one.path).name != "deploy"]
         for one in children:
             told = [*one.words, *one.environ]
-            assert not [text for text in told if "hunter" in text or text.startswith(("DEPLOY_", "PYTHON"))], one
+            assert not [text for text in told if any(secret in text for secret in secrets)], one
+            assert not [text for text in told if text.startswith(("DEPLOY_", "PYTHON"))], one
         traced.written -= {path for path in traced.written if "/__pycache__" in path and not path.startswith(where)}
         own = ("home/.local/state/deployer", "checkout/.git", "tmp")
         assert traced.outside(*(stranger.folder / name for name in own)) == [], words
