@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from deployer.model.change import Change
+from deployer.model.change import Change, change_said
 from deployer.model.fleet import Host
 from deployer.model.release import Package
 from deployer.model.state import TOP_NUMBER, Confirmed, HostState, Order
@@ -131,7 +131,7 @@ ENDS: Mapping[str, tuple[object, ...]] = {
     "current": ("", A, B, C), "good": ("", A, B, C), "loaded": ("", A, B, C, "x" * 500), "target": ("", A, B, C),
     "left": (0, 3600), "watchdog": ("alive", "dead", "none"), "alarm": ("x" * 500,), "releases": ((), (A, B, C)),
     "files": ({}, {"x": "0" * 64}), "drift": (("A x",),), "history": ((),), "free_kb": (0, 10**15), "layers": ((),),
-    "change": ("reload", "restart: x", "lasting: x", "x" * 500),
+    "change": tuple(map(change_said, ("reload", "restart: x", "lasting: x", "x" * 500))),
 }  # fmt: skip
 
 
