@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from deployer.model.change import change_said
@@ -42,6 +42,13 @@ SILENT = st.sampled_from([Unreachable("no answer"), Refused("no", "busy"), Refus
 LIE = st.one_of(st.just({}), st.fixed_dictionaries({}, optional=FIELDS), st.fixed_dictionaries(FIELDS), SILENT)  # type: ignore[var-annotated]
 
 
+BURIED = {  # of what stands by its word there is nothing to go to
+    "deploy": "6-beef", "command": "", "current": "", "good": "0000000000-00000000", "target": "0000000000-00000000",
+    "loaded": "", "history": (Confirmed(4, "rollback", A), Confirmed(5, "away", A)),
+}  # fmt: skip
+
+
+@example([BURIED])
 @settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.lists(LIE, min_size=1, max_size=12))
 def test_push_rollback_rollback(lies: list[object]) -> None:

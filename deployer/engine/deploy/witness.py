@@ -63,7 +63,7 @@ class Witness:
         sure = tried(agreed, to)
         if whole and sure and (whole.release, whole.leaves) == (sure.release, sure.leaves):
             return sure
-        if whole and (chain := self.chain()) is not None:
+        if (whole or sure) and (chain := self.chain()) is not None:
             agreed = believed(states, recorded(chain))
             sure = tried(agreed, to)
             if alone := doubtful(states, agreed):
