@@ -23,6 +23,7 @@ def history(options: Options, count: int) -> int:
 
     from deployer.console.pages.history import page
     from deployer.console.pages.page import show
+    from deployer.model.ledger import Intent
     from deployer.model.past import rows
     from deployer.wiring.context import build
     from deployer.wiring.holder import seen
@@ -30,5 +31,5 @@ def history(options: Options, count: int) -> int:
     context = build(options)
     ledger, name = context.ledger, context.playbook.name
     found = rows(ledger.read(), name)[-count:]
-    signs = {row.entry.deploy: seen(ledger, row.entry) for row in found if row.open}
+    signs = {row.entry.deploy: seen(ledger, row.entry) for row in found if isinstance(row.entry, Intent)}
     return show(page(context.environment, name, found, signs, time.time()), options.json)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from deployer.model.ledger import Command, Entry
+from deployer.model.ledger import Command, Decision, End, Entry, Intent, ends
 
 UNDONE = ("refused", "reverted", "interrupted")
 
@@ -24,22 +24,22 @@ def decided(chain: tuple[Entry, ...], playbook: str) -> dict[str, tuple[str, Com
     wishes: dict[str, Mapping[str, str]] = {}
     said: dict[str, tuple[str, Command]] = {}
     ours = [entry for entry in chain if entry.playbook == playbook]
-    undone = {entry.deploy: entry.hosts for entry in ours if entry.record == "OUTCOME" and entry.result in UNDONE}
+    undone = {entry.deploy: entry.hosts for entry in ends(chain, playbook) if entry.result in UNDONE}
     for entry in ours:
-        if entry.record == "INTENT":
+        if isinstance(entry, Intent):
             wishes[entry.deploy] = entry.hosts
-        elif entry.record == "DECISION" and entry.result == "commit":
+        elif isinstance(entry, Decision) and entry.result == "commit":
             wish, back = wishes.get(entry.deploy, {}), undone.get(entry.deploy)
             stay = {host: release for host, release in wish.items() if back is None or back.get(host) == release}
             said |= {host: (release, entry.command) for host, release in stay.items()}
-        elif entry.record == "OUTCOME":
+        elif isinstance(entry, End):
             said |= {host: (release, entry.command) for host, release in outcome_says(entry).items()}
             if entry.result == "unadopted":  # nobody's any more
                 said = {host: words for host, words in said.items() if host not in entry.hosts}
     return said
 
 
-def outcome_says(entry: Entry) -> dict[str, str]:
+def outcome_says(entry: End) -> dict[str, str]:
     """A push said it all in its decision, unless a person confirmed it by hand."""
     if entry.command == "rollback" and entry.result in ("deployed", "stranded") and entry.release:
         return dict.fromkeys(entry.hosts, entry.release)

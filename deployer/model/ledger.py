@@ -1,4 +1,4 @@
-"""Entry and what follows from a chain of them: who holds the lock, what is quarantined, what stood when.
+"""The records of a chain and what follows from them: who holds the lock, what is quarantined, what stood when.
 
 Pure: the chain comes in as a tuple, oldest first. INTENT, DECISION and OUTCOME are three separate facts about
 one deploy; the number of its INTENT is the deploy's fencing token.
@@ -7,10 +7,10 @@ one deploy; the number of its INTENT is the deploy's fencing token.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from itertools import pairwise
-from typing import Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 from deployer.model.quorum import agreed, of_the_fleet
 from deployer.model.release import one_name
@@ -26,15 +26,12 @@ Command = Literal["push", "rollback", "adopt"]
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """number: position in the chain, from 1 (0 before it is appended). deploy: `<number of INTENT>-<nonce>`.
-    at, expires: seconds since the epoch. result: of an OUTCOME, the `result` of the closing JSON object; of a
-    DECISION `commit` or `abort`. An unadoption is an OUTCOME of `adopt` with the result `unadopted`: versions that do
-    not know it refuse other words of command, and with them the chain. hosts: name -> release that host says it runs
-    (OUTCOME), had (unadopted), or the target (INTENT).
-    alive: the name under which the owner of an INTENT shows signs of life ("": none, its lock ends by time)."""
+class Head:
+    """What every record says. deploy: `<number of INTENT>-<nonce>`. at: seconds since the epoch. number: position in
+    the chain, from 1 (0 before it is appended). previous, revision, why, expires: of the deploy, where they are known;
+    an INTENT is the lock until `expires` (seconds since the epoch)."""
 
-    record: Record
+    record: ClassVar[Record]
     deploy: str
     environment: str
     playbook: str
@@ -47,11 +44,52 @@ class Entry:
     revision: str = ""
     why: str = ""
     expires: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Intent(Head):
+    """What is about to be done. hosts: name -> the release it shall run. alive: the name under which its owner shows
+    signs of life ("": none, its lock ends by time)."""
+
+    record: ClassVar[Record] = "INTENT"
+    hosts: Mapping[str, str] = field(default_factory=dict)
+    alive: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision(Head):
+    """There is no way back from here. result: `commit` or `abort`."""
+
+    record: ClassVar[Record] = "DECISION"
+    result: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class End(Head):
+    """The OUTCOME. result: of the closing JSON object; `released` where somebody took the lock away. An unadoption is
+    one of `adopt` with the result `unadopted`: versions that do not know it refuse other words of command, and with
+    them the chain. verdict: the gate's, or `failed` for a release that is to blame without one. hosts: name -> the
+    release that it says it runs (unadopted: that it had)."""
+
+    record: ClassVar[Record] = "OUTCOME"
     result: str = ""
     because: str = ""
     verdict: str = ""
     hosts: Mapping[str, str] = field(default_factory=dict)
-    alive: str = ""
+
+
+Entry = Intent | Decision | End
+R = TypeVar("R", Intent, Decision, End)
+
+
+def same_deploy(kind: type[R], head: Head, **more: Any) -> R:
+    """A record of another kind about the deploy of `head`, with what it says unless `more` does."""
+    return kind(**{**{field.name: getattr(head, field.name) for field in fields(Head)}, **more})
+
+
+def hosts_of(entry: Entry) -> Mapping[str, str]:
+    """A decision says nothing of them: it is about those of its INTENT."""
+    return {} if isinstance(entry, Decision) else entry.hosts
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,28 +105,34 @@ class Sign:
         return bool(self.mark) and now - self.at < FRESH
 
 
-def lock_holder(chain: tuple[Entry, ...], playbook: str, now: float) -> Entry | None:
+def lock_holder(chain: tuple[Entry, ...], playbook: str, now: float) -> Intent | None:
     """The newest INTENT of `playbook` that has no OUTCOME yet and has not expired: it is the lock."""
-    closed = {entry.deploy for entry in chain if entry.record == "OUTCOME"}
+    closed = {entry.deploy for entry in chain if isinstance(entry, End)}
     for entry in reversed(chain):
-        ours = entry.record == "INTENT" and entry.playbook == playbook
-        if ours and entry.deploy not in closed and now < entry.expires:
+        if not isinstance(entry, Intent) or entry.playbook != playbook or entry.deploy in closed:
+            continue
+        if now < entry.expires:
             return entry
     return None
 
 
+def ends(chain: Iterable[Entry], playbook: str) -> Iterator[End]:
+    """Of `playbook`, oldest first."""
+    return (entry for entry in chain if isinstance(entry, End) and entry.playbook == playbook)
+
+
 def closed_by(chain: tuple[Entry, ...], deploy: str) -> str:
     """Who closed `deploy` and why, as a sentence; "" while it is open."""
-    ends = (entry for entry in chain if (entry.record, entry.deploy) == ("OUTCOME", deploy))
-    return next((f"deploy {deploy} was closed by {end.who}: {end.because or end.result}" for end in ends), "")
+    found = (entry for entry in chain if isinstance(entry, End) and entry.deploy == deploy)
+    return next((f"deploy {deploy} was closed by {end.who}: {end.because or end.result}" for end in found), "")
 
 
 def quarantined(chain: tuple[Entry, ...], playbook: str) -> dict[str, str]:
     """Release -> why, for releases that were found to be at fault, or that a person rolled back from, and were not
     deployed since. A verdict `inconclusive`, an interruption and lost contact are no fault of a release."""
     bad: dict[str, str] = {}
-    for entry in chain:
-        if entry.record != "OUTCOME" or entry.playbook != playbook or entry.result not in ENDED:
+    for entry in ends(chain, playbook):
+        if entry.result not in ENDED:
             continue
         because = f": {entry.because}" if entry.because else ""
         if at_fault(entry):
@@ -101,7 +145,7 @@ def quarantined(chain: tuple[Entry, ...], playbook: str) -> dict[str, str]:
     return bad
 
 
-def at_fault(entry: Entry) -> bool:
+def at_fault(entry: End) -> bool:
     """A push that was undone because of its release, whether every host is back (`reverted`) or not (`stranded`).
     Older records called it regressed, too, where hosts were only not heard of any more."""
     return entry.command == "push" and entry.verdict in ("regressed", "failed") and not LOST.match(entry.because)
@@ -111,8 +155,8 @@ def stood(chain: tuple[Entry, ...], playbook: str, release: str) -> tuple[float,
     """From when to when the fleet was on `release`, the last time: seconds since the epoch; None if it never was."""
     span: tuple[float, float] | None = None
     on = ""
-    for entry in chain:
-        if entry.record == "OUTCOME" and entry.playbook == playbook and entry.result in ("deployed", "stranded"):
+    for entry in ends(chain, playbook):
+        if entry.result in ("deployed", "stranded"):
             if on == one_name(release) and span:
                 span = (span[0], entry.at)
             if entry.result == "deployed" and one_name(entry.release) == one_name(release):
@@ -127,7 +171,7 @@ def unrecorded(
     playbook: str,
     histories: Mapping[str, tuple[Confirmed, ...]],
     now: float,
-) -> list[Entry]:
+) -> list[End]:
     """Rollbacks that hosts remember and the chain does not (git was gone, and so is the machine they were run on), as
     OUTCOME records to be appended, oldest first, LATE at most. Only what enough hosts agree on (model/quorum.py): that
     there was one, and what was rolled back from."""
@@ -137,8 +181,7 @@ def unrecorded(
     for line in sorted(agreed(compared) & set(forgotten(chain, playbook, compared)), key=lambda x: x.number)[-LATE:]:
         hosts = {n: histories[n][lines.index(line)].release for n, lines in compared.items() if line in lines}
         before = {earlier.release for earlier, later in left if later == line}
-        entry = Entry(
-            record="OUTCOME",
+        entry = End(
             deploy=f"{line.number}-0000",
             environment=environment,
             playbook=playbook,

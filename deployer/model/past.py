@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from deployer.model.ledger import Entry
+from deployer.model.ledger import Decision, End, Entry, Intent
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,27 +12,27 @@ class Row:
     """entry: its last word: what the hosts were read back as where anybody did (a released lock says nothing of them);
     of an open deploy its INTENT. closed: what somebody else said before that, None for nobody."""
 
-    entry: Entry
-    closed: Entry | None = None
+    entry: Intent | End
+    closed: End | None = None
 
     @property
     def open(self) -> bool:
         """It has no OUTCOME."""
-        return self.entry.record == "INTENT"
+        return isinstance(self.entry, Intent)
 
 
 def rows(chain: tuple[Entry, ...], playbook: str) -> list[Row]:
     """Of `playbook`, oldest first: by when it ended, the open ones by when they began."""
-    ends: dict[str, list[Entry]] = {}
+    found: dict[str, list[Intent | End]] = {}
     for entry in chain:
-        if entry.playbook == playbook and entry.record != "DECISION":
-            ends.setdefault(entry.deploy, []).append(entry)
-    return sorted((row_of(entries) for entries in ends.values()), key=lambda row: row.entry.number)
+        if entry.playbook == playbook and not isinstance(entry, Decision):
+            found.setdefault(entry.deploy, []).append(entry)
+    return sorted((row_of(entries) for entries in found.values()), key=lambda row: row.entry.number)
 
 
-def row_of(entries: list[Entry]) -> Row:
+def row_of(entries: list[Intent | End]) -> Row:
     """Of one deploy."""
-    ends = [entry for entry in entries if entry.record == "OUTCOME"]
+    ends = [entry for entry in entries if isinstance(entry, End)]
     if not ends:
         return Row(entries[-1])
     last = next((end for end in reversed(ends) if end.result != "released"), ends[-1])

@@ -11,21 +11,21 @@ from deployer.model.ledger import lock_holder
 
 if TYPE_CHECKING:
     from deployer.adapters.git.ledger import GitLedger
-    from deployer.model.ledger import Entry, Sign
+    from deployer.model.ledger import Entry, Intent, Sign
     from deployer.wiring.context import Context
 
 
-def holder_of(context: Context) -> Entry | None:
+def holder_of(context: Context) -> Intent | None:
     """Read the ledger now."""
     return lock_holder(context.ledger.read(), context.playbook.name, time.time())
 
 
-def sign_of(ledger: GitLedger, entry: Entry) -> Sign | None:
+def sign_of(ledger: GitLedger, entry: Intent) -> Sign | None:
     """The last sign of life of a deploy's owner; None for one that never shows any. Raises DeployError."""
     return ledger.sign_of(entry.alive) if entry.alive else None
 
 
-def seen(ledger: GitLedger, entry: Entry) -> Sign | None:
+def seen(ledger: GitLedger, entry: Intent) -> Sign | None:
     """The same; None, too, where that is not known now."""
     try:
         return sign_of(ledger, entry)
@@ -53,7 +53,7 @@ def lock_line(context: Context) -> tuple[str, tuple[Entry, ...], bool]:
     return f"lock: {lock}{late}", chain, busy
 
 
-def give_back(context: Context, holder: Entry, by: str) -> None:
+def give_back(context: Context, holder: Intent, by: str) -> None:
     """An OUTCOME closes the deploy: its DECISION is refused from now on."""
     from deployer.engine.deploy.lock import closing
 

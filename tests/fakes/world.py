@@ -12,7 +12,7 @@ from deployer.model.errors import LedgerMoved
 from deployer.model.events import Event
 from deployer.model.fleet import Host
 from deployer.model.forecast import Forecast
-from deployer.model.ledger import Entry, Sign
+from deployer.model.ledger import Entry, Intent, Sign
 from deployer.model.release import Package, Release
 from deployer.model.sample import HostSample, Sample
 from deployer.model.schema.playbook import Playbook
@@ -184,8 +184,8 @@ class World:
 
     def intend(self, deploy: str, release: str, *hosts: str) -> Entry:
         """The INTENT of a push whose deployer is dead, in the ledger: what it touched is known there."""
-        entry = Entry(
-            "INTENT", deploy, "production", "nginx", "push", release, "bob@ci", self.clock.now(),
+        entry = Intent(
+            deploy, "production", "nginx", "push", release, "bob@ci", self.clock.now(),
             len(self.ledger.chain) + 1, hosts=dict.fromkeys(hosts or self.names, release),
             expires=self.clock.now() + 3600, alive="7" * 16,
         )  # fmt: skip

@@ -26,7 +26,7 @@ from deployer.adapters.git.refusals import reason
 from deployer.adapters.git.signatures import read_allowed, signing_key, split
 from deployer.adapters.http.over_ssh import read as read_probe
 from deployer.adapters.local.plan_file import read_plan
-from deployer.adapters.local.runs import entry_from_json
+from deployer.adapters.local.runs import FIELDS, entry_from_json
 from deployer.adapters.measuring.figures import number
 from deployer.adapters.measuring.prometheus import value as prometheus_value
 from deployer.adapters.reading.inventory import environment_hosts, load_inventory
@@ -347,7 +347,7 @@ PARSERS = (
     Parser("host-answer", st.binary(max_size=80) | objects([*HostState.__dataclass_fields__, "ok", "proto", "code", "error"], ANSWER), answer, (HostError,)),
     Parser("known-hosts", texts(KNOWN, ["|1|", " ", ",", "@revoked", "@x", "=", "\n", "[", "]", "*", "!", "AAAA"]), known_hosts),
     Parser("host-certificate", st.binary(max_size=200), lambda blob: objection(blob, frozenset(), "h", 0.0), ()),
-    Parser("ledger-record", objects(list(Entry.__dataclass_fields__), RECORD) | st.binary(max_size=60), record, (ValueError,)),
+    Parser("ledger-record", objects(list(FIELDS), RECORD) | st.binary(max_size=60), record, (ValueError,)),
     Parser("saved-plan", objects(list(PLAN), PLAN) | st.text(max_size=60), saved_plan),
     Parser("ssh-G", texts([SSH], ["\n", " ", "proxyjump", "port"]), lambda text: _collect(text.splitlines()), ()),
     Parser("proxy-jump", texts(["a@b:22", "[::1]:3"], ["@", ":", "[", "]", ",", "ssh://", "9"]), lambda text: _hop(text, str(FOLDER / "none"), 9)),

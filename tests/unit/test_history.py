@@ -13,7 +13,7 @@ from deployer.adapters.git.ledger import GitLedger
 from deployer.adapters.git.memory import Memory
 from deployer.cli import run
 from deployer.engine.deploy.lock import closing
-from deployer.model.ledger import Entry, Sign
+from deployer.model.ledger import End, Entry, Intent, Sign, hosts_of, same_deploy
 from deployer.model.past import rows
 from tests.unit.test_git import checkout, git  # noqa: F401
 
@@ -23,15 +23,15 @@ ALIVE = "7" * 16
 def intent(deploy: str = "1-beef", age: float = 100.0) -> Entry:
     """A push that began `age` seconds ago."""
     now = time.time()
-    return Entry(
-        "INTENT", deploy, "production", "nginx", "push", "aaaaaaaaaa-11111111", "bob@ci", now - age,
+    return Intent(
+        deploy, "production", "nginx", "push", "aaaaaaaaaa-11111111", "bob@ci", now - age,
         expires=now + 3600, hosts={"web1": "aaaaaaaaaa-11111111"}, alive=ALIVE,
     )  # fmt: skip
 
 
 def own(entry: Entry, because: str) -> Entry:
     """What its own push read back."""
-    return replace(entry, record="OUTCOME", result="reverted", because=because, at=time.time(), alive="")
+    return same_deploy(End, entry, hosts=hosts_of(entry), result="reverted", because=because, at=time.time())
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from deployer.engine.deploy.push import push
 from deployer.engine.deploy.record import append
 from deployer.model.errors import DeployError, LockedError
 from deployer.model.events import Notice
-from deployer.model.ledger import closed_by
+from deployer.model.ledger import Decision, End, closed_by, same_deploy
 from deployer.model.outcome import Outcome
 from tests.fakes.world import MINE, NEW, World
 from tests.unit.test_git import checkout, git  # noqa: F401
@@ -59,7 +59,7 @@ def test_a_dead_owner_loses_the_lock_without_a_person() -> None:
     assert THEIRS not in world.ledger.signs, "what the dead one left is tidied up"
     assert any(isinstance(e, Notice) and "taking over the lock" in e.text for e in world.events)
     assert world.clock.time - before >= lock.LOOK, "it was looked for"
-    woken = replace(world.ledger.chain[0], record="DECISION", result="commit")
+    woken = same_deploy(Decision, world.ledger.chain[0], result="commit")
     with pytest.raises(DeployError, match="closed by"):
         append(world.ledger, woken, world.ports)
 
@@ -209,7 +209,7 @@ def test_the_lost_outcome_is_still_recorded(checkout: Path) -> None:  # noqa: F8
     intent = replace(world.ledger.chain[0], number=0)
     ledger.append(intent, len(ledger.read()))
     ledger.append(lock.closing(intent, "carol", "taken", 2.0), len(ledger.read()))
-    told = replace(intent, record="OUTCOME", result="reverted", verdict="regressed", because="origin requests doubled")
+    told = same_deploy(End, intent, result="reverted", verdict="regressed", because="origin requests doubled")
     ledger.memory.put_aside(told)
     assert [entry.result for entry in ledger.back_fill()] == ["reverted"]
     assert ledger.back_fill() == []

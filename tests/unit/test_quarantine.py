@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from deployer.engine.deploy.by_hand import confirm
 from deployer.engine.deploy.rollback import Consent, rollback
-from deployer.model.ledger import Entry, quarantined, stood
+from deployer.model.ledger import End, Entry, quarantined, stood
 from deployer.model.state import Order
 from tests.fakes.hosts import ADOPTED
 from tests.fakes.world import NEW, World
@@ -14,10 +16,10 @@ from tests.fakes.world import NEW, World
 A, B = "aaaaaaaaaa-11111111", "bbbbbbbbbb-22222222"
 
 
-def ended(result: str, verdict: str = "", because: str = "", command: str = "push", release: str = B) -> Entry:
+def ended(result: str, verdict: str = "", because: str = "", command: str = "push", release: str = B) -> End:
     """An OUTCOME of `release`, which took the place of A."""
-    return Entry(
-        "OUTCOME", "12-ab12", "production", "nginx", command, release, "alice@laptop", 60.0,  # type: ignore[arg-type]
+    return End(
+        "12-ab12", "production", "nginx", command, release, "alice@laptop", 60.0,  # type: ignore[arg-type]
         previous=A, result=result, because=because, verdict=verdict,
     )  # fmt: skip
 
@@ -101,7 +103,7 @@ def test_two_deploys_in_flight_are_both_closed() -> None:
 def test_when_a_release_stood() -> None:
     """The last time; open-ended while it stands."""
     first, second = ended("deployed", release=A), ended("deployed", release=B)
-    chain = (first, Entry(**{**{k: getattr(second, k) for k in second.__slots__}, "at": 90.0}))
+    chain = (first, replace(second, at=90.0))
     assert (stood(chain, "nginx", A), stood(chain, "nginx", B), stood(chain, "nginx", NEW[:-1])) == (
         (60.0, 90.0),
         (90.0, 90.0),

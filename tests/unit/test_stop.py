@@ -16,7 +16,7 @@ from deployer.engine.deploy.push import push
 from deployer.engine.deploy.rollback import Consent, rollback
 from deployer.model.errors import DeployError, Interrupted, LockedError
 from deployer.model.events import Event, Notice
-from deployer.model.ledger import Entry
+from deployer.model.ledger import Intent
 from deployer.model.outcome import Outcome
 from deployer.model.state import Order
 from tests.fakes.hosts import ADOPTED
@@ -179,7 +179,7 @@ def test_a_look_that_was_cut_short_has_seen_no_dead_owner() -> None:
     """The lock of one who lives is not taken because somebody else was interrupted while looking."""
     world = World()
     now = world.clock.now()
-    owner = Entry("INTENT", "1-beef", "production", "nginx", "push", NEW, "bob@ci", now, 1, expires=now + 3600)
+    owner = Intent("1-beef", "production", "nginx", "push", NEW, "bob@ci", now, 1, expires=now + 3600)
     world.ledger.chain.append(replace(owner, alive="7" * 16))
     world.ledger.signs["7" * 16] = now - 3600.0  # his clock is behind
 

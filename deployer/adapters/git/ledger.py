@@ -23,7 +23,7 @@ from deployer.adapters.git.refusals import reason, remedy, unprotect
 from deployer.adapters.git.repository import GitFailed, open_repository, read_blobs, say_git, with_input
 from deployer.adapters.local.runs import entry_from_json, entry_to_json
 from deployer.model.errors import DeployError, InputError, LedgerMoved, LedgerUnavailable
-from deployer.model.ledger import Entry, Sign
+from deployer.model.ledger import End, Entry, Sign, hosts_of
 
 if TYPE_CHECKING:
     from git import Repo
@@ -223,7 +223,7 @@ class GitLedger:
             chain = GitLedger(self._root, environment, self.memory).read()
         except DeployError:
             return False
-        return any(entry.deploy == deploy for entry in chain) and any(host in entry.hosts for entry in chain)
+        return any(entry.deploy == deploy for entry in chain) and any(host in hosts_of(entry) for entry in chain)
 
     def put_aside(self, entry: Entry) -> None:
         """See Memory."""
@@ -236,7 +236,8 @@ class GitLedger:
             for _ in range(20):
                 chain = self.read()
                 same = [e for e in chain if (e.deploy, e.record) == (entry.deploy, entry.record)]
-                there = any(e.result != "released" for e in same)  # that one is somebody else's word, who took the lock
+                # a release is somebody else's word, who took the lock
+                there = any(not isinstance(e, End) or e.result != "released" for e in same)
                 try:
                     written += [] if there else [self.append(entry, len(chain))]
                     path.unlink(missing_ok=True)

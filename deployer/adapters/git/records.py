@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from deployer.model.ledger import Entry
+from deployer.model.ledger import Decision, End, Entry, Intent
 from deployer.model.secret import hide
 
 
 def without_secrets(entry: Entry) -> Entry:
     """The ledger is for ever: the texts of people and hosts are cleaned on the way in."""
-    return replace(entry, why=hide(entry.why), because=hide(entry.because))
+    clean = replace(entry, why=hide(entry.why))
+    return replace(clean, because=hide(clean.because)) if isinstance(clean, End) else clean
 
 
 def sentence(entry: Entry) -> str:
     """The commit message: readable, one line."""
-    words = {
-        "INTENT": f"{entry.who} begins to {entry.command} {entry.playbook} {entry.release}",
-        "DECISION": f"decided to {entry.result} {entry.playbook} {entry.release}",
-        "OUTCOME": f"{entry.command} of {entry.playbook} {entry.release}: {entry.result}",
-    }[entry.record]
-    return " ".join(f"{words} (deploy {entry.deploy}){': ' + entry.because if entry.because else ''}".split())[:500]
+    because = ""
+    match entry:
+        case Intent():
+            words = f"{entry.who} begins to {entry.command} {entry.playbook} {entry.release}"
+        case Decision():
+            words = f"decided to {entry.result} {entry.playbook} {entry.release}"
+        case End():
+            words = f"{entry.command} of {entry.playbook} {entry.release}: {entry.result}"
+            because = f": {entry.because}" if entry.because else ""
+    return " ".join(f"{words} (deploy {entry.deploy}){because}".split())[:500]

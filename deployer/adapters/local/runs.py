@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from deployer.adapters.local.writing import real_folder, write_below
 from deployer.model.errors import DeployError
-from deployer.model.ledger import Entry
+from deployer.model.ledger import Command, Decision, End, Entry, Intent, hosts_of
 from deployer.model.secret import hide_all
 
 DEPLOY = re.compile(r"[0-9a-f-]{1,40}")
@@ -18,38 +18,48 @@ LATEST = 1e11  # seconds since the epoch, the year 5138: what is more breaks cal
 SAMPLES_CAP = 64 * 1024 * 1024  # bytes of samples of one deploy
 
 
+KINDS: Mapping[str, type[Entry]] = {kind.record: kind for kind in (Intent, Decision, End)}
+COMMANDS = get_args(Command)
+FIELDS: Mapping[str, object] = {  # of every record that is stored, in this order; one that a kind lacks has this value
+    "record": "", "deploy": "", "environment": "", "playbook": "", "command": "", "release": "", "who": "", "at": 0.0,
+    "number": 0, "previous": "", "revision": "", "why": "", "expires": 0.0, "result": "", "because": "", "verdict": "",
+    "hosts": {}, "alive": "",
+}  # fmt: skip
+
+
 def entry_to_json(entry: Entry) -> dict[str, object]:
     """One record as it is stored."""
-    return {**asdict(entry), "hosts": dict(entry.hosts)}
+    return {**{name: getattr(entry, name, value) for name, value in FIELDS.items()}, "hosts": dict(hosts_of(entry))}
 
 
 def entry_from_json(body: object) -> Entry:
     """Strict: ValueError for anything that is not a record."""
     if not isinstance(body, dict):
         raise ValueError("a record must be an object")
-    defaults = Entry("INTENT", "", "", "", "push", "", "", 0.0)
-    known: dict[str, Any] = {}
-    for name, value in body.items():
-        if name not in Entry.__dataclass_fields__:
-            continue  # a later version may say more
-        default = getattr(defaults, name)
-        if isinstance(default, float) and isinstance(value, int | float) and not isinstance(value, bool):
-            if not abs(value) < LATEST:  # an integer of any size, infinite, not a number
-                raise ValueError(f"{name} is no time")
-            known[name] = float(value)
-        elif name == "hosts" and isinstance(value, dict):
-            known[name] = {str(k): str(v) for k, v in value.items()}
-        elif type(value) is type(default):
-            known[name] = value
-        else:
-            raise ValueError(f"{name} is {value!r:.40}")
+    said = {name: value for name, value in body.items() if name in FIELDS}  # a later version may say more
+    known = {name: field_of(name, value) for name, value in said.items()}
+    record, command = known.pop("record", ""), known.get("command")
+    if record not in KINDS or command not in COMMANDS:
+        raise ValueError(f"unknown record {record!r} or command {command!r}")
+    kind = KINDS[record]
     try:
-        entry = Entry(**known)
+        return kind(**{name: value for name, value in known.items() if name in kind.__dataclass_fields__})
     except TypeError as error:
         raise ValueError(str(error)) from None
-    if entry.record not in ("INTENT", "DECISION", "OUTCOME") or entry.command not in ("push", "rollback", "adopt"):
-        raise ValueError(f"unknown record {entry.record!r} or command {entry.command!r}")
-    return entry
+
+
+def field_of(name: str, value: object) -> Any:
+    """One value of a record. Raises ValueError."""
+    default = FIELDS[name]
+    if isinstance(default, float) and isinstance(value, int | float) and not isinstance(value, bool):
+        if not abs(value) < LATEST:  # an integer of any size, infinite, not a number
+            raise ValueError(f"{name} is no time")
+        return float(value)
+    if name == "hosts" and isinstance(value, dict):
+        return {str(k): str(v) for k, v in value.items()}
+    if type(value) is not type(default):
+        raise ValueError(f"{name} is {value!r:.40}")
+    return value
 
 
 class Runs:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from deployer.adapters.local.runs import entry_to_json
 from deployer.console.pages.page import Page
-from deployer.model.ledger import Entry, Sign
+from deployer.model.ledger import End, Intent, Sign
 from deployer.model.past import Row
 
 
@@ -23,8 +23,10 @@ def page(environment: str, playbook: str, rows: Sequence[Row], signs: Mapping[st
 def line(row: Row, sign: Sign | None, now: float) -> str:
     """One deploy."""
     entry = row.entry
-    result = "open" if row.open else entry.result
-    because = under_way(entry, sign, now) if row.open else because_of(row)
+    if isinstance(entry, Intent):
+        result, because = "open", under_way(entry, sign, now)
+    else:
+        result, because = entry.result, because_of(entry, row.closed)
     first = f"{entry.deploy:<10} {when(entry.at)}  {entry.command:<8} {result:<11} {entry.release or '-':<20}"
     return f"{first} {entry.who}  {because}".rstrip()
 
@@ -34,15 +36,15 @@ def when(epoch: float) -> str:
     return time.strftime("%b %d %H:%M", time.localtime(epoch))
 
 
-def because_of(row: Row) -> str:
+def because_of(end: End, closed: End | None) -> str:
     """Why it ended so, and who else closed it; why they did so, unless that is said already."""
-    if row.closed is None:
-        return row.entry.because
-    why = "" if row.closed.because in row.entry.because else f": {row.closed.because}"
-    return f"{row.entry.because} (closed by {row.closed.who} at {when(row.closed.at)}{why})".lstrip()
+    if closed is None:
+        return end.because
+    why = "" if closed.because in end.because else f": {closed.because}"
+    return f"{end.because} (closed by {closed.who} at {when(closed.at)}{why})".lstrip()
 
 
-def under_way(entry: Entry, sign: Sign | None, now: float) -> str:
+def under_way(entry: Intent, sign: Sign | None, now: float) -> str:
     """Of a deploy without an end: is anybody at work?"""
     if sign and sign.fresh(now):
         return f"under way since {when(entry.at)}, seen alive {max(0, int(now - sign.at))} s ago"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from deployer.adapters.local.runs import entry_to_json
 from deployer.console.pages.page import Page
-from deployer.model.ledger import Entry, Sign
+from deployer.model.ledger import Intent, Sign
 
 
-def status(holder: Entry | None, sign: Sign | None, now: float) -> Page:
+def status(holder: Intent | None, sign: Sign | None, now: float) -> Page:
     """holder: None for nobody. sign: see alive."""
     if holder is None:
         return Page("lock: none", {"lock": None})
@@ -16,14 +16,14 @@ def status(holder: Entry | None, sign: Sign | None, now: float) -> Page:
     return Page(text, {"lock": entry_to_json(holder)})
 
 
-def released(holder: Entry | None) -> Page:
+def released(holder: Intent | None) -> Page:
     """holder: None where there was nothing to release."""
     if holder is None:
         return Page("lock: none", {"released": None})
     return Page(f"lock released: deploy {holder.deploy} can no longer commit", {"released": holder.deploy})
 
 
-def alive(holder: Entry, sign: Sign | None, now: float) -> str:
+def alive(holder: Intent, sign: Sign | None, now: float) -> str:
     """When its owner was last seen alive, or when the lock ends by itself. sign: the owner's last; None for an owner
     that never shows any."""
     if sign is None:

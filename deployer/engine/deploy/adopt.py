@@ -6,7 +6,7 @@ from deployer.engine.deploy.belongs import refuse_foreign
 from deployer.engine.deploy.endings import unverified
 from deployer.engine.deploy.lock import free_lock
 from deployer.engine.deploy.order import numbered
-from deployer.engine.deploy.record import close
+from deployer.engine.deploy.record import close, record_of
 from deployer.engine.deploy.request import Request
 from deployer.engine.fanout import each_decided, failures, successes
 from deployer.engine.ports import Ledger, Ports
@@ -15,7 +15,7 @@ from deployer.model.desired import desired
 from deployer.model.errors import DeployError, HostError
 from deployer.model.events import HostChanged, Phase
 from deployer.model.fleet import Host
-from deployer.model.ledger import Entry, above_chain, known_number
+from deployer.model.ledger import End, Entry, above_chain, known_number
 from deployer.model.outcome import HostOutcome, Outcome
 from deployer.model.quorum import needed
 from deployer.model.state import HostState, Order
@@ -133,18 +133,8 @@ def hint(results: dict[str, HostState | HostError]) -> str:
     )
 
 
-def adoption(request: Request, outcome: Outcome, now: float) -> Entry:
+def adoption(request: Request, outcome: Outcome, now: float) -> End:
     """The record of an adoption: an OUTCOME without a verdict."""
-    return Entry(
-        record="OUTCOME",
-        deploy=outcome.deploy,
-        environment=request.environment,
-        playbook=request.playbook.name,
-        command="adopt",
-        release=outcome.release,
-        who=request.who,
-        at=now,
-        result=outcome.result,
-        because=outcome.error,
-        hosts={name: end.release for name, end in outcome.hosts.items()},
-    )
+    hosts = {name: end.release for name, end in outcome.hosts.items()}
+    ended = {"result": outcome.result, "because": outcome.error, "hosts": hosts}
+    return record_of(End, request, outcome.deploy, "adopt", outcome.release, now, **ended)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
+from deployer.engine.deploy.record import record_of
 from deployer.engine.deploy.witness import Witness
 from deployer.model.events import Notice
-from deployer.model.ledger import Command, Entry
+from deployer.model.ledger import Command, End
 from deployer.model.outcome import Result
 from deployer.model.quorum import shared
 from deployer.model.state import HostState, number_of
@@ -19,7 +20,7 @@ def closings(
     because: str,
     result: Result = "reverted",
     ends: Mapping[str, str] | None = None,
-) -> tuple[Entry, ...]:
+) -> tuple[End, ...]:
     """One OUTCOME for each deploy of `flying` (hosts as found, in flight), oldest first. Without it the INTENT
     of a dead deployer would stay the lock until it is found dead. What a host alone says, or the ledger contradicts,
     closes nothing. ends: host -> the release it runs now (default: what was good)."""
@@ -37,16 +38,14 @@ def closings(
             now = {name: release for name, release in now.items() if name in hosts}
         intent = witness.intent(deploy)
         entries.append(
-            Entry(
-                record="OUTCOME",
-                deploy=deploy,
-                environment=request.environment,
-                playbook=request.playbook.name,
-                command=intent.command if intent else command_of(hosts),
-                release=intent.release if intent else target_of(hosts),
+            record_of(
+                End,
+                request,
+                deploy,
+                intent.command if intent else command_of(hosts),
+                intent.release if intent else target_of(hosts),
+                ports.clock.now(),
                 previous=shared(state.good for state in hosts.values()),
-                who=request.who,
-                at=ports.clock.now(),
                 result=result,
                 because=because,
                 hosts=dict(now),

@@ -6,8 +6,6 @@ owner whose lock is taken then cannot decide, and goes back.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from deployer.engine.deploy.record import append
 from deployer.engine.deploy.request import Request
 from deployer.engine.fanout import heed, successes
@@ -15,7 +13,7 @@ from deployer.engine.ports import Ledger, Ports
 from deployer.engine.survey import survey
 from deployer.model.errors import LockedError
 from deployer.model.events import Notice, Phase
-from deployer.model.ledger import HEARTBEAT, Entry, lock_holder
+from deployer.model.ledger import HEARTBEAT, End, Entry, Intent, lock_holder, same_deploy
 from deployer.model.quorum import needed
 from deployer.model.state import HostState
 
@@ -40,7 +38,7 @@ def free_lock(request: Request, ports: Ports, ledger: Ledger) -> tuple[Entry, ..
     return ledger.read()
 
 
-def held(holder: Entry, request: Request, ports: Ports, ledger: Ledger) -> str:
+def held(holder: Intent, request: Request, ports: Ports, ledger: Ledger) -> str:
     """How we know that the owner of an open INTENT lives, or may; "" when it is dead. An owner that shows no signs at
     all may always live."""
     if not holder.alive:
@@ -64,12 +62,12 @@ def held(holder: Entry, request: Request, ports: Ports, ledger: Ledger) -> str:
     return f"{', '.join(sorted(pending))} still held by it, for at most {max(pending.values())} s"
 
 
-def holds(holder: Entry, name: str, state: HostState) -> bool:
+def holds(holder: Intent, name: str, state: HostState) -> bool:
     """Does this host say that it has the very change of `holder`, and was it to have it?"""
     return state.in_flight and (state.deploy, state.target) == (holder.deploy, holder.release) and name in holder.hosts
 
 
-def locked(holder: Entry, why: str, now: float) -> LockedError:
+def locked(holder: Intent, why: str, now: float) -> LockedError:
     """What the loser is told."""
     reason = f" ({holder.why})" if holder.why else ""
     return LockedError(
@@ -79,6 +77,6 @@ def locked(holder: Entry, why: str, now: float) -> LockedError:
     )
 
 
-def closing(holder: Entry, by: str, because: str, at: float) -> Entry:
+def closing(holder: Intent, by: str, because: str, at: float) -> End:
     """The OUTCOME that closes somebody else's INTENT: its DECISION is refused from now on."""
-    return replace(holder, record="OUTCOME", result="released", who=by, because=because, at=at, hosts={}, alive="")
+    return same_deploy(End, holder, who=by, at=at, result="released", because=because)

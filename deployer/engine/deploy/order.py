@@ -6,10 +6,21 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import replace
 
+from deployer.engine.deploy.record import longest_deploy
 from deployer.engine.ports import Ports
 from deployer.model.events import Notice
+from deployer.model.ledger import Entry, known_number
+from deployer.model.plan import Plan
 from deployer.model.quorum import number_deploy
 from deployer.model.state import HostState, Order
+
+
+def make_order(
+    plan: Plan, chain: tuple[Entry, ...], states: Mapping[str, HostState], restart: bool, ports: Ports
+) -> Order:
+    """Of a push: the fencing token is above the chain and above what its hosts have seen (offline rollbacks)."""
+    order = Order("", 0, plan.command, plan.release, plan.lease, int(longest_deploy(plan)), restart)
+    return numbered(order, known_number(chain), states, ports)
 
 
 def numbered(order: Order, known: int, states: Mapping[str, HostState], ports: Ports) -> Order:

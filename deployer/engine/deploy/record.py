@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 from deployer.engine.deploy.bake import longest, window
+from deployer.engine.deploy.ending import Ending
 from deployer.engine.deploy.request import Request
-from deployer.engine.deploy.rollout import Ending
 from deployer.engine.ports import Ledger, Ports
 from deployer.model.errors import DeployError, LedgerMoved, LedgerUnavailable, LockClosed
 from deployer.model.events import Notice, Recorded
-from deployer.model.ledger import Entry, closed_by
+from deployer.model.ledger import Command, Decision, End, Entry, Intent, R, closed_by
 from deployer.model.plan import Plan
 
 TRIES = 20  # other playbooks of the environment append to the same chain
@@ -20,21 +19,30 @@ MARGIN = 600.0  # seconds beyond what a deploy must take
 PER_HOST = 10.0  # seconds: hosts are worked on one after the other in the worst case
 
 
-def intent(request: Request, plan: Plan, deploy: str, ports: Ports, hosts: dict[str, str], alive: str) -> Entry:
-    """The INTENT of `plan`: while it is open and unexpired it is the lock. alive: see Entry."""
+def record_of(
+    kind: type[R], request: Request, deploy: str, command: Command, release: str, at: float, **more: Any
+) -> R:
+    """Of a deploy of `request`. more: the fields of `kind` beyond these."""
+    where = request.environment, request.playbook.name
+    return kind(deploy, *where, command, release, request.who, at, **more)
+
+
+def of_plan(kind: type[R], request: Request, plan: Plan, deploy: str, at: float, **more: Any) -> R:
+    """The same of a plan."""
+    return record_of(kind, request, deploy, plan.command, plan.release, at, previous=plan.previous, **more)
+
+
+def intent(request: Request, plan: Plan, deploy: str, ports: Ports, hosts: dict[str, str], alive: str) -> Intent:
+    """The INTENT of `plan`: while it is open and unexpired it is the lock. alive: see Intent."""
     at = ports.clock.now()
-    return Entry(
-        record="INTENT",
-        deploy=deploy,
-        environment=plan.environment,
-        playbook=plan.playbook,
-        command=plan.command,
-        release=plan.release,
-        previous=plan.previous,
+    return of_plan(
+        Intent,
+        request,
+        plan,
+        deploy,
+        at,
         revision=plan.revision,
-        who=request.who,
         why=request.why,
-        at=at,
         expires=at + window(plan.bake) + longest_deploy(plan),
         hosts=hosts,
         alive=alive,
@@ -52,7 +60,7 @@ def append(ledger: Ledger, entry: Entry, ports: Ports) -> Entry:
     is refused when somebody closed our INTENT meanwhile."""
     for _ in range(TRIES):
         chain = ledger.read()
-        if entry.record == "DECISION":
+        if isinstance(entry, Decision):
             refuse_closed(chain, entry)
         try:
             written = ledger.append(entry, len(chain))
@@ -63,37 +71,29 @@ def append(ledger: Ledger, entry: Entry, ports: Ports) -> Entry:
     raise LedgerMoved(f"cannot append to the ledger: it moved {TRIES} times in a row")
 
 
-def refuse_closed(chain: tuple[Entry, ...], entry: Entry) -> None:
+def refuse_closed(chain: tuple[Entry, ...], entry: Decision) -> None:
     """The INTENT behind `entry` must be open."""
     if reason := closed_by(chain, entry.deploy):
         raise LockClosed(reason)
 
 
-def decision(request: Request, plan: Plan, deploy: str, result: str, at: float) -> Entry:
+def decision(request: Request, plan: Plan, deploy: str, result: str, at: float) -> Decision:
     """commit or abort."""
-    return Entry(
-        record="DECISION",
-        deploy=deploy,
-        environment=plan.environment,
-        playbook=plan.playbook,
-        command=plan.command,
-        release=plan.release,
-        previous=plan.previous,
-        who=request.who,
-        at=at,
-        result=result,
-    )
+    return of_plan(Decision, request, plan, deploy, at, result=result)
 
 
-def outcome_entry(request: Request, plan: Plan, deploy: str, ending: Ending, at: float) -> Entry:
+def outcome_entry(request: Request, plan: Plan, deploy: str, ending: Ending, at: float) -> End:
     """What each host said it runs at the end. verdict `failed` marks a release that is to blame without a gate."""
-    ruling = ending.verdict.ruling if ending.verdict else ("failed" if ending.fault else "")
-    return replace(
-        decision(request, plan, deploy, ending.result, at),
-        record="OUTCOME",
+    return of_plan(
+        End,
+        request,
+        plan,
+        deploy,
+        at,
         revision=plan.revision,
+        result=ending.result,
         because=ending.because or (ending.verdict.because if ending.verdict else ""),
-        verdict=ruling,
+        verdict=ending.verdict.ruling if ending.verdict else ("failed" if ending.fault else ""),
         hosts={name: end.release for name, end in ending.hosts.items()},
     )
 

@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from deployer.engine.deploy.belongs import refuse_foreign
+from deployer.engine.deploy.ending import outcome
+from deployer.engine.deploy.late import write_missing
 from deployer.engine.deploy.lock import free_lock
 from deployer.engine.deploy.order import numbered
-from deployer.engine.deploy.push import outcome, write_missing
 from deployer.engine.deploy.record import close, outcome_entry
 from deployer.engine.deploy.request import Request
 from deployer.engine.deploy.rollback import bystanders, settle

@@ -9,12 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from deployer.engine.deploy.closing import closings
+from deployer.engine.deploy.ending import Ending, outcome
 from deployer.engine.deploy.endings import unverified
 from deployer.engine.deploy.order import numbered
-from deployer.engine.deploy.push import outcome
 from deployer.engine.deploy.record import outcome_entry
 from deployer.engine.deploy.request import Request
-from deployer.engine.deploy.rollout import Ending
 from deployer.engine.deploy.target import Aim, further, on_host
 from deployer.engine.deploy.walk_back import Packages, tell_bystanders, walk_back
 from deployer.engine.deploy.witness import Recall, Witness, unreadable
@@ -23,7 +22,7 @@ from deployer.engine.ports import Ports
 from deployer.engine.survey import survey
 from deployer.model.errors import DeployError, HostError
 from deployer.model.events import Planned
-from deployer.model.ledger import Entry
+from deployer.model.ledger import End
 from deployer.model.outcome import HostOutcome, Outcome
 from deployer.model.plan import HostPlan, Plan
 from deployer.model.release import ADOPTED, ReleaseId, shown
@@ -47,7 +46,7 @@ def rollback(
     consent: Consent,
     packages: Packages,
     recall: Recall = unreadable,
-) -> tuple[Outcome, tuple[Entry, ...]]:
+) -> tuple[Outcome, tuple[End, ...]]:
     """Bring every host to `target` (None: where target.py says). Returns the outcome and the OUTCOME records to be
     written, the rollback's own last. `packages` is called once, where hosts lack the release; `recall` (reads the
     ledger) where one host alone would change where all go, and for what was in flight. Raises DeployError if nothing is

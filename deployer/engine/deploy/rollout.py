@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from deployer.engine.deploy.ending import Ending
 from deployer.engine.deploy.endings import confirm_all, revert_all, spare_untouched, unverified
 from deployer.engine.deploy.hold import Hold
 from deployer.engine.deploy.lease import BEAT, Leases
@@ -20,27 +21,13 @@ from deployer.model.change import Change
 from deployer.model.errors import DeployError, HostError, Interrupted, LockClosed, Refused
 from deployer.model.events import HostChanged, Judged, Notice, Phase, WaveStarted
 from deployer.model.fleet import Host
-from deployer.model.outcome import HostOutcome, Result
+from deployer.model.outcome import Result
 from deployer.model.plan import Plan, weighed
 from deployer.model.release import Package
 from deployer.model.state import Order
 from deployer.model.verdict import Verdict, first_clause
 
 Judge = Callable[[tuple[str, ...], Callable[[], str]], Verdict]
-
-
-@dataclass
-class Ending:
-    """How the walk ended. because: one sentence. fault: the release itself is to blame (it is quarantined). closed:
-    somebody else ended the deploy."""
-
-    result: Result
-    hosts: dict[str, HostOutcome] = field(default_factory=dict)
-    verdict: Verdict | None = None
-    because: str = ""
-    fault: bool = False
-    closed: bool = False
-    seconds: dict[str, float] = field(default_factory=dict)
 
 
 class Regressed(Exception):

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
+from deployer.engine.deploy.ending import Ending
 from deployer.engine.deploy.endings import GRACE, RETRY
 from deployer.engine.deploy.hold import Hold
-from deployer.engine.deploy.rollout import Ending, rollout
+from deployer.engine.deploy.rollout import rollout
 from deployer.engine.deploy.witness import Witness
 from deployer.engine.fanout import each_at_once, each_decided, failures, successes
 from deployer.engine.ports import TURN_BACK, Ports
