@@ -14,7 +14,7 @@ from deployer.engine.standing import standing
 from deployer.model.errors import EXIT_DONE, EXIT_HUMAN, EXIT_REFUSED, HostError, Unreachable
 from deployer.model.examination import Point
 from deployer.model.fleet import Host
-from deployer.model.ledger import FRESH, Entry, Sign
+from deployer.model.ledger import FRESH, End, Sign
 from deployer.model.plan import HostPlan, Plan
 from deployer.model.state import HostState
 from deployer.model.warming import End, WarmResult
@@ -38,7 +38,7 @@ def test_a_page_without_text_says_nothing(capsys: pytest.CaptureFixture[str]) ->
     assert capsys.readouterr() == ("", "")
 
 
-DECIDED = Entry("OUTCOME", "1-a", "production", "nginx", "push", B, "t", 0.0, number=3, result="deployed")
+DECIDED = End("1-a", "production", "nginx", "push", B, "t", 0.0, number=3, result="deployed")
 
 
 @pytest.mark.parametrize(
