@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from deployer.model.ledger import Command, Decision, End, Entry, Intent, ends
+from deployer.model.ledger import Command, Decision, Ended, Entry, Intent, ends
 
 UNDONE = ("refused", "reverted", "interrupted")
 
@@ -32,14 +32,14 @@ def decided(chain: tuple[Entry, ...], playbook: str) -> dict[str, tuple[str, Com
             wish, back = wishes.get(entry.deploy, {}), undone.get(entry.deploy)
             stay = {host: release for host, release in wish.items() if back is None or back.get(host) == release}
             said |= {host: (release, entry.command) for host, release in stay.items()}
-        elif isinstance(entry, End):
+        elif isinstance(entry, Ended):
             said |= {host: (release, entry.command) for host, release in outcome_says(entry).items()}
             if entry.result == "unadopted":  # nobody's any more
                 said = {host: words for host, words in said.items() if host not in entry.hosts}
     return said
 
 
-def outcome_says(entry: End) -> dict[str, str]:
+def outcome_says(entry: Ended) -> dict[str, str]:
     """A push said it all in its decision, unless a person confirmed it by hand."""
     if entry.command == "rollback" and entry.result in ("deployed", "stranded") and entry.release:
         return dict.fromkeys(entry.hosts, entry.release)

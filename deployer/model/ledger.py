@@ -65,7 +65,7 @@ class Decision(Head):
 
 
 @dataclass(frozen=True, slots=True)
-class End(Head):
+class Ended(Head):
     """The OUTCOME. result: of the closing JSON object; `released` where somebody took the lock away. An unadoption is
     one of `adopt` with the result `unadopted`: versions that do not know it refuse other words of command, and with
     them the chain. verdict: the gate's, or `failed` for a release that is to blame without one. hosts: name -> the
@@ -78,8 +78,8 @@ class End(Head):
     hosts: Mapping[str, str] = field(default_factory=dict)
 
 
-Entry = Intent | Decision | End
-R = TypeVar("R", Intent, Decision, End)
+Entry = Intent | Decision | Ended
+R = TypeVar("R", Intent, Decision, Ended)
 
 
 def same_deploy(kind: type[R], head: Head, **more: Any) -> R:
@@ -107,7 +107,7 @@ class Sign:
 
 def lock_holder(chain: tuple[Entry, ...], playbook: str, now: float) -> Intent | None:
     """The newest INTENT of `playbook` that has no OUTCOME yet and has not expired: it is the lock."""
-    closed = {entry.deploy for entry in chain if isinstance(entry, End)}
+    closed = {entry.deploy for entry in chain if isinstance(entry, Ended)}
     for entry in reversed(chain):
         if not isinstance(entry, Intent) or entry.playbook != playbook or entry.deploy in closed:
             continue
@@ -116,14 +116,14 @@ def lock_holder(chain: tuple[Entry, ...], playbook: str, now: float) -> Intent |
     return None
 
 
-def ends(chain: Iterable[Entry], playbook: str) -> Iterator[End]:
+def ends(chain: Iterable[Entry], playbook: str) -> Iterator[Ended]:
     """Of `playbook`, oldest first."""
-    return (entry for entry in chain if isinstance(entry, End) and entry.playbook == playbook)
+    return (entry for entry in chain if isinstance(entry, Ended) and entry.playbook == playbook)
 
 
 def closed_by(chain: tuple[Entry, ...], deploy: str) -> str:
     """Who closed `deploy` and why, as a sentence; "" while it is open."""
-    found = (entry for entry in chain if isinstance(entry, End) and entry.deploy == deploy)
+    found = (entry for entry in chain if isinstance(entry, Ended) and entry.deploy == deploy)
     return next((f"deploy {deploy} was closed by {end.who}: {end.because or end.result}" for end in found), "")
 
 
@@ -145,7 +145,7 @@ def quarantined(chain: tuple[Entry, ...], playbook: str) -> dict[str, str]:
     return bad
 
 
-def at_fault(entry: End) -> bool:
+def at_fault(entry: Ended) -> bool:
     """A push that was undone because of its release, whether every host is back (`reverted`) or not (`stranded`).
     Older records called it regressed, too, where hosts were only not heard of any more."""
     return entry.command == "push" and entry.verdict in ("regressed", "failed") and not LOST.match(entry.because)
@@ -171,7 +171,7 @@ def unrecorded(
     playbook: str,
     histories: Mapping[str, tuple[Confirmed, ...]],
     now: float,
-) -> list[End]:
+) -> list[Ended]:
     """Rollbacks that hosts remember and the chain does not (git was gone, and so is the machine they were run on), as
     OUTCOME records to be appended, oldest first, LATE at most. Only what enough hosts agree on (model/quorum.py): that
     there was one, and what was rolled back from."""
@@ -181,7 +181,7 @@ def unrecorded(
     for line in sorted(agreed(compared) & set(forgotten(chain, playbook, compared)), key=lambda x: x.number)[-LATE:]:
         hosts = {n: histories[n][lines.index(line)].release for n, lines in compared.items() if line in lines}
         before = {earlier.release for earlier, later in left if later == line}
-        entry = End(
+        entry = Ended(
             deploy=f"{line.number}-0000",
             environment=environment,
             playbook=playbook,

@@ -12,7 +12,7 @@ from deployer.engine.deploy.lock import closing
 from deployer.engine.deploy.push import push
 from deployer.model.errors import LedgerUnavailable, LockClosed, Refused
 from deployer.model.events import Event, Phase, Watched, WaveStarted
-from deployer.model.ledger import End, hosts_of, quarantined, same_deploy
+from deployer.model.ledger import Ended, hosts_of, quarantined, same_deploy
 from deployer.model.outcome import Outcome
 from deployer.model.sample import Sample
 from deployer.model.state import Order
@@ -101,7 +101,7 @@ def test_what_does_not_close_it_stops_nobody(hosts: int) -> None:
         entry = replace(world.ledger.chain[0], playbook="varnish", deploy="2-aaaa", number=len(world.ledger.chain) + 1)
         world.ledger.chain.append(entry)
         world.ledger.chain.append(
-            same_deploy(End, entry, hosts=hosts_of(entry), result="released", number=entry.number + 1)
+            same_deploy(Ended, entry, hosts=hosts_of(entry), result="released", number=entry.number + 1)
         )
 
     assert at_work(world, first_tick, other).result == "deployed"

@@ -22,7 +22,7 @@ from deployer.adapters.local.rendering import render_packages
 from deployer.adapters.local.runs import FIELDS, KINDS, Runs, entry_from_json, entry_to_json
 from deployer.model.errors import DeployError, InputError, LedgerMoved, LedgerUnavailable
 from deployer.model.fleet import Host
-from deployer.model.ledger import End, Entry, Intent
+from deployer.model.ledger import Ended, Entry, Intent
 from deployer.model.release import Package
 
 HOSTS = (Host("web1", vars={"http_port": 81, "origin": "o:1"}), Host("web2", vars={"http_port": 82, "origin": "o:1"}))
@@ -341,7 +341,7 @@ def test_any_json_is_a_record_or_a_value_error(body: object) -> None:
 
 def test_a_record_survives_the_round_trip() -> None:
     """Every field."""
-    full = End(
+    full = Ended(
         "3-aaaa",
         "e",
         "p",

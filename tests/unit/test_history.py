@@ -13,7 +13,7 @@ from deployer.adapters.git.ledger import GitLedger
 from deployer.adapters.git.memory import Memory
 from deployer.cli import run
 from deployer.engine.deploy.lock import closing
-from deployer.model.ledger import End, Entry, Intent, Sign, hosts_of, same_deploy
+from deployer.model.ledger import Ended, Entry, Intent, Sign, hosts_of, same_deploy
 from deployer.model.past import rows
 from tests.unit.test_git import checkout, git  # noqa: F401
 
@@ -31,7 +31,7 @@ def intent(deploy: str = "1-beef", age: float = 100.0) -> Entry:
 
 def own(entry: Entry, because: str) -> Entry:
     """What its own push read back."""
-    return same_deploy(End, entry, hosts=hosts_of(entry), result="reverted", because=because, at=time.time())
+    return same_deploy(Ended, entry, hosts=hosts_of(entry), result="reverted", because=because, at=time.time())
 
 
 @pytest.fixture

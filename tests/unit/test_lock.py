@@ -17,7 +17,7 @@ from deployer.engine.deploy.push import push
 from deployer.engine.deploy.record import append
 from deployer.model.errors import DeployError, LockedError
 from deployer.model.events import Notice
-from deployer.model.ledger import Decision, End, closed_by, same_deploy
+from deployer.model.ledger import Decision, Ended, closed_by, same_deploy
 from deployer.model.outcome import Outcome
 from tests.fakes.world import MINE, NEW, World
 from tests.unit.test_git import checkout, git  # noqa: F401
@@ -209,7 +209,7 @@ def test_the_lost_outcome_is_still_recorded(checkout: Path) -> None:  # noqa: F8
     intent = replace(world.ledger.chain[0], number=0)
     ledger.append(intent, len(ledger.read()))
     ledger.append(lock.closing(intent, "carol", "taken", 2.0), len(ledger.read()))
-    told = same_deploy(End, intent, result="reverted", verdict="regressed", because="origin requests doubled")
+    told = same_deploy(Ended, intent, result="reverted", verdict="regressed", because="origin requests doubled")
     ledger.memory.put_aside(told)
     assert [entry.result for entry in ledger.back_fill()] == ["reverted"]
     assert ledger.back_fill() == []

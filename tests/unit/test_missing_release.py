@@ -15,7 +15,7 @@ from deployer.adapters.local.rendering import render_packages
 from deployer.adapters.local.signals import Signals
 from deployer.engine.deploy.repair import repair
 from deployer.engine.deploy.rollback import Consent, rollback
-from deployer.model.ledger import End
+from deployer.model.ledger import Ended
 from deployer.model.release import Package
 from tests.fakes.world import NEW, World
 from tests.unit.test_git import checkout, commit  # noqa: F401
@@ -66,7 +66,7 @@ def test_forty_hosts_that_all_lack_the_release(checkout: Path) -> None:  # noqa:
 def test_repair_asks_once_too(checkout: Path) -> None:  # noqa: F811
     """`status --repair` walks the same way."""
     world, packages, gone = pruned(checkout)
-    entry = End("3-aaaa", "production", "nginx", "push", gone, "alice", 0.0, result="deployed",
+    entry = Ended("3-aaaa", "production", "nginx", "push", gone, "alice", 0.0, result="deployed",
                   hosts=dict.fromkeys(FORTY, gone))  # fmt: skip
     world.ledger.chain.append(replace(entry, number=1))
     with ThreadPoolExecutor(20) as pool:

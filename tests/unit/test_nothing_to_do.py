@@ -17,7 +17,7 @@ from deployer.engine.deploy.target import Aim
 from deployer.model.errors import LedgerUnavailable
 from deployer.model.events import Notice
 from deployer.model.fleet import Fleet
-from deployer.model.ledger import End
+from deployer.model.ledger import Ended
 from deployer.wiring.afterwards import one_further
 from deployer.wiring.context import Context
 from deployer.wiring.holder import lock_line
@@ -57,7 +57,7 @@ def test_who_did_it_is_asked_for_seconds_only(silent: Context) -> None:
 @pytest.mark.timeout(60)
 def test_the_lock_is_asked_for_seconds_only(silent: Context) -> None:
     """`deploy status` has what the hosts said; git is not waited for, and what waits for it stays."""
-    entry = End("7-abcd", "production", "nginx", "rollback", NEW, "t", 0.0, result="deployed")
+    entry = Ended("7-abcd", "production", "nginx", "rollback", NEW, "t", 0.0, result="deployed")
     silent.memory.put_aside(entry)
     line, chain, _ = lock_line(silent)
     assert line == (
@@ -70,7 +70,7 @@ def test_the_lock_is_asked_for_seconds_only(silent: Context) -> None:
 def test_a_git_that_breaks_off_is_no_bug(checkout: Path) -> None:
     """After the head was read: what it says is told, by the same words."""
     ledger = GitLedger(checkout, "production", Memory(checkout))
-    ledger.append(End("1-abcd", "production", "nginx", "push", NEW, "t", 0.0), len(ledger.read()))
+    ledger.append(Ended("1-abcd", "production", "nginx", "push", NEW, "t", 0.0), len(ledger.read()))
     blob = git(checkout, "rev-parse", f"{ledger.branch}:records/000001.json")
     (checkout / ".git/objects" / blob[:2] / blob[2:]).unlink()
     tree = git(checkout, "rev-parse", f"{ledger.branch}:records")

@@ -31,7 +31,7 @@ from deployer.model.desired import desired
 from deployer.model.errors import DeployError, HostError, Refused, Unreachable
 from deployer.model.examination import Examination
 from deployer.model.fleet import Host
-from deployer.model.ledger import End, Entry, quarantined
+from deployer.model.ledger import Ended, Entry, quarantined
 from deployer.model.release import Package
 from deployer.model.schema.health import HealthCheck
 from deployer.model.state import Order
@@ -311,7 +311,7 @@ def entry_number(entry: Entry) -> int:
     return int(entry.deploy.split("-")[0])
 
 
-NOTHING = End("0-0", "production", "nginx", "push", A, "", 0.0)
+NOTHING = Ended("0-0", "production", "nginx", "push", A, "", 0.0)
 ALL = {**CONSISTENT, **OLD, **EXTREMES}
 
 

@@ -14,7 +14,7 @@ from deployer.engine.standing import standing
 from deployer.model.errors import EXIT_DONE, EXIT_HUMAN, EXIT_REFUSED, HostError, Unreachable
 from deployer.model.examination import Point
 from deployer.model.fleet import Host
-from deployer.model.ledger import FRESH, End, Sign
+from deployer.model.ledger import FRESH, Ended, Intent, Sign, same_deploy
 from deployer.model.plan import HostPlan, Plan
 from deployer.model.state import HostState
 from deployer.model.warming import End, WarmResult
@@ -38,7 +38,7 @@ def test_a_page_without_text_says_nothing(capsys: pytest.CaptureFixture[str]) ->
     assert capsys.readouterr() == ("", "")
 
 
-DECIDED = End("1-a", "production", "nginx", "push", B, "t", 0.0, number=3, result="deployed")
+DECIDED = Ended("1-a", "production", "nginx", "push", B, "t", 0.0, number=3, result="deployed")
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_doctor_ends_with_what_is_not_fine() -> None:
 )
 def test_who_holds_the_lock(sign: Sign | None, text: str, fresh: bool) -> None:
     """By the last sign of life, or by when it ends."""
-    holder = replace(DECIDED, record="INTENT", at=NOW - 20, expires=NOW + 300)
+    holder = same_deploy(Intent, DECIDED, at=NOW - 20, expires=NOW + 300)
     assert lock.status(holder, sign, NOW).text == f"lock: deploy 1-a by t since 20 s, {text}"
     assert (sign is not None and sign.fresh(NOW)) is fresh
 

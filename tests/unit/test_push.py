@@ -12,7 +12,7 @@ from deployer.engine.deploy.push import push
 from deployer.engine.deploy.request import Turn
 from deployer.model.errors import DeployError, LedgerUnavailable, LockedError, Refused, Unreachable
 from deployer.model.events import Notice
-from deployer.model.ledger import End, Intent
+from deployer.model.ledger import Ended, Intent
 from deployer.model.outcome import Outcome
 from deployer.model.state import Confirmed
 from tests.fakes.executor import Queue
@@ -246,7 +246,7 @@ def test_the_ledger_moving_before_the_lock_is_looked_at_again() -> None:
     def other_playbook(verb: str, when: str) -> None:
         if verb == "INTENT" and when == "before" and not moved:
             moved.append(1)
-            world.ledger.chain.append(End("1-aaaa", "production", "varnish", "push", NEW, "bob", 0.0, 1))
+            world.ledger.chain.append(Ended("1-aaaa", "production", "varnish", "push", NEW, "bob", 0.0, 1))
 
     world.ledger.fault = other_playbook  # type: ignore[assignment]
     assert go(world).result == "deployed"

@@ -19,7 +19,7 @@ from deployer.engine.deploy.repair import repair
 from deployer.engine.deploy.rollback import Consent, rollback
 from deployer.model.errors import DeployError
 from deployer.model.events import Notice
-from deployer.model.ledger import End, above_chain, unrecorded
+from deployer.model.ledger import Ended, above_chain, unrecorded
 from deployer.model.outcome import Outcome
 from deployer.model.quorum import REACH, agreed, number_deploy
 from deployer.model.state import TOP_NUMBER, Confirmed, HostState, Order
@@ -117,7 +117,7 @@ def test_an_id_that_is_none_becomes_no_path(tmp_path: Path, monkeypatch: pytest.
     runs, memory = Runs(tmp_path / "checkout"), Memory(tmp_path / "checkout")
     runs.write_run("../../../outside", {"a": 1})
     runs.append_sample("../../../outside", "{}")
-    memory.put_aside(End("../../../outside", "production", "nginx", "push", NEW, "alice", 1.0))
+    memory.put_aside(Ended("../../../outside", "production", "nginx", "push", NEW, "alice", 1.0))
     assert "no deploy id" in runs.warning
     assert "no deploy id" in memory.warning
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]

@@ -13,7 +13,7 @@ from deployer.engine.deploy.rollback import Consent, rollback
 from deployer.engine.survey import survey
 from deployer.model.desired import desired
 from deployer.model.errors import DeployError, HostError, LockedError, Unreachable
-from deployer.model.ledger import Decision, End, Intent, quarantined, same_deploy
+from deployer.model.ledger import Decision, Ended, Intent, quarantined, same_deploy
 from deployer.model.outcome import Outcome
 from deployer.model.plan import Plan
 from deployer.model.state import Order
@@ -189,7 +189,7 @@ def test_a_decision_that_was_undone_all_the_same_says_nothing() -> None:
     now = world.clock.now()
     intent = Intent("9-beef", "production", "nginx", "push", NEWER, "bob@ci", now, hosts=new)
     decision = same_deploy(Decision, intent, result="commit")
-    for entry in (intent, decision, same_deploy(End, intent, result="interrupted", hosts=old)):
+    for entry in (intent, decision, same_deploy(Ended, intent, result="interrupted", hosts=old)):
         world.ledger.append(entry, len(world.ledger.chain))
     assert desired(tuple(world.ledger.chain), "nginx") == old
     assert mended(world).result == "unchanged"

@@ -18,7 +18,7 @@ from deployer.engine.deploy.witness import Recall, Witness, unreadable
 from deployer.model.desired import desired
 from deployer.model.errors import DeployError, LockedError
 from deployer.model.events import Notice
-from deployer.model.ledger import End, Entry
+from deployer.model.ledger import Ended, Entry
 from deployer.model.outcome import Outcome
 from deployer.model.quorum import shared
 from deployer.model.state import HostState, Order, number_of
@@ -59,7 +59,7 @@ def test_a_canary_that_the_ledger_does_not_know() -> None:
     """It is that host's own: the others go where they would go without it."""
     assert (aim(CANARY, *REST, recall=knows()).release, aim(*REST).release) == (A, A)
     refused = knows(("INTENT", "8-beef", C), ("OUTCOME", "8-beef", C))
-    chain = tuple(replace(entry, result="refused") if isinstance(entry, End) else entry for entry in refused())
+    chain = tuple(replace(entry, result="refused") if isinstance(entry, Ended) else entry for entry in refused())
     assert aim(CANARY, *REST, recall=lambda: chain).release == A, "nothing of a refused deploy reached a host"
 
 
@@ -74,7 +74,7 @@ def test_a_rollback_that_one_host_alone_knows_is_not_followed() -> None:
     for alone in (host(AB, record="8 rollback c pending"), host(AB + ", 8 away b, 8 rollback c")):
         for recall in (unreadable, knows()):
             assert aim(alone, *REST, recall=recall).release == A
-    written = End("8-beef", "production", "nginx", "rollback", C, "bob", 1.0, previous=B)
+    written = Ended("8-beef", "production", "nginx", "rollback", C, "bob", 1.0, previous=B)
     alone = host(AB + ", 8 away b, 8 rollback c")
     assert aim(alone, *REST, recall=lambda: (written,)).release == C, "one that was recorded is finished"
 

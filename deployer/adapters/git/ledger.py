@@ -23,7 +23,7 @@ from deployer.adapters.git.refusals import reason, remedy, unprotect
 from deployer.adapters.git.repository import GitFailed, open_repository, read_blobs, say_git, with_input
 from deployer.adapters.local.runs import entry_from_json, entry_to_json
 from deployer.model.errors import DeployError, InputError, LedgerMoved, LedgerUnavailable
-from deployer.model.ledger import End, Entry, Sign, hosts_of
+from deployer.model.ledger import Ended, Entry, Sign, hosts_of
 
 if TYPE_CHECKING:
     from git import Repo
@@ -237,7 +237,7 @@ class GitLedger:
                 chain = self.read()
                 same = [e for e in chain if (e.deploy, e.record) == (entry.deploy, entry.record)]
                 # a release is somebody else's word, who took the lock
-                there = any(not isinstance(e, End) or e.result != "released" for e in same)
+                there = any(not isinstance(e, Ended) or e.result != "released" for e in same)
                 try:
                     written += [] if there else [self.append(entry, len(chain))]
                     path.unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 from deployer.adapters.local.writing import real_folder, write_below
 from deployer.model.errors import DeployError
-from deployer.model.ledger import Command, Decision, End, Entry, Intent, hosts_of
+from deployer.model.ledger import Command, Decision, Ended, Entry, Intent, hosts_of
 from deployer.model.secret import hide_all
 
 DEPLOY = re.compile(r"[0-9a-f-]{1,40}")
@@ -18,7 +18,7 @@ LATEST = 1e11  # seconds since the epoch, the year 5138: what is more breaks cal
 SAMPLES_CAP = 64 * 1024 * 1024  # bytes of samples of one deploy
 
 
-KINDS: Mapping[str, type[Entry]] = {kind.record: kind for kind in (Intent, Decision, End)}
+KINDS: Mapping[str, type[Entry]] = {kind.record: kind for kind in (Intent, Decision, Ended)}
 COMMANDS = get_args(Command)
 FIELDS: Mapping[str, object] = {  # of every record that is stored, in this order; one that a kind lacks has this value
     "record": "", "deploy": "", "environment": "", "playbook": "", "command": "", "release": "", "who": "", "at": 0.0,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from deployer.adapters.local.runs import entry_to_json
 from deployer.console.pages.page import Page
-from deployer.model.ledger import End, Intent, Sign
+from deployer.model.ledger import Ended, Intent, Sign
 from deployer.model.past import Row
 
 
@@ -36,7 +36,7 @@ def when(epoch: float) -> str:
     return time.strftime("%b %d %H:%M", time.localtime(epoch))
 
 
-def because_of(end: End, closed: End | None) -> str:
+def because_of(end: Ended, closed: Ended | None) -> str:
     """Why it ended so, and who else closed it; why they did so, unless that is said already."""
     if closed is None:
         return end.because

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from deployer.adapters.local.runs import entry_to_json
 from deployer.console.pages import verdict
 from deployer.console.pages.page import Page
-from deployer.model.ledger import End, Entry, Intent, hosts_of
+from deployer.model.ledger import Ended, Entry, Intent, hosts_of
 
 if TYPE_CHECKING:
     from deployer.engine.replay import Replayed
@@ -30,7 +30,7 @@ def lines(entry: Entry) -> list[str]:
     """One record."""
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(entry.at))
     result = "" if isinstance(entry, Intent) else entry.result
-    because = entry.because if isinstance(entry, End) else ""
+    because = entry.because if isinstance(entry, Ended) else ""
     words = f"{entry.command} {entry.playbook} {entry.release} by {entry.who} {result}"
     found = [f"{when}  {entry.record:<8} {words}", *([f"    {because}"] if because else [])]
     return [*found, *(f"    {host:<24} {release or '-'}" for host, release in hosts_of(entry).items())]

@@ -15,7 +15,7 @@ from deployer.model.desired import desired
 from deployer.model.errors import DeployError, HostError
 from deployer.model.events import HostChanged, Phase
 from deployer.model.fleet import Host
-from deployer.model.ledger import End, Entry, above_chain, known_number
+from deployer.model.ledger import Ended, Entry, above_chain, known_number
 from deployer.model.outcome import HostOutcome, Outcome
 from deployer.model.quorum import needed
 from deployer.model.state import HostState, Order
@@ -133,8 +133,8 @@ def hint(results: dict[str, HostState | HostError]) -> str:
     )
 
 
-def adoption(request: Request, outcome: Outcome, now: float) -> End:
+def adoption(request: Request, outcome: Outcome, now: float) -> Ended:
     """The record of an adoption: an OUTCOME without a verdict."""
     hosts = {name: end.release for name, end in outcome.hosts.items()}
     ended = {"result": outcome.result, "because": outcome.error, "hosts": hosts}
-    return record_of(End, request, outcome.deploy, "adopt", outcome.release, now, **ended)
+    return record_of(Ended, request, outcome.deploy, "adopt", outcome.release, now, **ended)

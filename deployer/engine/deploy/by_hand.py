@@ -15,7 +15,7 @@ from deployer.engine.ports import TURN_BACK, Ports
 from deployer.engine.survey import read_back, survey
 from deployer.model.errors import DeployError, HostError, Refused, Unreachable
 from deployer.model.fleet import Host
-from deployer.model.ledger import End
+from deployer.model.ledger import Ended
 from deployer.model.outcome import HostEnd, HostOutcome, Outcome, Result, advice
 from deployer.model.release import one_name
 from deployer.model.state import HostState, Order, number_of
@@ -23,18 +23,20 @@ from deployer.model.state import HostState, Order, number_of
 Verb = Callable[[Host, Order], HostState]
 
 
-def abort(request: Request, ports: Ports, recall: Recall = unreadable) -> tuple[Outcome, tuple[End, ...]]:
+def abort(request: Request, ports: Ports, recall: Recall = unreadable) -> tuple[Outcome, tuple[Ended, ...]]:
     """Every pending host back to its good release. Returns the OUTCOME records that close the deploys. recall: reads
     the ledger."""
     return settle(request, ports, ports.hosts.revert, "reverted", recall)
 
 
-def confirm(request: Request, ports: Ports, recall: Recall = unreadable) -> tuple[Outcome, tuple[End, ...]]:
+def confirm(request: Request, ports: Ports, recall: Recall = unreadable) -> tuple[Outcome, tuple[Ended, ...]]:
     """Every pending host keeps what it runs: a person takes the verdict upon themselves."""
     return settle(request, ports, ports.hosts.confirm, "confirmed", recall)
 
 
-def settle(request: Request, ports: Ports, verb: Verb, end: HostEnd, recall: Recall) -> tuple[Outcome, tuple[End, ...]]:
+def settle(
+    request: Request, ports: Ports, verb: Verb, end: HostEnd, recall: Recall
+) -> tuple[Outcome, tuple[Ended, ...]]:
     """Apply `verb` to every host with a deploy in flight and read all hosts back; a revert is asked for again until
     the host's own watchdog must have acted."""
     hosts = [host for host in request.hosts if host.name in request.limit]
@@ -114,7 +116,7 @@ def apart(ends: dict[str, HostOutcome]) -> str:
 
 def closing(
     witness: Witness, ends: dict[str, HostOutcome], flying: dict[str, HostState], end: HostEnd
-) -> tuple[Outcome, tuple[End, ...]]:
+) -> tuple[Outcome, tuple[Ended, ...]]:
     """The outcome (of the newest deploy, where several were in flight: flying), and the records that close them in the
     ledger."""
     request = witness.request

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from deployer.engine.deploy.record import record_of
 from deployer.engine.deploy.witness import Witness
 from deployer.model.events import Notice
-from deployer.model.ledger import Command, End
+from deployer.model.ledger import Command, Ended
 from deployer.model.outcome import Result
 from deployer.model.quorum import shared
 from deployer.model.state import HostState, number_of
@@ -20,7 +20,7 @@ def closings(
     because: str,
     result: Result = "reverted",
     ends: Mapping[str, str] | None = None,
-) -> tuple[End, ...]:
+) -> tuple[Ended, ...]:
     """One OUTCOME for each deploy of `flying` (hosts as found, in flight), oldest first. Without it the INTENT
     of a dead deployer would stay the lock until it is found dead. What a host alone says, or the ledger contradicts,
     closes nothing. ends: host -> the release it runs now (default: what was good)."""
@@ -39,7 +39,7 @@ def closings(
         intent = witness.intent(deploy)
         entries.append(
             record_of(
-                End,
+                Ended,
                 request,
                 deploy,
                 intent.command if intent else command_of(hosts),

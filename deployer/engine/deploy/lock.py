@@ -13,7 +13,7 @@ from deployer.engine.ports import Ledger, Ports
 from deployer.engine.survey import survey
 from deployer.model.errors import LockedError
 from deployer.model.events import Notice, Phase
-from deployer.model.ledger import HEARTBEAT, End, Entry, Intent, lock_holder, same_deploy
+from deployer.model.ledger import HEARTBEAT, Ended, Entry, Intent, lock_holder, same_deploy
 from deployer.model.quorum import needed
 from deployer.model.state import HostState
 
@@ -77,6 +77,6 @@ def locked(holder: Intent, why: str, now: float) -> LockedError:
     )
 
 
-def closing(holder: Intent, by: str, because: str, at: float) -> End:
+def closing(holder: Intent, by: str, because: str, at: float) -> Ended:
     """The OUTCOME that closes somebody else's INTENT: its DECISION is refused from now on."""
-    return same_deploy(End, holder, who=by, at=at, result="released", because=because)
+    return same_deploy(Ended, holder, who=by, at=at, result="released", because=because)

@@ -10,7 +10,7 @@ from deployer.engine.deploy.request import Request
 from deployer.engine.ports import Ledger, Ports
 from deployer.model.errors import DeployError, LedgerMoved, LedgerUnavailable, LockClosed
 from deployer.model.events import Notice, Recorded
-from deployer.model.ledger import Command, Decision, End, Entry, Intent, R, closed_by
+from deployer.model.ledger import Command, Decision, Ended, Entry, Intent, R, closed_by
 from deployer.model.plan import Plan
 
 TRIES = 20  # other playbooks of the environment append to the same chain
@@ -82,10 +82,10 @@ def decision(request: Request, plan: Plan, deploy: str, result: str, at: float) 
     return of_plan(Decision, request, plan, deploy, at, result=result)
 
 
-def outcome_entry(request: Request, plan: Plan, deploy: str, ending: Ending, at: float) -> End:
+def outcome_entry(request: Request, plan: Plan, deploy: str, ending: Ending, at: float) -> Ended:
     """What each host said it runs at the end. verdict `failed` marks a release that is to blame without a gate."""
     return of_plan(
-        End,
+        Ended,
         request,
         plan,
         deploy,

@@ -22,7 +22,7 @@ from deployer.engine.ports import Ports
 from deployer.engine.survey import survey
 from deployer.model.errors import DeployError, HostError
 from deployer.model.events import Planned
-from deployer.model.ledger import End
+from deployer.model.ledger import Ended
 from deployer.model.outcome import HostOutcome, Outcome
 from deployer.model.plan import HostPlan, Plan
 from deployer.model.release import ADOPTED, ReleaseId, shown
@@ -46,7 +46,7 @@ def rollback(
     consent: Consent,
     packages: Packages,
     recall: Recall = unreadable,
-) -> tuple[Outcome, tuple[End, ...]]:
+) -> tuple[Outcome, tuple[Ended, ...]]:
     """Bring every host to `target` (None: where target.py says). Returns the outcome and the OUTCOME records to be
     written, the rollback's own last. `packages` is called once, where hosts lack the release; `recall` (reads the
     ledger) where one host alone would change where all go, and for what was in flight. Raises DeployError if nothing is

@@ -18,7 +18,7 @@ from deployer.model.desired import desired
 from deployer.model.errors import DeployError, HostError
 from deployer.model.events import HostChanged, Phase
 from deployer.model.fleet import Host
-from deployer.model.ledger import End, known_number
+from deployer.model.ledger import Ended, known_number
 from deployer.model.outcome import HostOutcome, Outcome, Result
 from deployer.model.state import HostState, Order
 
@@ -98,6 +98,6 @@ def end_of(before: HostState, after: HostState | HostError, result: HostState | 
     return HostOutcome("unadopted" if before.adopted or had else "untouched", had, verified=True)
 
 
-def record(request: Request, outcome: Outcome, ours: dict[str, str], now: float) -> End:
+def record(request: Request, outcome: Outcome, ours: dict[str, str], now: float) -> Ended:
     """The OUTCOME about the hosts that were given back, with what each had (model/ledger.py says why it is `adopt`)."""
     return replace(adoption(request, outcome, now), result="unadopted", hosts=ours)

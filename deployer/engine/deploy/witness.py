@@ -18,7 +18,7 @@ from deployer.engine.deploy.target import Aim, Fact, aim_for, facts, latest, not
 from deployer.engine.ports import Ports
 from deployer.model.errors import DeployError
 from deployer.model.events import Notice
-from deployer.model.ledger import End, Entry, Intent
+from deployer.model.ledger import Ended, Entry, Intent
 from deployer.model.quorum import REACH, WITNESSES, needed
 from deployer.model.release import one_name
 from deployer.model.stand import standing
@@ -94,7 +94,7 @@ class Witness:
         hosts = sum(state.in_flight and state.deploy == deploy for state in self.states.values())
         chain = self.chain()
         about = [entry for entry in chain or () if entry.deploy == deploy]
-        if any(isinstance(entry, End) and entry.result in OVER for entry in about):
+        if any(isinstance(entry, Ended) and entry.result in OVER for entry in about):
             return False
         return hosts >= needed(len(self.states)) or any(isinstance(entry, Intent) for entry in about)
 
@@ -113,7 +113,7 @@ def tried(states: Mapping[str, HostState], to: str | None) -> Aim | None:
 
 def recorded(chain: Collection[Entry]) -> Known:
     """What hosts may say of deploys that the ledger has. A repair restates a push, so either word is true of it."""
-    refused = {entry.deploy for entry in chain if isinstance(entry, End) and entry.result == "refused"}
+    refused = {entry.deploy for entry in chain if isinstance(entry, Ended) and entry.result == "refused"}
     known = set()
     for entry in chain:
         number, release = number_of(entry.deploy), one_name(entry.release)
