@@ -23,7 +23,7 @@ PACKAGES = {  # the servers' are in daemons/
     "visudo": ("sudo", "libaudit1", "libselinux1"),
     "busybox": ("busybox",),
     "mksh": ("mksh",),
-    "bsd-csh": ("csh",),
+    "bsd-csh": ("csh", "libbsd0", "libmd0"),
     "tcsh": ("tcsh",),
     "zsh": ("zsh", "zsh-common"),
     "fish": ("fish", "fish-common", "libpcre2-32-0"),

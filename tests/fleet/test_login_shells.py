@@ -84,6 +84,7 @@ def there(sandbox: Sandbox) -> Iterator[There]:
     transport.close()
 
 
+@pytest.mark.needs("curl")
 @pytest.mark.parametrize("noise", ["", NOISE], ids=["quiet", "prints"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_line_is_understood(there: There, kind: str, noise: str) -> None:

@@ -325,7 +325,7 @@ def test_many_hosts_at_once(fleet: Sandbox, wire: SshTransport) -> None:
 IMPORTERS = """
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from deployer.adapters.ssh import SshTransport
+from deployer.adapters.ssh.transport import SshTransport
 from deployer.model.errors import Unreachable
 from deployer.model.fleet import Host
 from deployer.remote.verbs import Command

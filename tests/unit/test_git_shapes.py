@@ -243,6 +243,7 @@ def test_git_words_without_git() -> None:
     assert reason(subprocess.SubprocessError("")) == "git failed"
 
 
+@pytest.mark.needs("ssh-keygen")
 def test_a_signature_in_a_repository_of_sha256(tmp_path: Path) -> None:
     """Its header has another name there."""
     from deployer.adapters.git.signatures import Rule, verify
