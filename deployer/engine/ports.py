@@ -104,19 +104,31 @@ class Ledger(Protocol):
 
 
 class Probes(Protocol):
-    """Measures. `sample` blocks for one tick (about a second) and never raises: a host without data is None."""
-
-    def sample(self, hosts: Sequence[Host], t: float) -> Sample: ...
-
-    def settle(self, before: Sequence[Sample], deciding: Sequence[str]) -> Sequence[Sample]:
-        """Called once, at the end of the baseline: decides what is judged from now on (real traffic, or probes) by the
-        hosts in `deciding`, and gives the baseline's ticks as they are to be judged. Raises DeployError where what the
-        user asked for cannot be read."""
-        ...
+    """Measures, in one series of ticks after another. What lies between two series is forgotten."""
 
     def expect(self, forecast: Forecast) -> None:
         """Called once, before the baseline: what the probes alone can prove. They are asked as often as it says until
         visitors are found to judge by; where there are none and it proves nothing, `settle` raises DeployError."""
+        ...
+
+    def baseline(self, hosts: Sequence[Host]) -> None:
+        """Begins the series before any change."""
+        ...
+
+    def watch(self, hosts: Sequence[Host]) -> None:
+        """Begins a series after one."""
+        ...
+
+    def sample(self, t: float) -> Sample:
+        """The next tick of the series, t seconds after the change: what was heard since the last one. Blocks for a
+        second at most, or a little more where a host is slow to answer; never raises: a host without data is None. Who
+        calls it keeps the pace."""
+        ...
+
+    def settle(self, deciding: Sequence[str]) -> Sequence[Sample]:
+        """The end of the baseline: decides what is judged from now on (real traffic, or probes) by the hosts in
+        `deciding`, and gives its ticks as they are to be judged. Raises DeployError where what the user asked for
+        cannot be read."""
         ...
 
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 
 from pydantic import ValidationError
 
+from deployer.engine.deploy.bake import hand_on
 from deployer.engine.deploy.gates import gate_from_json
 from deployer.gate import Gate
 from deployer.model.errors import InputError
@@ -53,9 +54,8 @@ def taught(recording: Recording, wave: int) -> Gate:
     for sample in recording.pre:
         gate.pre(sample)
     for earlier, before in sorted(recording.gates.items()):
-        if earlier < wave:  # hosts that still had the old release taught the gates of later waves
-            for sample in recording.post.get(earlier, ()):
-                gate.pre(sample.without(before["canary"]))
+        for sample in recording.post.get(earlier, ()) if earlier < wave else ():
+            hand_on(sample, before["canary"], [gate])
     return gate
 
 

@@ -52,13 +52,19 @@ if TYPE_CHECKING:
 class NoProbes:
     """A command that measures nothing."""
 
-    def sample(self, hosts: Sequence[Host], t: float) -> Sample:
+    def baseline(self, hosts: Sequence[Host]) -> None:
+        """Nothing is begun."""
+
+    def watch(self, hosts: Sequence[Host]) -> None:
+        """Nothing."""
+
+    def sample(self, t: float) -> Sample:
         """No host, no data."""
         return Sample(t, {})
 
-    def settle(self, before: Sequence[Sample], deciding: Sequence[str]) -> Sequence[Sample]:
+    def settle(self, deciding: Sequence[str]) -> Sequence[Sample]:
         """Nothing."""
-        return before
+        return ()
 
     def expect(self, forecast: Forecast) -> None:
         """Nothing is asked."""

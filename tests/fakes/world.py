@@ -92,13 +92,22 @@ class FakeProbes:
     machines: dict[str, Machine]
     bad: str = ""
     silent: bool = False
+    hosts: Sequence[Host] = ()
+    before: list[Sample] = field(default_factory=list)
 
-    def sample(self, hosts: Sequence[Host], t: float) -> Sample:
+    def baseline(self, hosts: Sequence[Host]) -> None:
+        self.hosts, self.before = hosts, []
+
+    def watch(self, hosts: Sequence[Host]) -> None:
+        self.hosts = hosts
+
+    def sample(self, t: float) -> Sample:
         self.clock.sleep(1.0)
-        return Sample(t, {host.name: self._one(self.machines[host.name]) for host in hosts})
+        self.before.append(Sample(t, {host.name: self._one(self.machines[host.name]) for host in self.hosts}))
+        return self.before[-1]
 
-    def settle(self, before: Sequence[Sample], deciding: Sequence[str]) -> Sequence[Sample]:
-        return before
+    def settle(self, deciding: Sequence[str]) -> Sequence[Sample]:
+        return tuple(self.before)
 
     def expect(self, forecast: Forecast) -> None:
         return None

@@ -253,14 +253,18 @@ def test_a_silent_host_never_delays_the_others(nginx: Fleet, monkeypatch: pytest
             return Figures(executor, Sources(), both, transport)  # type: ignore[arg-type]
 
         with Measure(probes, readers, figures) as measure:
-            measure.settle([measure.sample(both, float(t)) for t in range(-6, 0)], [host.name for host in both])
+            measure.baseline(both)
+            for t in range(-6, 0):
+                measure.sample(float(t))
+            measure.settle([host.name for host in both])
             assert measure.judged_by.startswith("judged by real traffic"), measure.judged_by
             children = [pid for pid in processes(nginx.host("web2").prefix) if "sshd" in command(pid)]
             stopped = [*{*stopped, *children, *sessions(nginx.host("web2").ssh_port)}]
             for pid in stopped:
                 os.kill(pid, signal.SIGSTOP)
             try:
-                samples = [measure.sample(both, float(t)) for t in range(18)]
+                measure.watch(both)
+                samples = [measure.sample(float(t)) for t in range(18)]
             finally:
                 for pid in stopped:
                     os.kill(pid, signal.SIGCONT)
@@ -268,7 +272,7 @@ def test_a_silent_host_never_delays_the_others(nginx: Fleet, monkeypatch: pytest
             assert samples[-1].hosts["web2"] is None
             named = {s.reasons["web2"] for s in samples if s.hosts["web2"] is None}
             assert any(re.match("no answer|cannot connect|the connection", reason) for reason in named), named
-            after = [measure.sample(both, float(t)).hosts["web2"] for t in range(18, 40)]
+            after = [measure.sample(float(t)).hosts["web2"] for t in range(18, 40)]
             assert any(one is not None and one.n > 0 for one in after)
 
 

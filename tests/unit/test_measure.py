@@ -110,10 +110,16 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def baseline(measure: Measure, ticks: int = 3) -> Sequence[Sample]:
-    before = []
+    measure.baseline([WEB1, WEB2])
     for t in range(-ticks, 0):
-        before.append(measure.sample([WEB1, WEB2], float(t)))
-    return measure.settle(before, ["web1", "web2"])
+        measure.sample(float(t))
+    return measure.settle(["web1", "web2"])
+
+
+def watch(measure: Measure, ticks: int = 1) -> list[Sample]:
+    """The first ticks of a series."""
+    measure.watch([WEB1, WEB2])
+    return [measure.sample(float(t)) for t in range(ticks)]
 
 
 def test_enough_traffic_is_judged() -> None:
@@ -122,7 +128,7 @@ def test_enough_traffic_is_judged() -> None:
         before = baseline(measure)
         assert measure.judged_by.startswith("judged by real traffic: at least ")
         assert measure.lost == ""
-        assert before[-1].hosts["web1"] == measure.sample([WEB1, WEB2], 0.0).hosts["web1"]
+        assert before[-1].hosts["web1"] == watch(measure)[0].hosts["web1"]
         assert before[-1].hosts["web1"] == HostSample(
             n=20, err=1, lat=(4.0,) * 20, rehit_n=2, rehit_bad=1, look=18, miss=2, orig=3, orig_s=20.0,
             required_ok=frozenset(("home",)),
@@ -168,7 +174,7 @@ def test_too_little_traffic_on_one_host_and_the_probes_are_judged() -> None:
         one = before[-1].hosts["web1"]
         assert one is not None
         assert (one.n, one.lat, one.look, one.orig) == (5, PROBED.lat, None, None)
-        assert measure.sample([WEB1, WEB2], 0.0).hosts["web1"] == one
+        assert watch(measure)[0].hosts["web1"] == one
 
 
 def test_counters_that_do_not_know_failures_stand_beside_the_probes() -> None:
@@ -197,7 +203,7 @@ def test_our_own_probes_are_no_visitors() -> None:
     with measuring({"web1": late, "web2": Scripted([SEEN])}, ours=["web1"], probes=probes) as measure:
         baseline(measure, 2)
         late.answers = [SEEN, SEEN, Traffic(Counts(2, look=2, lat=()), ALL), SEEN]  # the first one finds the place
-        ticks = [measure.sample([WEB1, WEB2], float(t)).hosts["web1"] for t in range(3)]
+        ticks = [sample.hosts["web1"] for sample in watch(measure, 3)]
         found = [(one.n, one.look, one.miss, one.orig) for one in ticks if one]
     assert found == [(15, 13, 1, 2), (0, 0, 0, 0), (12, 10, 0, 1)]
 
@@ -230,18 +236,23 @@ def test_a_source_that_was_asked_for_and_is_not_there_is_refused() -> None:
         assert "traffic: auto" in e.value.hint
     breaks = Scripted([SEEN])
     with measuring({"web1": Scripted([SEEN]), "web2": breaks}, asked="counters") as measure:
-        before = [measure.sample([WEB1, WEB2], float(t)) for t in range(-9, -5)]
+        measure.baseline([WEB1, WEB2])
+        for t in range(-9, -5):
+            measure.sample(float(t))
         breaks.answers = [HostError("gone")]
-        before += [measure.sample([WEB1, WEB2], float(t)) for t in range(-5, 0)]
+        for t in range(-5, 0):
+            measure.sample(float(t))
         with pytest.raises(DeployError, match="cannot read `traffic: counters` on web2: gone"):
-            measure.settle(before, ["web1", "web2"])
+            measure.settle(["web1", "web2"])
     for quiet in (Traffic(Counts(0, lat=()), ALL), Traffic(Counts(1, lat=()), ALL)):
         with measuring({"web1": Scripted([SEEN]), "web2": Scripted([quiet])}, asked="access_log") as measure:
             baseline(measure, 7)
             assert measure.judged_by.startswith("judged by ")
     with measuring({"web1": Scripted([SEEN]), "web2": broken}, asked="access_log") as measure:
-        before = [measure.sample([WEB1, WEB2], float(t)) for t in range(-3, 0)]
-        assert measure.settle(before, ["web1"])  # web2 is not part of the push
+        measure.baseline([WEB1, WEB2])
+        for t in range(-3, 0):
+            measure.sample(float(t))
+        assert measure.settle(["web1"])  # web2 is not part of the push
 
 
 def test_a_source_that_breaks_is_no_data_with_its_name() -> None:
@@ -250,15 +261,15 @@ def test_a_source_that_breaks_is_no_data_with_its_name() -> None:
     with measuring({"web1": Scripted([SEEN]), "web2": reader}) as measure:
         baseline(measure)
         reader.answers = [HostError("access log /x: missing")]
-        measure.sample([WEB1, WEB2], 0.0)  # what came in before it broke
-        sample = measure.sample([WEB1, WEB2], 1.0)
+        watch(measure)  # what came in before it broke
+        sample = measure.sample(1.0)
         assert sample.hosts["web2"] is None
         assert sample.reasons["web2"] == "access log /x: missing"
         assert sample.hosts["web1"] is not None
         assert sample.hosts["web1"].n == 20
         reader.answers = [SEEN]
-        measure.sample([WEB1, WEB2], 2.0)
-        assert measure.sample([WEB1, WEB2], 3.0).hosts["web2"] is not None
+        measure.sample(2.0)
+        assert measure.sample(3.0).hosts["web2"] is not None
 
 
 def test_a_machine_too_busy_to_listen_does_not_call_a_host_silent() -> None:
@@ -268,8 +279,8 @@ def test_a_machine_too_busy_to_listen_does_not_call_a_host_silent() -> None:
         baseline(measure)
         probes.given, probes.starved = HostSample(rehit_n=0, rehit_bad=0), "busy"
         reader.answers = [HostError("no answer for 9 s")]
-        measure.sample([WEB1, WEB2], 0.0)
-        sample = measure.sample([WEB1, WEB2], 1.0)
+        watch(measure)
+        sample = measure.sample(1.0)
     one, two = sample.hosts["web1"], sample.hosts["web2"]
     assert one is not None
     assert two is not None
@@ -282,7 +293,7 @@ def test_a_host_that_falls_silent_is_named() -> None:
     with measuring({"web1": Scripted([SEEN]), "web2": reader}) as measure:
         baseline(measure)
         reader.answers = [Traffic(Counts(), ALL)]
-        samples = [measure.sample([WEB1, WEB2], float(t)) for t in range(8)]
+        samples = watch(measure, 8)
         early, late = samples[2].hosts["web2"], samples[-1]
         assert early is not None
         assert early.n == 0
@@ -306,14 +317,14 @@ def test_a_slow_host_delays_nobody_twice_and_loses_nothing(monkeypatch: pytest.M
     with measuring({"web1": quick, "web2": slow}) as measure:
         baseline(measure)
         slow.gate = threading.Event()
-        measure.sample([WEB1, WEB2], 0.0)
-        samples = [measure.sample([WEB1, WEB2], float(t)) for t in range(1, 6)]
+        watch(measure)
+        samples = [measure.sample(float(t)) for t in range(1, 6)]
         assert all(s.hosts["web1"] is not None and s.hosts["web1"].n for s in samples)
         waiting = [s.hosts["web2"] for s in samples]
         assert all(one is not None and one.n == 0 for one in waiting), "late is no data, and no reason yet"
         slow.gate.set()
         slow.gate = None
-        after = [measure.sample([WEB1, WEB2], float(t)).hosts["web2"] for t in range(6, 30)]
+        after = [measure.sample(float(t)).hosts["web2"] for t in range(6, 30)]
         assert any(one is not None and one.n >= 20 for one in after)
 
 
@@ -325,7 +336,7 @@ def test_a_new_watch_forgets_what_lies_between() -> None:
         baseline(measure)
         for reader in readers.values():
             reader.answers = [big, SEEN]
-        seen = [measure.sample([WEB1, WEB2], float(t)).hosts["web1"] for t in range(4)]
+        seen = [sample.hosts["web1"] for sample in watch(measure, 4)]
         assert all(one is not None and one.n < 1000 for one in seen)
 
 
@@ -336,24 +347,25 @@ def test_figures_count_per_client_request_or_per_second() -> None:
     for readers in ({"web1": Scripted([SEEN]), "web2": Scripted([SEEN])}, {}):
         with measuring(readers, sources) as measure:
             sample, t = baseline(measure)[-1], 0.0
+            measure.watch([WEB1, WEB2])
             while "five" not in sample.fleet:
                 assert t < 500
-                sample = measure.sample([WEB1, WEB2], t)
+                sample = measure.sample(t)
                 t += 1
             count, exposure = sample.fleet["five"]
             assert exposure == (40.0 if readers else pytest.approx(count / 5))
             assert "none" not in sample.fleet
             while sample.reasons.get("none") in (None, "no answer yet"):
                 assert t < 500
-                sample = measure.sample([WEB1, WEB2], t)
+                sample = measure.sample(t)
                 t += 1
             assert sample.reasons["none"] == "the command ended with exit 3"
 
 
-def test_probes_that_measure_nothing_take_a_tick() -> None:
+def test_probes_that_measure_nothing_name_every_host() -> None:
     """Every host is in the sample, without data."""
     with measuring({}, probes=FakeProbes(None)) as measure:
-        assert measure.sample([WEB1, WEB2], 0.0).hosts == {"web1": None, "web2": None}
+        assert watch(measure)[0].hosts == {"web1": None, "web2": None}
 
 
 @given(st.lists(st.tuples(st.floats(0, 1e6), st.integers(0, 5000)), max_size=20))

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from deployer.engine.deploy.bake import baseline, longest, watch, window
+from deployer.engine.deploy.bake import Sides, baseline, longest, watch, window
 from deployer.engine.ports import Ports
 from deployer.gate.config import make_gate_config
 from deployer.gate.sequential import Gate
@@ -34,18 +34,26 @@ class Scripted:
         self.clock, self.give, self.seconds = clock, give, seconds
         self.asked: list[tuple[tuple[str, ...], float]] = []
         self.starved = ""
+        self.hosts: Sequence[Host] = ()
+        self.taken: list[Sample] = []
 
-    def settle(self, before: Sequence[Sample], deciding: Sequence[str]) -> Sequence[Sample]:
-        return before
+    def baseline(self, hosts: Sequence[Host]) -> None:
+        self.hosts = hosts
+
+    watch = baseline
+
+    def settle(self, deciding: Sequence[str]) -> Sequence[Sample]:
+        return tuple(self.taken)
 
     def expect(self, forecast: Forecast) -> None: ...
 
-    def sample(self, hosts: Sequence[Host], t: float) -> Sample:
-        self.asked.append((tuple(host.name for host in hosts), t))
+    def sample(self, t: float) -> Sample:
+        self.asked.append((tuple(host.name for host in self.hosts), t))
         if self.seconds:
             self.clock.sleep(self.seconds)
-        found = {host.name: self.give(host.name, t) for host in hosts}
-        return Sample(t, found, starved=self.starved)
+        found = {host.name: self.give(host.name, t) for host in self.hosts}
+        self.taken.append(Sample(t, found, starved=self.starved))
+        return self.taken[-1]
 
 
 class Undecided:
@@ -100,7 +108,7 @@ def held() -> str:
 def test_healthy_after_the_bake(seconds: float) -> None:
     """Whatever a sample takes: ticks are a second apart at least, every one is shown, health is the gate's."""
     ports, probes, events = world(lambda name, t: GOOD, seconds)
-    verdict = watch(gate(), ports, [WEB1], [WEB2], 10.0, held)
+    verdict = watch(gate(), ports, Sides([WEB1], [WEB2]), 10.0, held)
     assert verdict.ruling == "healthy", verdict
     times = [t for _, t in probes.asked]
     assert all(b - a >= max(1.0, seconds) - 1e-6 for a, b in pairwise(times))
@@ -113,7 +121,7 @@ def test_a_machine_too_busy_to_measure_is_told_of_while_it_is() -> None:
     """Once, not after three minutes without a verdict."""
     ports, probes, events = world(lambda name, t: GOOD)
     probes.starved = "it was 300 ms late"
-    watch(Undecided(), ports, [WEB1], [WEB2], 10.0, held)
+    watch(Undecided(), ports, Sides([WEB1], [WEB2]), 10.0, held)
     told = [number for number, event in enumerate(events) if isinstance(event, Notice)]
     assert [str(events[number].text) for number in told] == [  # type: ignore[union-attr]
         "this machine is too busy to measure well, a verdict takes longer: it was 300 ms late"
@@ -123,7 +131,7 @@ def test_a_machine_too_busy_to_measure_is_told_of_while_it_is() -> None:
 
 def test_a_regression_stops_the_bake_at_once() -> None:
     ports, probes, _ = world(lambda name, t: DOWN if name == "web1" and t >= 4 else GOOD)
-    verdict = watch(gate(60.0), ports, [WEB1], [WEB2], 60.0, held)
+    verdict = watch(gate(60.0), ports, Sides([WEB1], [WEB2]), 60.0, held)
     assert verdict.ruling == "regressed"
     assert probes.asked[-1][1] <= 16
 
@@ -131,7 +139,9 @@ def test_a_regression_stops_the_bake_at_once() -> None:
 def test_a_lost_host_ends_the_watch_even_in_the_tick_of_health() -> None:
     """Without a word against the release."""
     ports, probes, _ = world(lambda name, t: GOOD)
-    verdict = watch(gate(), ports, [WEB1], [WEB2], 10.0, lambda: "web1 is gone" if probes.asked[-1][1] >= 5 else "")
+    verdict = watch(
+        gate(), ports, Sides([WEB1], [WEB2]), 10.0, lambda: "web1 is gone" if probes.asked[-1][1] >= 5 else ""
+    )
     assert (verdict.ruling, verdict.because) == ("inconclusive", "web1 is gone")
     assert verdict.evidence
 
@@ -139,24 +149,24 @@ def test_a_lost_host_ends_the_watch_even_in_the_tick_of_health() -> None:
 def test_what_was_seen_to_regress_stays_so_when_contact_is_lost() -> None:
     """It may be the release that took the host down."""
     ports, _, _ = world(lambda name, t: GOOD)
-    assert watch(Ruled(), ports, [WEB1], [WEB2], 10.0, lambda: "web1 is gone").ruling == "regressed"
+    assert watch(Ruled(), ports, Sides([WEB1], [WEB2]), 10.0, lambda: "web1 is gone").ruling == "regressed"
 
 
 def test_nothing_measured_is_inconclusive_at_once() -> None:
     ports, _, _ = world(lambda name, t: GOOD)
-    ports.probes.sample = lambda hosts, t: Sample(t, {})  # type: ignore[method-assign]
-    assert watch(Undecided(), ports, [WEB1], [], 10.0, held) == Verdict("inconclusive", NO_DATA)
+    ports.probes.sample = lambda t: Sample(t, {})  # type: ignore[method-assign]
+    assert watch(Undecided(), ports, Sides([WEB1], []), 10.0, held) == Verdict("inconclusive", NO_DATA)
 
 
 def test_silence_is_inconclusive() -> None:
     ports, _, _ = world(lambda name, t: None)
-    assert watch(gate(), ports, [WEB1], [WEB2], 10.0, held).ruling == "inconclusive"
+    assert watch(gate(), ports, Sides([WEB1], [WEB2]), 10.0, held).ruling == "inconclusive"
 
 
 def test_a_bake_without_end_is_stopped() -> None:
     """By the engine's own clock."""
     ports, probes, _ = world(lambda name, t: GOOD)
-    verdict = watch(Undecided(), ports, [WEB1], [], 10.0, held)
+    verdict = watch(Undecided(), ports, Sides([WEB1], []), 10.0, held)
     assert (verdict.ruling, verdict.evidence) == ("inconclusive", ())
     assert probes.asked[-1][1] <= longest(10.0) < probes.asked[-1][1] + 1.5
 

@@ -48,10 +48,11 @@ Gathered = Mapping[str, tuple[Traffic | None, str]]
 
 @dataclass
 class Watching:
-    """What is remembered from tick to tick."""
+    """A series of ticks. at: when the last one was taken. before: of a baseline, all that was seen."""
 
-    t: float = float("inf")
+    hosts: Sequence[Host] = ()
     at: float = 0.0
+    before: list[Both] | None = None
     idle: dict[str, int] = field(default_factory=dict)
     owed: dict[str, Counts] = field(default_factory=dict)
 
@@ -77,7 +78,6 @@ class Measure:
         self._figures = figures(self._executor)
         self._measured = tuple(readers)
         self._watching = Watching()
-        self._before: list[Both] = []
         self._by: Callable[[Both], Sample] = by_probes
         self.judged_by = ""
         self._forecast = Forecast()
@@ -87,12 +87,24 @@ class Measure:
         self._forecast = forecast
         self._probes.faster(forecast.factor)
 
-    def sample(self, hosts: Sequence[Host], t: float) -> Sample:
-        """One tick; never raises. A new watch (time began again) forgets what lies between."""
-        began, names = time.monotonic(), [host.name for host in hosts]
-        if t < self._watching.t or self._watching.t < 0 <= t:
-            self._begin(names, began)
+    def baseline(self, hosts: Sequence[Host]) -> None:
+        """See engine.ports.Probes."""
+        self._begin(hosts, [])
+
+    def watch(self, hosts: Sequence[Host]) -> None:
+        """See engine.ports.Probes."""
+        self._begin(hosts, None)
+
+    def _begin(self, hosts: Sequence[Host], before: list[Both] | None) -> None:
+        self._watching = Watching(hosts, time.monotonic(), before)
+        self._traffic.restart()
+        self._traffic.ask([host.name for host in hosts])
+        self._figures.ask()
+
+    def sample(self, t: float) -> Sample:
+        """One tick; never raises."""
         watching = self._watching
+        names = [host.name for host in watching.hosts]
         self._traffic.ask(names, slow=True)
         asked = threading.Event()
 
@@ -104,8 +116,7 @@ class Measure:
         timer.daemon = True
         timer.start()
         try:
-            probed = self._probes.sample(hosts, t)
-            time.sleep(max(0.0, began + TICK - time.monotonic()) if not probed.hosts else 0.0)
+            probed = self._probes.sample(watching.hosts, t)
         finally:
             timer.cancel()
         if not asked.is_set():  # the probes were quicker than a tick
@@ -114,18 +125,12 @@ class Measure:
         values, reasons = self._figures.take()
         self._figures.ask()
         now = time.monotonic()
-        seconds, watching.t, watching.at = now - watching.at, t, now
+        seconds, watching.at = now - watching.at, now
         probed = probed if probed.hosts else Sample(t, dict.fromkeys(names))
         both = self._combine(probed, gathered, values, reasons, seconds)
-        if t < 0:
-            self._before.append(both)
+        if watching.before is not None:
+            watching.before.append(both)
         return self._by(both)
-
-    def _begin(self, names: list[str], now: float) -> None:
-        self._traffic.restart()
-        self._traffic.ask(names)
-        self._figures.ask()
-        self._watching = Watching(at=now)
 
     def _combine(
         self,
@@ -182,11 +187,9 @@ class Measure:
         self._watching.idle[name] = idle
         return f"no request for {idle} s" if idle >= IDLE else ""
 
-    def settle(self, before: Sequence[Sample], deciding: Sequence[str]) -> Sequence[Sample]:
-        """The end of the baseline: by what it is judged from now on is decided, by the traffic of the hosts in
-        `deciding`; the same ticks, judged by that. Raises DeployError where the source that was asked for is not
-        there."""
-        kept, self._before = self._before[-len(before) :] if before else [], []
+    def settle(self, deciding: Sequence[str]) -> Sequence[Sample]:
+        """See engine.ports.Probes."""
+        kept, self._watching.before = self._watching.before or [], None
         self._refuse_broken(kept, deciding)
         self._by, self.judged_by = self._decide(kept, deciding)
         if self._by is by_traffic:
@@ -194,8 +197,6 @@ class Measure:
         else:
             refuse_unprovable(self._forecast, self.judged_by)
             self.judged_by += raised(self._forecast)
-        if len(kept) != len(before):
-            return self._probes.settle(before, deciding)
         return self._probes.settle([self._by(both) for both in kept], deciding)
 
     @property

@@ -1,4 +1,4 @@
-"""Probes: every probe of a health check on every host, at its rate, second by second. Satisfies engine.ports.Probes."""
+"""Probes: every probe of a health check on every host, at its rate, second by second."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from deployer.adapters.measuring.fresh import Fresh
 from deployer.adapters.measuring.lateness import Late, Watch
 from deployer.adapters.measuring.tally import Asked, CheckResult, add_up, own
 from deployer.model.fleet import Host
-from deployer.model.forecast import Forecast
 from deployer.model.sample import Sample
 from deployer.model.schema.health import HealthCheck, Probe, merge
 from deployer.remote.logs import Counts
@@ -59,12 +58,10 @@ class HttpProbes:
         how long they took is not known. Never raises."""
         if not self._probes:
             return Sample(t, {})
-        began = time.monotonic()
         try:
             asked, late = self._run(self._second(list(hosts), t))
         except Exception as error:
             self._say(f"probes could not be sent: {http.describe(error)}")
-            time.sleep(max(0.0, self._tick - (time.monotonic() - began)))
             return Sample(t, {host.name: None for host in hosts})
         self.own = {name: own(answers) for name, answers in asked.items()}
         found = {name: add_up(self._probes, answers, bool(late.starved)) for name, answers in asked.items()}
@@ -76,10 +73,6 @@ class HttpProbes:
         for text in said:
             self._say(text)
         return settled
-
-    def expect(self, forecast: Forecast) -> None:
-        """See engine.ports.Probes."""
-        self.faster(forecast.factor)
 
     def faster(self, factor: float) -> None:
         """From now on every probe is asked so many times as often as its rate says."""

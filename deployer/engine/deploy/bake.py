@@ -7,8 +7,9 @@ answers its lease renewal, nothing that measures at all, and a bake that does no
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from deployer.engine.fanout import heed
 from deployer.engine.ports import Ports
@@ -23,28 +24,37 @@ TICK = 1.0  # seconds
 BUSY = 10  # ticks that said nothing, after which it is told, once a wave
 
 
+class Sides(NamedTuple):
+    """The hosts that have the new release, and those that still have the old one."""
+
+    canary: Sequence[Host]
+    control: Sequence[Host]
+
+
 def watch(
-    gate: Gate, ports: Ports, canary: Sequence[Host], control: Sequence[Host], bake: float, lost: Callable[[], str]
+    gate: Gate, ports: Ports, sides: Sides, bake: float, lost: Callable[[], str], heard: Sequence[Gate] = ()
 ) -> Verdict:
     """Watch the activated hosts beside the unchanged ones until the gate rules.
 
-    bake: seconds. lost: why a touched host can no longer be held, "" while all can. A bake that goes on past `longest`
-    (the gate never decides, or the clock of the samples stands still) is inconclusive, and so is lost contact: it says
-    nothing against the release.
+    bake: seconds. lost: why a touched host can no longer be held, "" while all can. heard: gates of later waves. A bake
+    that goes on past `longest` (the gate never decides, or the clock of the samples stands still) is inconclusive, and
+    so is lost contact: it says nothing against the release.
     """
     began = ports.clock.monotonic()
-    hosts, starved = [*canary, *control], 0
+    touched, starved = [host.name for host in sides.canary], 0
+    ports.probes.watch([*sides.canary, *sides.control])
     while True:
         t = ports.clock.monotonic() - began
         if t > longest(bake):
             return Verdict(
                 "inconclusive", f"no verdict after {t:.0f} s: the watch was stopped", gate.verdict().evidence
             )
-        sample = tick(ports, hosts, t)
+        sample = tick(ports, t)
         if not sample.hosts:
             return Verdict("inconclusive", NO_DATA)
         reading = gate.observe(sample)
         ports.emit(Watched(sample, reading, bake, until(bake, t)))
+        hand_on(sample, touched, heard)
         starved += bool(sample.starved)
         if sample.starved and starved == BUSY:
             ports.emit(
@@ -54,6 +64,12 @@ def watch(
             return Verdict("inconclusive", reason, gate.verdict().evidence)
         if reading.state != "continue":
             return gate.verdict()
+
+
+def hand_on(sample: Sample, touched: Collection[str], later: Iterable[Gate]) -> None:
+    """The gates of later waves learn what the old release does from the hosts that still have it, up to their turn."""
+    for gate in later:
+        gate.pre(sample.without(touched))
 
 
 def until(bake: float, t: float) -> float:
@@ -81,25 +97,26 @@ def baseline(ports: Ports, deciding: Sequence[Host], bake: float, spare: Sequenc
     hosts = [*deciding, *spare]
     ticks = window(bake)
     ports.emit(Phase("baseline", f"measuring {len(hosts)} host(s) for {ticks} s before any change"))
-    found, began = [], []
+    began = []
+    ports.probes.baseline(hosts)
     for done in range(1, ticks + 1):
         began.append(ports.clock.monotonic())
-        sample = tick(ports, hosts, float(done - 1 - ticks))
+        sample = tick(ports, float(done - 1 - ticks))
         ports.emit(Measured(sample, done, ticks))
-        found.append(sample)
         if not sample.hosts:  # nothing measures
             break
     end = ports.clock.monotonic()  # a busy machine's ticks are longer than a second, and rarer data are usual then
-    settled = ports.probes.settle(found, [host.name for host in deciding])
+    settled = ports.probes.settle([host.name for host in deciding])
     settled = [replace(sample, t=start - end) for sample, start in zip(settled, began, strict=True)]
     ports.emit(Settled(tuple(settled)))
     return settled
 
 
-def tick(ports: Ports, hosts: Sequence[Host], t: float) -> Sample:
-    """One sample; takes a second even when the probes return at once, so that nothing spins. Raises Interrupted."""
+def tick(ports: Ports, t: float) -> Sample:
+    """One sample. The pace of all measuring is kept here: it takes a second even when the probes return at once. Raises
+    Interrupted."""
     began = ports.clock.monotonic()
-    sample = ports.probes.sample(hosts, t)
+    sample = ports.probes.sample(t)
     left = TICK - (ports.clock.monotonic() - began)
     if left > 0 and sample.hosts:
         ports.clock.sleep(left)

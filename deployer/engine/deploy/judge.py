@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from deployer.engine.deploy.bake import baseline, watch
+from deployer.engine.deploy.bake import Sides, baseline, watch
 from deployer.engine.deploy.request import Policy, Turn
 from deployer.engine.deploy.rollout import Judge
 from deployer.engine.ports import Ports
 from deployer.gate import Gate
 from deployer.model.errors import DeployError
-from deployer.model.events import Event, Notice, Watched
+from deployer.model.events import Notice
 from deployer.model.fleet import Host
 from deployer.model.plan import Plan
 from deployer.model.sample import Sample
@@ -51,7 +51,8 @@ def make_judge(
         def over() -> str:
             return lost() or closed()
 
-        verdict = watch(gates[touched], teaching(ports, gates, touched), canary, rest, plan.bake, over)
+        later = [gate for names, gate in gates.items() if len(names) > len(touched)]
+        verdict = watch(gates[touched], ports, Sides(canary, rest), plan.bake, over, later)
         if said := policy.judged_by():
             verdict = replace(verdict, because=f"{verdict.because}; {said}")
         if verdict.ruling == "inconclusive" and not over() and policy.go_on(verdict):  # what is lost cannot be held
@@ -93,16 +94,3 @@ def refuse_ill(plan: Plan, gates: Gates) -> None:
 def suspicion(gates: Gates) -> str:
     """The first thing that speaks against changing anything now; "" for none."""
     return next((reason for gate in gates.values() if (reason := gate.suspicion())), "")
-
-
-def teaching(ports: Ports, gates: Mapping[tuple[str, ...], Gate], touched: tuple[str, ...]) -> Ports:
-    """The gates of later waves learn what the old release does from the hosts that still have it, up to their turn."""
-    later = [gate for names, gate in gates.items() if len(names) > len(touched)]
-
-    def emit(event: Event) -> None:
-        ports.emit(event)
-        if isinstance(event, Watched):
-            for gate in later:
-                gate.pre(event.sample.without(touched))
-
-    return replace(ports, emit=emit)
