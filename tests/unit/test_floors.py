@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import deployer
+from deployer.cli import COMMANDS
 from deployer.remote.layout import PARTS
 
 PACKAGE = Path(deployer.__file__).parent
@@ -89,6 +90,8 @@ def modules() -> dict[str, set[str]]:
 def imported(path: Path) -> Iterator[str]:
     """Modules, also those that are imported from their package by name."""
     for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
         if isinstance(node, ast.ImportFrom) and node.module:
             yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
@@ -140,6 +143,23 @@ def test_pure_floors_import_no_wire_at_run_time() -> None:
 def test_rooms_keep_their_walls() -> None:
     """A module has at most 250 lines."""
     assert not {str(p.relative_to(PACKAGE)): n for p in FILES if (n := len(p.read_text().splitlines())) > 250}
+
+
+def test_commands_holds_commands_only() -> None:
+    """One file for each that `deploy --help` lists."""
+    assert {path.stem for path in (PACKAGE / "commands").glob("*.py")} - {"__init__"} == set(COMMANDS)
+
+
+PAGES = [path for path in (PACKAGE / "console/pages").glob("*.py") if path.stem != "page"]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda p: p.stem)
+def test_pages_say_nothing_themselves(path: Path) -> None:
+    """A page is a value: it is said in one place, asks no clock, reads no file and looks at no terminal."""
+    names = set(imported(path))
+    assert not names & {"click", "sys", "os", "pathlib", "deployer.console.say.say", "deployer.console.say.say_json"}
+    calls = {ast.unparse(node.func) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)}
+    assert not calls & {"print", "open", "time.time"}
 
 
 def test_the_agent_is_readable() -> None:
