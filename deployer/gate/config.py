@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from deployer.gate.metrics import TABLE, Metric, fleet_metric, with_margin
-from deployer.gate.stats.evalue import Line
 from deployer.model.schema.health import Compare, HealthCheck
 
 ALPHA = 1e-3  # false regressions of a deploy
@@ -26,6 +26,8 @@ class GateConfig:
     blind: seconds without data after which a host is blind. every: seconds between two data of a metric on one host,
     where probes are slow. refetch: re-fetches are asked for, so their data is required on every host. probes: names
     of the required ones. min_samples: per canary host, of errors (and re-fetches)."""
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}  # of what is read back
 
     canary: tuple[str, ...]
     control: tuple[str, ...] = ()
@@ -132,9 +134,12 @@ def config_to_json(config: GateConfig) -> dict[str, Any]:
 
 
 def config_from_json(body: Mapping[str, Any]) -> GateConfig:
-    """What config_to_json gave, also after a round trip through JSON. Raises KeyError, TypeError, ValueError."""
-    plain: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in body.items()}
-    plain["metrics"] = tuple(
-        Metric(**{**one, "allowed": Line(**one["allowed"]), "harm": Line(**one["harm"])}) for one in body["metrics"]
-    )
-    return GateConfig(**plain)
+    """What config_to_json gave, also after a round trip through JSON. Raises ValueError that names the
+    first field that is none."""
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(GateConfig).validate_json(json.dumps(body), strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None

@@ -20,6 +20,7 @@ What a user's margin means (relative `20%`, absolute `5 points`):
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from deployer.gate.counts import Kind
 from deployer.gate.stats.evalue import Line
@@ -31,6 +32,8 @@ class Metric:
     """weight: of the odds of the deploy. allowed, harm: lines; a latency's a is in milliseconds. required: for
     health, where it is measured. level: of a latency. ceiling: the user's limit (a share, or milliseconds).
     fleet: counted for the whole fleet only. forgets: suffers from an empty cache. margin: as the user knows it."""
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}  # of what is read back (GateConfig)
 
     name: str
     kind: Kind

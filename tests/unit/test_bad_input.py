@@ -289,7 +289,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository with nothing wrong."""
     root = tmp_path_factory.mktemp("good") / "work"
     files = {"inventory.yml": INVENTORY, "playbooks/nginx/playbook.yml": PLAYBOOK, "health_checks/shop.yml": CHECK,
-             "playbooks/nginx/files/nginx.conf": "events {}\n", "plan.json": '{"playbook": "nginx", "environment": "production", "revision": "HEAD"}',
+             "playbooks/nginx/files/nginx.conf": "events {}\n", "plan.json": '{"playbook": "nginx", "environment": "production", "revision": "HEAD", "release": "", "waves": [], "hosts": {}}',
              "s": "alice ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJOZ\n"}  # fmt: skip
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)

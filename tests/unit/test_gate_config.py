@@ -144,3 +144,11 @@ def test_merge_keeps_the_strictest() -> None:
     assert [p.name for p in both.probes] == ["a/home", "b/home"]
     assert (both.limit.error_rate, both.limit.latency_p95, both.inconclusive) == (0.02, 0.3, "pause")
     assert merge([]).probes == ()
+
+
+@pytest.mark.parametrize("change", [{"huh": 1}, {"alpha": "1"}, {"canary": [1]}, {"metrics": [{"name": "x"}]}])
+def test_a_recorded_gate_that_is_none(change: dict[str, object]) -> None:
+    """Unknown keys and values of another kind are refused when it is read."""
+    made = make_gate_config(HealthCheck(), ("a",), (), 10.0)
+    with pytest.raises(ValueError, match=f"^{next(iter(change))}"):
+        config_from_json({**config_to_json(made), **change})

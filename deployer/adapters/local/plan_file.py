@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from deployer.model.errors import InputError
 from deployer.model.fleet import Fleet
-from deployer.model.plan import HostPlan, Plan
+from deployer.model.plan import FileChange, HostPlan, Plan
 
 
 def plan_to_json(plan: Plan) -> dict[str, object]:
@@ -41,34 +42,41 @@ def write_plan(path: Path, plan: Plan) -> None:
 
 
 @dataclass(frozen=True)
+class SavedHost:
+    """One host of it."""
+
+    current: str
+    target: str
+    changes: Mapping[str, FileChange]
+
+
+@dataclass(frozen=True)
 class SavedPlan:
-    """What a file said."""
+    """What a file said, as far as a push must do the same."""
 
     playbook: str
     environment: str
     revision: str
-    body: dict[str, object]
+    release: str
+    waves: tuple[tuple[str, ...], ...]
+    hosts: Mapping[str, SavedHost]
 
     def on(self, fleet: Fleet) -> Plan:
         """As a Plan of this inventory's hosts, to be compared with what would be done now."""
-        try:
-            hosts = {
-                name: HostPlan(fleet.hosts[name], p["current"], p["target"], p["changes"])
-                for name, p in self.body["hosts"].items()  # type: ignore[attr-defined]
-            }
-            waves = tuple(tuple(map(str, wave)) for wave in self.body["waves"])  # type: ignore[attr-defined]
-            release = str(self.body["release"])
-        except (KeyError, TypeError, AttributeError) as error:
-            raise InputError(f"cannot apply the saved plan: {error}", hint="run deploy plan -o again") from None
-        return Plan("push", self.environment, self.playbook, release, "", self.revision, hosts, waves)
+        if gone := [name for name in self.hosts if name not in fleet.hosts]:
+            text = f"cannot apply the saved plan: {', '.join(gone)}: not in the inventory"
+            raise InputError(text, hint="run deploy plan -o again")
+        hosts = {n: HostPlan(fleet.hosts[n], one.current, one.target, one.changes) for n, one in self.hosts.items()}
+        return Plan("push", self.environment, self.playbook, self.release, "", self.revision, hosts, self.waves)
 
 
 def read_plan(path: Path) -> SavedPlan:
     """Raises InputError."""
+    from pydantic import TypeAdapter, ValidationError
+
     try:
-        body = json.loads(path.read_text())
-        return SavedPlan(str(body["playbook"]), str(body["environment"]), str(body["revision"]), body)
+        return TypeAdapter(SavedPlan).validate_json(path.read_bytes(), strict=True)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError):
+    except ValidationError:
         raise InputError(f"{path} is not a plan", hint="deploy plan -o FILE writes one") from None

@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import ClassVar
 
 from deployer.gate.counts import Kind
 
@@ -31,6 +32,8 @@ TINY = 1e-9
 @dataclass(frozen=True, slots=True)
 class Line:
     """theta_canary = r * theta_control + a."""
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}  # of what is read back (GateConfig)
 
     r: float
     a: float
