@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 from deployer.model.quorum import agreed, of_the_fleet
 from deployer.model.release import one_name
-from deployer.model.state import Confirmed
+from deployer.model.state import Confirmed, number_of
 
 LATE = 50  # records that hosts are believed to have missed at once; the newest
 HEARTBEAT = 10.0  # seconds between two signs of life of whoever holds the lock
@@ -202,11 +202,11 @@ def forgotten(
     chain: tuple[Entry, ...], playbook: str, histories: Mapping[str, tuple[Confirmed, ...]]
 ) -> dict[Confirmed, list[str]]:
     """Rollback -> hosts that remember it, where the chain does not."""
-    known = {entry.deploy.split("-")[0] for entry in chain if entry.playbook == playbook}
+    known = {number_of(entry.deploy) for entry in chain if entry.playbook == playbook}
     found: dict[Confirmed, list[str]] = {}
     for host, lines in histories.items():
         for line in set(lines[1:]):  # the first has nothing before it that was rolled back from
-            if line.command == "rollback" and str(line.number) not in known:
+            if line.command == "rollback" and line.number not in known:
                 found.setdefault(line, []).append(host)
     return found
 
@@ -227,5 +227,4 @@ def above_chain(
 
 def known_number(chain: tuple[Entry, ...]) -> int:
     """The highest deploy number that the chain knows, or could."""
-    numbers = [int(entry.deploy.split("-")[0]) for entry in chain if entry.deploy.split("-")[0].isdigit()]
-    return max([len(chain), *numbers])
+    return max([len(chain), *(number_of(entry.deploy) for entry in chain)])

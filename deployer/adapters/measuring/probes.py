@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import Self, TypeVar
 
 from deployer.adapters.http import request as http
 from deployer.adapters.http.loop import Loop
@@ -20,9 +20,6 @@ from deployer.model.fleet import Host
 from deployer.model.sample import Sample
 from deployer.model.schema.health import HealthCheck, Probe, merge
 from deployer.remote.logs import Counts
-
-if TYPE_CHECKING:
-    pass
 
 T = TypeVar("T")
 SPREAD = 0.8  # of a tick in which its requests begin; the rest is for the last answers
