@@ -142,3 +142,18 @@ def test_what_an_older_version_remembered_still_counts(settled: tuple[Phrases, s
     file = one.root / "loaded"
     file.write_text(" ".join(file.read_text().split()[:3]) + "\n")
     assert one.loaded == first
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_workers_without_a_master_give_their_port_up(settled: tuple[Phrases, str], shell: str) -> None:
+    """A master that was killed leaves workers that serve on and hold the port: a start is the way back all the same."""
+    one, first = settled
+    boss, left = master(one), workers(one)
+    os.kill(boss, signal.SIGKILL)
+    eventually(lambda: one.call("service_running").returncode != 0, 20, "the master is gone")
+    assert all(Path(f"/proc/{pid}").exists() for pid in left), "its workers live on"
+    done = one.call("service_start", first, shell=shell)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert one.loaded == first
+    assert not workers(one) & left
+    eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in left), 20, "they ended")

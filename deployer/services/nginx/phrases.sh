@@ -11,12 +11,22 @@ master() {
   [ ! -f "$ROOT/loaded" ] || {
     read -r was pid since < "$ROOT/loaded"; : "$was$since"; is_master "$pid" && echo "$pid" && return 0
   }
+  for pid in $(numbers); do is_master "$pid" && echo "$pid" && return 0; done
+  return 1
+}
+numbers() { # in the pid files that it may have written
   said=$(sed -n 's/^[[:space:]]*pid[[:space:]]\{1,\}\([^;]*\);.*/\1/p' "$DEST/nginx.conf" 2>/dev/null | head -n 1)
   case $said in ''|/*) ;; *) said=$PREFIX/$said ;; esac
-  for file in "$said" "$PREFIX/run/nginx.pid" "$PREFIX/var/run/nginx.pid"; do
-    [ -f "$file" ] && read -r pid < "$file" && is_master "$pid" && echo "$pid" && return 0
+  cat "$said" "$PREFIX/run/nginx.pid" "$PREFIX/var/run/nginx.pid" 2>/dev/null
+}
+orphans() { # workers of a master that was killed: they are of its session still, serve on, and hold its ports
+  for boss in $(numbers; cut -d' ' -f2 "$ROOT/loaded" 2>/dev/null); do
+    ! line_of "/proc/$boss/cmdline" || continue # its number may be a zombie's still
+    for file in $(grep -l '^nginx: worker process' /proc/[0-9]*/cmdline 2>/dev/null); do
+      pid=${file#/proc/} pid=${pid%/*}
+      line_of "/proc/$pid/stat" && set -- ${line##*) } && [ "$4" = "$boss" ] && echo "$pid"
+    done
   done
-  return 1
 }
 workers() { # of the master $1, those that accept connections
   for pid in $(children "$1"); do
@@ -76,7 +86,9 @@ service_reload() {
 }
 service_start() {
   service_running && { service_reload "$1"; return; }
+  left=$(orphans | sort -u)
   rm -f "$ROOT/loaded"
+  [ -z "$left" ] || kill -QUIT $left # they close their ports at once, and finish what they are answering
   if [ -z "$PREFIX" ] && [ -d /run/systemd/system ]; then systemctl start nginx || return 1
   else run_nginx -c "$DEST/nginx.conf" || return 1; fi
   tries=0
