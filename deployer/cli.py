@@ -19,7 +19,6 @@ from deployer.adapters.local.signals import SIGNALS
 from deployer.adapters.local.writing import write_below
 from deployer.console.errors import error_lines, width
 from deployer.console.hiding import hiding, open_streams
-from deployer.console.pages.closing import refusal
 from deployer.console.say import say, say_json
 from deployer.model.errors import (
     EXIT_BUG,
@@ -156,6 +155,8 @@ def fail(error: DeployError, words: list[str]) -> int:
         error.consequence = ""
     colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ
     say("\n".join(error_lines(error, colour, width(sys.stderr))), err=True, styled=True)
+    from deployer.console.pages.closing import refusal
+
     closing(refusal(error), words)
     return error.exit_code
 

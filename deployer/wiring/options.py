@@ -8,17 +8,18 @@ import sys
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from deployer.console.live.choose import Renderer, choose
-from deployer.console.pages.closing import refusal
 from deployer.console.say import say
 from deployer.model.errors import DeployError, UsageError
 from deployer.model.outcome import Outcome
 from deployer.model.secret import learn
 from deployer.wiring.given import refuse_empty, repeating, unknown
+
+if TYPE_CHECKING:
+    from deployer.console.live.choose import Renderer
 
 Function = Callable[..., Any]
 
@@ -42,6 +43,8 @@ class Options:
     @cached_property
     def renderer(self) -> Renderer:
         """Who shows the progress of this command."""
+        from deployer.console.live.choose import choose
+
         return choose(self.output, os.environ, self.verbose, self.plain)
 
     def finish(self, outcome: Outcome) -> None:
@@ -120,6 +123,8 @@ def shared(playbook: bool = True, without: Collection[str] = (), plain: bool = F
                     say(f"warning: {name} is no option of deployer: it is not read", err=True)
                 return function(options, **words)
             except DeployError as error:
+                from deployer.console.pages.closing import refusal
+
                 error.hint = options.repeating(error.hint)
                 options.finish(refusal(error))
                 raise
