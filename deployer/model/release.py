@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 RELEASE_ID = re.compile(r"[0-9a-f]{10}-[0-9a-f]{8}")
-FILE_PATH = re.compile(r"[A-Za-z0-9_@+.][A-Za-z0-9._@+#-]*(/[A-Za-z0-9_@+.][A-Za-z0-9._@+#-]*)*")
+PART = r"(?!\.\.?(?:/|\Z))[A-Za-z0-9_@+.][A-Za-z0-9._@+#-]*"  # `.` and `..` are no names: nothing leads out
+FILE_PATH = re.compile(f"{PART}(/{PART})*")
 MAX_PATH, MAX_FILES, MAX_BYTES = 255, 5000, 64 * 1024 * 1024
 
 

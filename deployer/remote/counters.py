@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import re
-import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deployer.model.errors import HostError
-from deployer.model.release import FILE_PATH
 from deployer.model.sh import sh, within
 from deployer.remote.layout import Layout
+from deployer.remote.untar import untar
 from deployer.remote.verbs import Command
 
 DEADLINE, FETCH_DEADLINE = 8.0, 30.0  # seconds
@@ -76,14 +74,7 @@ def unpack(stdout: bytes) -> dict[str, bytes]:
         raise HostError(f"the release on the host is larger than {TREE_CAP >> 20} MiB")
     if not stdout:
         raise HostError("the release on the host cannot be read (there is none; deploy adopt makes the first one)")
-    files = {}
     try:
-        with tarfile.open(fileobj=io.BytesIO(stdout), mode="r:") as tar:
-            for member in tar:
-                path = member.name.removeprefix("./")
-                content = tar.extractfile(member) if member.isfile() and FILE_PATH.fullmatch(path) else None
-                if content is not None:
-                    files[path] = content.read()
-    except (tarfile.TarError, ValueError, EOFError, OSError, OverflowError) as error:
-        raise HostError(f"the release on the host cannot be read ({type(error).__name__})") from None
-    return files
+        return {path: content for path, (content, _) in untar(stdout).items()}
+    except ValueError as error:
+        raise HostError(f"the release on the host cannot be read ({error})") from None

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import re
-import tarfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -12,6 +10,7 @@ from deployer.model.errors import HostError
 from deployer.model.release import FILE_PATH, MAX_BYTES, MAX_PATH
 from deployer.model.sh import Sh
 from deployer.remote.recognise import elevated
+from deployer.remote.untar import untar
 from deployer.remote.verbs import Command
 
 LARGEST = 16 * 1024 * 1024  # bytes of one file
@@ -40,6 +39,7 @@ WHY = {
     "odd": "its name has other signs than A-Z a-z 0-9 . _ @ + # -, which no release can hold",
     "kind": "it is no regular file, or a link to nowhere",
     "big": f"it is larger than {LARGEST >> 20} MiB",
+    "git": "it is a git repository of the host's own, which no commit can hold: git here would run what it says",
 }
 
 
@@ -67,13 +67,25 @@ def listing(body: bytes, user: str) -> Listing:
     left_out = {path: why for word, why in WHY.items() for path in said.get(word, [])}
     left_out |= {f"{path}/": f"{user} may not look into it" for path in said.get("closed", [])}
     for path in said.get("file", []):
+        if top := own_git(path):
+            left_out.pop(path, None)
+            left_out[top] = WHY["git"]
+            continue
         if not FILE_PATH.fullmatch(path) or len(path) > MAX_PATH:
             left_out.setdefault(path, WHY["odd"])
         elif path not in sums:
             left_out.setdefault(path, f"{user} may not read it")
     left_out.pop(".manifest", None)
-    kept = {path: sums[path] for path in said.get("file", []) if path not in left_out and path != ".manifest"}
+    taken = (path for path in said.get("file", []) if path not in left_out and path != ".manifest")
+    kept = {path: sums[path] for path in taken if not own_git(path)}
     return Listing(kept, left_out, said.get("folder", ["absent"])[0])
+
+
+def own_git(path: str) -> str:
+    """The folder (or file) of git that `path` is or lies in, "" for none; on a disk that knows no case, too."""
+    parts = path.split("/")
+    at = next((at for at, part in enumerate(parts) if part.casefold() == ".git"), -1)
+    return "/".join(parts[: at + 1]) + "/" * (at + 1 < len(parts)) if at >= 0 else ""
 
 
 def fetch(folder: str, paths: Iterable[str]) -> Command:
@@ -85,14 +97,7 @@ def fetch(folder: str, paths: Iterable[str]) -> Command:
 
 def unpack(body: bytes) -> dict[str, tuple[bytes, bool]]:
     """path -> (content, executable). What is damaged is not among them, or raises HostError: digests tell."""
-    files = {}
     try:
-        with tarfile.open(fileobj=io.BytesIO(body), mode="r:", ignore_zeros=True) as tar:
-            for member in tar:
-                path = member.name.removeprefix("./")
-                content = tar.extractfile(member) if member.isfile() or member.islnk() else None
-                if content is not None and FILE_PATH.fullmatch(path):
-                    files[path] = (content.read(), bool(member.mode & 0o111))
-    except (tarfile.TarError, ValueError, KeyError, EOFError, OSError, OverflowError) as error:
-        raise HostError(f"its files cannot be read: the answer is no archive ({type(error).__name__})") from None
-    return files
+        return untar(body)
+    except ValueError as error:
+        raise HostError(f"its files cannot be read: {error}") from None

@@ -32,6 +32,8 @@ def already(folder: Path, files: Mapping[str, tuple[bytes, bool]]) -> tuple[list
 
 def refuse_in_the_way(folder: Path, path: str) -> None:
     """A link, or a file where a folder must be: what is written must lie where it seems to."""
+    if Path(path).is_absolute() or ".." in Path(path).parts:
+        raise InputError(f"{path} leads out of {folder}")
     place = folder
     for part in Path(path).parts:
         place = place / part
