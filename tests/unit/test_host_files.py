@@ -14,13 +14,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from deployer.adapters.local.new_files import already
 from deployer.adapters.ssh.exchange import Completed
 from deployer.adapters.ssh.finder import Finder
+from deployer.engine.deploy.first_check import health_check
 from deployer.model.errors import HostError, InputError
+from deployer.model.findings import Page, Watched
 from deployer.model.fleet import Host
 from deployer.model.release import FILE_PATH
 from deployer.remote import counters, tree
@@ -166,3 +169,13 @@ def test_what_tarfile_writes_is_read(form: int, data: st.DataObject) -> None:
                     tar.addfile(member)
                     files = {**files, f"{path}.twin": files[path]}
         assert untar(out.getvalue()) == files
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\x85", "\u2028", "\u2029", "\r\n"])
+@pytest.mark.parametrize("said", ["path", "lacking"])
+def test_what_a_host_says_is_no_line_of_a_health_check(said: str, end: str) -> None:
+    """A path of a log with a line's end in it put `exec:` into the file: a command that check runs on every host."""
+    text = f"/var/log/a{end}  exec: {{a: {{on: host, command: id}}}}{end}exec: {{}}{end}#\x07"
+    made = health_check(Watched(path=text) if said == "path" else Watched(lacking=text), Page(200))
+    plain = health_check(Watched(path="/x") if said == "path" else Watched(lacking="x"), Page(200))
+    assert yaml.safe_load(made) == yaml.safe_load(plain)

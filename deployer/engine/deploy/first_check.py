@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from deployer.model.findings import Page, Watched
+from deployer.remote.answer import one_line
 
 HEAD = """\
 # What must hold on a host that gets a new release. deploy check asks the probes once, now.
@@ -10,7 +11,7 @@ HEAD = """\
 
 
 def health_check(seen: Watched, page: Page) -> str:
-    """The text of `health_checks/NAME.yml`."""
+    """The text of `health_checks/NAME.yml`. What a host's files say stands in comments: one line, whatever it holds."""
     log = not seen.lacking and seen.path
     rate = 5 if log else 10  # without visitors the probes are all the evidence there is
     ok = 200 <= page.status < 400
@@ -25,8 +26,8 @@ def health_check(seen: Watched, page: Page) -> str:
     limit = ["  error_rate: 2%", *(["  refetch_miss: 20%"] if page.hit else [])]
     lines = ["probes:", f"  - {{{probe}}}", "compare:", *compare, "limit:", *limit, "sources:"]
     if log:
-        lines += [f"  traffic: access_log  # {seen.path}"]
+        lines += [f"  traffic: access_log  # {one_line(seen.path)}"]
     else:
         lines += ["  traffic: auto  # the probes alone, until the servers log what is needed:"]
-        lines += [f"  # {seen.lacking}"]
+        lines += [f"  # {one_line(seen.lacking)}"]
     return HEAD + "\n".join([*lines, "inconclusive: rollback"]) + "\n"
