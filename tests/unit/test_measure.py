@@ -362,6 +362,24 @@ def test_figures_count_per_client_request_or_per_second() -> None:
             assert sample.reasons["none"] == "the command ended with exit 3"
 
 
+class Fives:
+    """A figure that is always there, and 5."""
+
+    def ask(self) -> None: ...
+
+    def take(self) -> tuple[dict[str, float], dict[str, str]]:
+        return {"five": 5.0}, {}
+
+
+def test_the_first_tick_of_a_series_has_no_figure_per_request() -> None:
+    """It has only the requests that were written since the logs were found, and all of its seconds: a log that is written
+    every two seconds made a tenfold figure of it, and the noise that was learned from it outlived any proof."""
+    readers = {name: Scripted([SEEN]) for name in ("web1", "web2")}
+    with Measure(cast(HttpProbes, FakeProbes()), readers, lambda executor: cast(Figures, Fives())) as measure:
+        for series in (baseline(measure), watch(measure, 3)):
+            assert [list(sample.fleet) for sample in series] == [[], ["five"], ["five"]]
+
+
 def test_probes_that_measure_nothing_name_every_host() -> None:
     """Every host is in the sample, without data."""
     with measuring({}, probes=FakeProbes(None)) as measure:

@@ -48,11 +48,13 @@ Gathered = Mapping[str, tuple[Traffic | None, str]]
 
 @dataclass
 class Watching:
-    """A series of ticks. at: when the last one was taken. before: of a baseline, all that was seen."""
+    """A series of ticks. at: when the last one was taken. before: of a baseline, all that was seen. begun: one has been
+    taken; the first has only those requests that were written since its logs were found."""
 
     hosts: Sequence[Host] = ()
     at: float = 0.0
     before: list[Both] | None = None
+    begun: bool = False
     idle: dict[str, int] = field(default_factory=dict)
     owed: dict[str, Counts] = field(default_factory=dict)
 
@@ -128,6 +130,7 @@ class Measure:
         seconds, watching.at = now - watching.at, now
         probed = probed if probed.hosts else Sample(t, dict.fromkeys(names))
         both = self._combine(probed, gathered, values, reasons, seconds)
+        watching.begun = True
         if watching.before is not None:
             watching.before.append(both)
         return self._by(both)
@@ -156,10 +159,10 @@ class Measure:
             real[name] = None if reason else with_traffic(probe or UNASKED, traffic)
             if reason:
                 why[name] = reason
-        n = sum(one.n for one in requests.values())
+        n = sum(one.n for one in requests.values()) if self._watching.begun else 0
         known = {name: (value * seconds, seconds) for name, value in values.items()}
         per = {name: (value * seconds, float(n)) for name, value in values.items() if n}
-        quiet = {name: "no client requests in this tick" for name in values if not n}
+        quiet = {name: "no client requests are known of this tick" for name in values if not n}
         ours = replace(probed, fleet=known, reasons={**probed.reasons, **reasons})
         return Both(
             replace(ours, hosts=plain),
