@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -346,17 +347,17 @@ def test_figures_count_per_client_request_or_per_second() -> None:
     )
     for readers in ({"web1": Scripted([SEEN]), "web2": Scripted([SEEN])}, {}):
         with measuring(readers, sources) as measure:
-            sample, t = baseline(measure)[-1], 0.0
+            sample, t, began = baseline(measure)[-1], 0.0, time.monotonic()
             measure.watch([WEB1, WEB2])
             while "five" not in sample.fleet:
-                assert t < 500
+                assert time.monotonic() - began < 60
                 sample = measure.sample(t)
                 t += 1
             count, exposure = sample.fleet["five"]
             assert exposure == (40.0 if readers else pytest.approx(count / 5))
             assert "none" not in sample.fleet
             while sample.reasons.get("none") in (None, "no answer yet"):
-                assert t < 500
+                assert time.monotonic() - began < 60
                 sample = measure.sample(t)
                 t += 1
             assert sample.reasons["none"] == "the command ended with exit 3"

@@ -20,36 +20,31 @@ from deployer.adapters.measuring.blend import (
     Both,
     Requests,
     by_probes,
-    by_probes_alone,
     by_traffic,
     take_off,
     with_cache,
     with_traffic,
 )
+from deployer.adapters.measuring.choice import NO_SOURCE, choose, refuse_broken
 from deployer.adapters.measuring.figures import Figures
 from deployer.adapters.measuring.poll import Poll, Reader
 from deployer.adapters.measuring.probes import HttpProbes
 from deployer.adapters.measuring.traffic import Traffic
-from deployer.model.errors import DeployError
 from deployer.model.fleet import Host
 from deployer.model.forecast import Forecast, raised, refuse_unprovable
 from deployer.model.sample import HostSample, Sample
 from deployer.remote.logs import Counts
 
 TICK, LEAD, PATIENCE = 1.0, 0.6, 2.0  # seconds; when in a tick the hosts are asked, how long after it is waited
-COUNTED = 1.0  # requests a second on every host from which on what the servers count can be held against each other
-LAST = 3  # ticks of the baseline; a source that gave nothing in them is not there
 IDLE = 5  # ticks without any request after which a host that should have traffic counts as silent
-
-BY_PROBES = "judged by the probes"
 
 Gathered = Mapping[str, tuple[Traffic | None, str]]
 
 
 @dataclass
 class Watching:
-    """A series of ticks. at: when the last one was taken. before: of a baseline, all that was seen. begun: one has been
-    taken; the first has only those requests that were written since its logs were found."""
+    """A series of ticks. at: when the last one was taken. before: of a baseline, all that was seen. begun: one was
+    taken; the first lacks requests that its logs did not have yet."""
 
     hosts: Sequence[Host] = ()
     at: float = 0.0
@@ -193,8 +188,8 @@ class Measure:
     def settle(self, deciding: Sequence[str]) -> Sequence[Sample]:
         """See engine.ports.Probes."""
         kept, self._watching.before = self._watching.before or [], None
-        self._refuse_broken(kept, deciding)
-        self._by, self.judged_by = self._decide(kept, deciding)
+        refuse_broken(self._asked, kept, deciding)
+        self._by, self.judged_by = choose(kept, deciding, self._least) if self._measured else NO_SOURCE
         if self._by is by_traffic:
             self._probes.faster(1.0)
         else:
@@ -207,36 +202,6 @@ class Measure:
         """judged_by, where a source of real traffic is there and is not used; "" where nothing of the evidence is
         lost."""
         return self.judged_by if self._measured and self._by is not by_traffic else ""
-
-    def _refuse_broken(self, kept: Sequence[Both], deciding: Sequence[str]) -> None:
-        """What was asked for by name is not replaced by something else."""
-        last = [both.requests for both in kept[-LAST:] if not both.probes.starved]
-        for name in deciding if self._asked and last else ():
-            if all(one[name].broken for one in last if name in one):
-                raise DeployError(
-                    f"cannot read `traffic: {self._asked}` on {name}: {last[-1][name].why}",
-                    hint="mend that, or write `traffic: auto` to be judged by what there is",
-                )
-
-    def _decide(self, kept: Sequence[Both], deciding: Sequence[str]) -> tuple[Callable[[Both], Sample], str]:
-        if not self._measured:
-            return by_probes, f"{BY_PROBES}: no source of real traffic"
-        if not kept:
-            return by_probes, f"{BY_PROBES}: there was no baseline"
-        seconds = sum(both.seconds for both in kept) or 1.0
-        names = [name for name in kept[-1].requests if name in deciding]
-        rates = {name: sum(both.requests.get(name, Requests()).n for both in kept) / seconds for name in names}
-        least = min(rates, key=lambda name: rates[name])
-        figure = f"{rates[least]:.1f} requests/s on {least}"
-        whole = all(one.whole for both in kept for name, one in both.requests.items() if name in names)
-        if whole and rates[least] >= self._least:
-            return by_traffic, f"judged by real traffic: at least {figure}"
-        if rates[least] >= self._least:
-            why = "the servers do not count which ones failed"
-        else:
-            why = kept[-1].requests[least].why or f"fewer than min_traffic {self._least:g}/s"
-        by = by_probes if rates[least] >= COUNTED else by_probes_alone
-        return by, f"{BY_PROBES}: {figure}: {why}"
 
     def close(self) -> None:
         """Ends the threads; never waits for a silent host."""
