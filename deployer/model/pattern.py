@@ -102,6 +102,6 @@ def _rule(term: str) -> Callable[[str], object] | None:
         try:
             with warnings.catch_warnings(action="ignore", category=FutureWarning):  # odd, but it compiles
                 return re.compile(term[1:]).match
-        except re.error as error:
-            raise UsageError(f"{term!r} is not a regular expression: {error}") from None
+        except (re.error, RecursionError, OverflowError) as error:
+            raise UsageError(f"{term!r:.200} is not a regular expression: {error}") from None
     return re.compile(fnmatch.translate(term)).match if any(c in term for c in "*?[") else None

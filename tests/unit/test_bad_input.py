@@ -215,6 +215,8 @@ ROWS = [
         }.items()
     ),
     cli(34, "repeats a repetition", "plan", "-l", "~(a+)+$"),
+    cli(34, "not a regular expression", "plan", "-l", f"~{'(' * 3000}x{')' * 3000}"),
+    cli(34, "not a regular expression", "plan", "-l", "~a{99999999999999999999}"),
     Row(36, "is not in a git repository.*git init", before=lambda root: shutil.rmtree(root / ".git"), place=False),
     Row(36, "no inventory.yml and no playbooks", before=lambda root: git(root.parent, "clone", "-q", "--bare", "work", "bare"),
         words=("plan",), code=64, place=False, environ={"CHDIR": "{root}/../bare"}),
