@@ -15,17 +15,23 @@ from deployer.model.secret import ORDINARY, WORDS
 KEYS = (".key", ".p12", ".pfx", ".jks", ".keystore", ".kdbx")
 NAMES = re.compile(r"(?:.*[._-])?(?:htpasswd|htdigest|passwd|passwords?|shadow|secrets?|credentials|env|id_[a-z0-9]+)")
 HASHED = re.compile(rb"[\w.@-]+:(?:\$(?:apr1|2[aby]|5|6|y)\$|\{SHA\})\S+")
+SOME = "{0,100}"
 VALUE = r"([^\s\"';{}]+)"
-LINES = (  # the value is the only group
+LINES = (  # the value is the only group; what comes before it is bounded: a line of megabytes would take days
     re.compile(rf"^\s*user\s+\S+\s+(?:insecure-)?password\s+{VALUE}"),  # HAProxy's userlist
-    re.compile(rf"\bstats\s+auth\s+[^:\s]+:{VALUE}"),
-    re.compile(rf"\blogin=[^:\s]+:{VALUE}"),  # Squid's cache_peer
+    re.compile(rf"\bstats\s+auth\s+[^:\s]{{1,100}}:{VALUE}"),
+    re.compile(rf"\blogin=[^:\s]{{1,100}}:{VALUE}"),  # Squid's cache_peer
     re.compile(rf"^\s*cachemgr_passwd\s+{VALUE}"),
     re.compile(r"(?i)authorization[\s=!~\"']+(?:basic|bearer)\s+([A-Za-z0-9+/=._~-]+)"),
     re.compile(r"://[^/\s:@\"']+:([^@/\s\"']+)@"),
-    re.compile(rf"(?i)^\s*(?:set\s+|setenv\s+|define\s+|export\s+)?[$\w.-]*(?:{WORDS})\w*[\"']?[\s:=]+[\"']?{VALUE}"),
-    re.compile(rf"(?i)(?:set[-_]header|[a-z]+_param|header\s+set|setenv)\s+[\w-]*(?:{WORDS})[\w-]*\s+[\"']?{VALUE}"),
-    re.compile(rf"(?i)\b[\w.-]*(?:{WORDS})s?[\"']?\s*[=:!~]+\s*[\"']{VALUE}[\"']"),
+    re.compile(
+        rf"(?i)^\s*(?:set\s+|setenv\s+|define\s+|export\s+)?[$\w.-]{SOME}(?:{WORDS})\w{SOME}[\"']?[\s:=]+[\"']?{VALUE}"
+    ),
+    re.compile(
+        r"(?i)(?:set[-_]header|[a-z]{1,30}_param|header\s+set|setenv)\s+"
+        rf"[\w-]{SOME}(?:{WORDS})[\w-]{SOME}\s+[\"']?{VALUE}"
+    ),
+    re.compile(rf"(?i)\b[\w.-]{SOME}(?:{WORDS})s?[\"']?\s*[=:!~]+\s*[\"']{VALUE}[\"']"),
 )
 NO_VALUE = re.compile(
     r"(?!\$\d[a-z]?\$)[$/%@{(~^<>\[].*|on|off|any|all|disable|no|yes|\d{1,3}[smhd]?|exec:.*|builtin|str", re.IGNORECASE

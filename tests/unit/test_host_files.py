@@ -26,6 +26,7 @@ from deployer.model.errors import HostError, InputError
 from deployer.model.findings import Page, Watched
 from deployer.model.fleet import Host
 from deployer.model.release import FILE_PATH
+from deployer.model.secret_file import as_template
 from deployer.remote import counters, tree
 from deployer.remote.untar import untar
 from deployer.wiring.scaffolding import write
@@ -179,3 +180,11 @@ def test_what_a_host_says_is_no_line_of_a_health_check(said: str, end: str) -> N
     made = health_check(Watched(path=text) if said == "path" else Watched(lacking=text), Page(200))
     plain = health_check(Watched(path="/x") if said == "path" else Watched(lacking="x"), Page(200))
     assert yaml.safe_load(made) == yaml.safe_load(plain)
+
+
+@pytest.mark.parametrize("text", ["a", "a.", "a-", "password", "password-", "login=", "stats auth ", "://a", "_param "])
+@pytest.mark.timeout(120)
+def test_a_long_line_is_searched_for_secrets(text: str) -> None:
+    """A line of 40 KB took 12 s, and four times as long for every twice as long; a file may be one of 16 MiB."""
+    content = (text * (400_000 // len(text))).encode()
+    assert as_template(content, 1, "nginx") == (content, ())
