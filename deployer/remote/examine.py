@@ -9,29 +9,16 @@ from deployer.model.errors import Unreachable
 from deployer.model.sh import EMPTY, Sh, assignments, block, sh, shipped
 from deployer.remote.layout import Layout
 from deployer.remote.verbs import HARMLESS, Command, Elevated
+from deployer.services import SERVICES
 
 TOOLS = re.compile(r"^ *for tool in (.+); do$", re.MULTILINE)
-# service -> (host variable, default, option that prints the version)
-BINARIES: Mapping[str, tuple[tuple[str, str, str], ...]] = {
-    "nginx": (("nginx_bin", "nginx", "-v"),),
-    "varnish": (("varnishd_bin", "varnishd", "-V"), ("varnishadm_bin", "varnishadm", "-h")),
-    "haproxy": (("haproxy_bin", "haproxy", "-v"),),
-    "squid": (("squid_bin", "squid", "-v"),),
-    "apache": (("apache_bin", "apache2", "-v"),),
-    "trafficserver": (
-        ("traffic_manager_bin", "traffic_manager", "--version"),
-        ("traffic_server_bin", "traffic_server", "--version"),
-        ("traffic_ctl_bin", "traffic_ctl", "--version"),
-    ),
-}
 
 
 def look(layout: Layout, service: str, names: Mapping[str, object], tools: Iterable[str]) -> Command:
     """See examine.sh; prints lines of `word value`."""
     head = assignments(place=layout.base, tools=" ".join(tools))
-    asked = [
-        sh("say {} {}", names.get(variable, default), option) for variable, default, option in BINARIES.get(service, ())
-    ]
+    binaries = SERVICES[service].binaries if service in SERVICES else ()
+    asked = [sh("say {} {}", names.get(one.variable, one.name), one.option) for one in binaries]
     return Command(block(head, shipped("deployer.remote", "examine.sh"), *asked))
 
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from deployer.model.errors import Unreachable
 from deployer.model.sh import EMPTY, Sh, block, sh, shipped, within
 from deployer.remote.verbs import HARMLESS, Command, Elevated
-from deployer.services.running import FILES
+from deployer.services import SERVICES
 
 MARK = b"--deployer--\n"  # what comes before it was printed by a login script
 MOST = 1024 * 1024  # bytes of the answer
-SERVICE = "|".join(FILES)
+SERVICE = "|".join(SERVICES)
 NAME = re.compile(rf"process ({SERVICE}) (\d{{1,10}}) (\d{{1,10}}) (here|nested)")
 SOCKET = re.compile(r"listens (\w+) (\d{1,10}) ([0-9A-F]{8,32}):([0-9A-F]{4})")
 LOOPBACK = re.compile(r"0100007F|0{24}01000000")

@@ -28,7 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from deployer.model.errors import InputError
 from deployer.model.sh import EMPTY, Sh, sh
@@ -115,13 +115,38 @@ class Facts:
     cannot: str
 
 
+class Binary(NamedTuple):
+    """A program that doctor asks for its version with `option`. variable: the host variable that names another one."""
+
+    variable: str
+    name: str
+    option: str
+
+
+class Start(NamedTuple):
+    """The file that a server is started with: behind `option` on its command line; `file` where none is named there."""
+
+    option: str
+    file: str
+
+
 class Service(Protocol):
-    """keeps_cache: the cache survives a reload that changes nothing about it; keeps_cache_on_restart: it survives the
+    """name: as a playbook has it; title: as people call it. binaries: its programs. start: where its configuration is.
+    keeps_cache: the cache survives a reload that changes nothing about it; keeps_cache_on_restart: it survives the
     restarts that service_change asks for without calling them cold. entry: the file every release must have ("" for
     none). counters: what service_counters can print."""
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def binaries(self) -> tuple[Binary, ...]: ...
+
+    @property
+    def start(self) -> Start: ...
 
     @property
     def keeps_cache(self) -> bool: ...

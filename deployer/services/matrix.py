@@ -9,14 +9,6 @@ from dataclasses import fields
 from deployer.services import SERVICES
 from deployer.services.base import Facts
 
-TITLES = {
-    "nginx": "nginx",
-    "varnish": "Varnish",
-    "haproxy": "HAProxy",
-    "squid": "Squid",
-    "apache": "Apache httpd (mod_cache_disk)",
-    "trafficserver": "Apache Traffic Server",
-}
 ROWS = {
     "check": "checked by",
     "reload": "activated by",
@@ -44,12 +36,12 @@ looked for is called cold by `deploy plan`; a push warms it (`warm:`), and the g
 
 def page() -> str:
     """The whole text of docs/SERVERS.md."""
-    names = [name for name in TITLES if name in SERVICES]
+    names = list(SERVICES)
     short = ("cache_after_reload", "cache_after_restart", "way_back", "restarts")
     lines = [HEAD, f"| | {' | '.join(ROWS[row] for row in short)} |", f"|{'---|' * (len(short) + 1)}"]
-    lines += [f"| {TITLES[n]} | {' | '.join(cell(SERVICES[n].facts, row) for row in short)} |" for n in names]
+    lines += [f"| {SERVICES[n].title} | {' | '.join(cell(SERVICES[n].facts, row) for row in short)} |" for n in names]
     for name in names:
-        lines += ["", f"## {TITLES[name]}", "", f"| `service: {name}` | |", "|---|---|"]
+        lines += ["", f"## {SERVICES[name].title}", "", f"| `service: {name}` | |", "|---|---|"]
         lines += [f"| {ROWS[f.name]} | {cell(SERVICES[name].facts, f.name)} |" for f in fields(Facts)]
     return "\n".join(lines) + "\n"
 

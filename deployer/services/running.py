@@ -7,15 +7,7 @@ import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-# service -> (option that names the file, the file where none is named)
-FILES: Mapping[str, tuple[str, str]] = {
-    "nginx": ("-c", "/etc/nginx/nginx.conf"),
-    "varnish": ("-f", "/etc/varnish/default.vcl"),
-    "haproxy": ("-f", "/etc/haproxy/haproxy.cfg"),
-    "squid": ("-f", "/etc/squid/squid.conf"),
-    "apache": ("-f", "/etc/apache2/apache2.conf"),
-    "trafficserver": ("", "/etc/trafficserver/records.config"),
-}
+from deployer.services import SERVICES
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +23,7 @@ class Running:
 
 def running(service: str, words: Sequence[str], prefix: str = "", built: str = "") -> Running:
     """A main process by its words. built: the file that its binary says it reads where no option names one."""
-    option, default = FILES[service]
+    option, default = SERVICES[service].start
     if service == "nginx":  # its title: one word
         words = " ".join(words).split()
     named = values(words, option) if option else []

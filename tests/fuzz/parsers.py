@@ -60,7 +60,7 @@ from deployer.services import SERVICES
 from deployer.services.base import AccessLog, ServiceSettings
 from deployer.services.headers import cache_hit
 from deployer.services.logline import program
-from deployer.services.running import FILES, running
+from deployer.services.running import running
 from deployer.wiring.finding import addressed
 
 FOLDER = Path(tempfile.mkdtemp(prefix="fuzz-"))
@@ -377,7 +377,7 @@ PARSERS = (
     Parser("recording", objects(list(SAMPLE), SAMPLE) | objects(["t", "hosts", "fleet", "reasons"], SAMPLE["sample"]).map(lambda s: json.dumps({**SAMPLE, "sample": json.loads(s)})),
            lambda text: read_recording(text.splitlines()), ()),
     Parser("examination", st.binary(max_size=80), lambda raw: seen(b"user x\nclock 1\nfree 1\n" + raw, 0, b""), (HostError,)),
-    Parser("what-runs", texts(RUNS, ["\t", "\n", "process ", "listens ", "built ", " here", "0050", *(f"{kind} " for kind in FILES), "-f", "-c", "..", "/"]), processes, (HostError,)),
+    Parser("what-runs", texts(RUNS, ["\t", "\n", "process ", "listens ", "built ", " here", "0050", *(f"{kind} " for kind in SERVICES), "-f", "-c", "..", "/"]), processes, (HostError,)),
     Parser("tree-listing", texts(LISTED, ["\n", " ", "./", "file ", "sum ", "closed ", "folder ", "..", ".j2", "0" * 64]), lambda text: tree.listing(text.encode("utf-8", "surrogatepass"), "u"), ()),
     Parser("tree-archive", st.tuples(st.integers(0, len(TAR)), st.binary(max_size=40)), archive, (HostError,)),
     Parser("secrets-in-a-file", texts(SECRETIVE, ["{{", "}}", "{% endraw %}", "{#", "\n", "\r", '"', "password ", "=", ":", "#", "\x85", "\u2028"]), tidied, (ValueError,)),

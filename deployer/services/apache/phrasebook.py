@@ -18,10 +18,13 @@ from dataclasses import dataclass
 
 from deployer.model.sh import Sh
 from deployer.services.apache.access_log import access_log
-from deployer.services.base import AccessLog, Facts, ServiceSettings
+from deployer.services.base import AccessLog, Binary, Facts, ServiceSettings, Start
 from deployer.services.shell import PROCESSES, STAGED, script
 
 FILES = (PROCESSES, STAGED, "apache/phrases.sh", "apache/change.sh", "apache/counters.sh")
+
+BINARIES = (Binary("apache_bin", "apache2", "-v"),)
+START = Start("-f", "/etc/apache2/apache2.conf")
 
 FACTS = Facts(
     check="`apache2 -t` on the staged tree, bound over the live one in a private mount namespace where that is allowed",
@@ -44,6 +47,9 @@ class Apache:
     of server-status?auto)."""
 
     name: str = "apache"
+    title: str = "Apache httpd (mod_cache_disk)"
+    binaries: tuple[Binary, ...] = BINARIES
+    start: Start = START
     keeps_cache: bool = True
     keeps_cache_on_restart: bool = True
     entry: str = ""

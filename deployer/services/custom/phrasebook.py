@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from deployer.model.schema.playbook import CustomCommands
 from deployer.model.sh import Sh
-from deployer.services.base import AccessLog, Facts, ServiceSettings
+from deployer.services.base import AccessLog, Binary, Facts, ServiceSettings, Start
 from deployer.services.shell import script
 
 FILES = ("custom/phrases.sh",)
+
+START = Start("", "")
 
 FACTS = Facts(
     check="`check:` of the playbook",
@@ -32,6 +34,9 @@ class Custom:
 
     commands: CustomCommands
     name: str = "custom"
+    title: str = "custom"
+    binaries: tuple[Binary, ...] = ()
+    start: Start = START
     keeps_cache: bool = False
     keeps_cache_on_restart: bool = False
     entry: str = ""

@@ -16,11 +16,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deployer.model.sh import Sh
-from deployer.services.base import AccessLog, Facts, ServiceSettings
+from deployer.services.base import AccessLog, Binary, Facts, ServiceSettings, Start
 from deployer.services.haproxy.access_log import access_log
 from deployer.services.shell import PROCESSES, STAGED, script
 
 FILES = (PROCESSES, STAGED, "haproxy/phrases.sh", "haproxy/counters.sh")
+
+BINARIES = (Binary("haproxy_bin", "haproxy", "-v"),)
+START = Start("-f", "/etc/haproxy/haproxy.cfg")
 
 FACTS = Facts(
     check="`haproxy -c` on the staged tree in the place of the live one; chroot directories; a master process is "
@@ -46,6 +49,9 @@ class HAProxy:
     lines)."""
 
     name: str = "haproxy"
+    title: str = "HAProxy"
+    binaries: tuple[Binary, ...] = BINARIES
+    start: Start = START
     keeps_cache: bool = False
     keeps_cache_on_restart: bool = False
     entry: str = "haproxy.cfg"

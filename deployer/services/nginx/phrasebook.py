@@ -8,11 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deployer.model.sh import Sh
-from deployer.services.base import AccessLog, Facts, ServiceSettings
+from deployer.services.base import AccessLog, Binary, Facts, ServiceSettings, Start
 from deployer.services.nginx.access_log import access_log
 from deployer.services.shell import PROCESSES, script
 
 FILES = (PROCESSES, "nginx/phrases.sh", "nginx/change.sh")
+
+BINARIES = (Binary("nginx_bin", "nginx", "-v"),)
+START = Start("-c", "/etc/nginx/nginx.conf")
 
 FACTS = Facts(
     check="`nginx -t` on the staged tree, bound over the live one in a private mount namespace where that is allowed",
@@ -34,6 +37,9 @@ class Nginx:
     """Host variables: nginx_bin (default: nginx on PATH), nginx_status (the URL of stub_status)."""
 
     name: str = "nginx"
+    title: str = "nginx"
+    binaries: tuple[Binary, ...] = BINARIES
+    start: Start = START
     keeps_cache: bool = True
     keeps_cache_on_restart: bool = True
     entry: str = "nginx.conf"

@@ -17,11 +17,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deployer.model.sh import Sh
-from deployer.services.base import AccessLog, Facts, ServiceSettings
+from deployer.services.base import AccessLog, Binary, Facts, ServiceSettings, Start
 from deployer.services.shell import PROCESSES, STAGED, script
 from deployer.services.squid.access_log import access_log
 
 FILES = (PROCESSES, STAGED, "squid/phrases.sh", "squid/change.sh", "squid/counters.sh")
+
+BINARIES = (Binary("squid_bin", "squid", "-v"),)
+START = Start("-f", "/etc/squid/squid.conf")
 
 FACTS = Facts(
     check="`squid -k parse` on the staged tree in the place of the live one; FATAL lines count, for its exit code can "
@@ -43,6 +46,9 @@ class Squid:
     """Host variables: squid_bin (default: squid on PATH), squid_unit (default squid)."""
 
     name: str = "squid"
+    title: str = "Squid"
+    binaries: tuple[Binary, ...] = BINARIES
+    start: Start = START
     keeps_cache: bool = True
     keeps_cache_on_restart: bool = False
     entry: str = "squid.conf"

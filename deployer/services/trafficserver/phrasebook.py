@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deployer.model.sh import Sh
-from deployer.services.base import AccessLog, Facts, ServiceSettings
+from deployer.services.base import AccessLog, Binary, Facts, ServiceSettings, Start
 from deployer.services.shell import PROCESSES, STAGED, script
 from deployer.services.trafficserver.access_log import access_log
 
@@ -32,6 +32,13 @@ FILES = (
     "trafficserver/change.sh",
     "trafficserver/check.sh",
 )
+
+BINARIES = (
+    Binary("traffic_manager_bin", "traffic_manager", "--version"),
+    Binary("traffic_server_bin", "traffic_server", "--version"),
+    Binary("traffic_ctl_bin", "traffic_ctl", "--version"),
+)
+START = Start("", "/etc/trafficserver/records.config")
 
 FACTS = Facts(
     check="names, types and values of records.config; `traffic_server -C verify_config` on the staged tree in a "
@@ -57,6 +64,9 @@ class TrafficServer:
     traffic_layout_bin, ts_runroot ("" for the places the package was built with), ts_unit (of systemd)."""
 
     name: str = "trafficserver"
+    title: str = "Apache Traffic Server"
+    binaries: tuple[Binary, ...] = BINARIES
+    start: Start = START
     keeps_cache: bool = True
     keeps_cache_on_restart: bool = True
     entry: str = "records.config"

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deployer.model.sh import Sh, sh
-from deployer.services.base import AccessLog, Facts, Piped, ServiceSettings
+from deployer.services.base import AccessLog, Binary, Facts, Piped, ServiceSettings, Start
 from deployer.services.logfield import STATUS, TEXT, TIME, WORD
 from deployer.services.shell import PROCESSES, script
 
@@ -21,6 +21,12 @@ PASSES = frozenset(("pass", "hitpass", "pipe"))
 NOTHING = frozenset(("-", "", "synth", "error"))
 FORMS = (STATUS, WORD, TIME, TEXT)
 FILES = (PROCESSES, "varnish/phrases.sh")
+
+BINARIES = (
+    Binary("varnishd_bin", "varnishd", "-V"),
+    Binary("varnishadm_bin", "varnishadm", "-h"),
+)
+START = Start("-f", "/etc/varnish/default.vcl")
 
 FACTS = Facts(
     check="`varnishd -C` compiles the staged VCL in a scratch directory",
@@ -42,6 +48,9 @@ class Varnish:
     varnish_listen (-a), varnish_args, varnish_check_args (further options, split at spaces)."""
 
     name: str = "varnish"
+    title: str = "Varnish"
+    binaries: tuple[Binary, ...] = BINARIES
+    start: Start = START
     keeps_cache: bool = True
     keeps_cache_on_restart: bool = False
     entry: str = "default.vcl"
