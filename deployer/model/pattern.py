@@ -12,7 +12,7 @@ from deployer.model.errors import UsageError
 from deployer.model.fleet import Fleet
 
 POSITION = re.compile(r"(.+)\[(?:(-?[0-9]{1,6})|(-?[0-9]{0,6})[:-](-?[0-9]{0,6}))\]")
-NESTED = re.compile(r"[+*}]\??\)[+*{]")  # (a+)+ and its like take for ever on a name that does not match
+SECONDS, LEAST = 2.0, 0.002  # of processor time: for all names together; for one of very many
 
 
 def select(fleet: Fleet, pattern: str) -> tuple[str, ...]:
@@ -85,7 +85,7 @@ def _at(fleet: Fleet, term: str, position: re.Match[str]) -> tuple[str, ...]:
 
 def _matching(fleet: Fleet, term: str) -> list[str]:
     """The hosts of groups whose names match, and hosts whose names match."""
-    match = _rule(term)
+    match = _rule(term, len(fleet.groups) + len(fleet.hosts) + 1)
     if match is None:
         return []
     groups = [host for name, hosts in fleet.groups.items() if name != "all" and match(name) for host in hosts]
@@ -95,13 +95,31 @@ def _matching(fleet: Fleet, term: str) -> list[str]:
     return found
 
 
-def _rule(term: str) -> Callable[[str], object] | None:
+def _rule(term: str, names: int) -> Callable[[str], object] | None:
+    """How a name is matched; None where the term is a name itself. names: how many will be."""
     if term.startswith("~"):
-        if NESTED.search(term):
-            raise UsageError(f"{term!r} repeats a repetition, which may never end", hint="write it without (...+)+")
-        try:
-            with warnings.catch_warnings(action="ignore", category=FutureWarning):  # odd, but it compiles
-                return re.compile(term[1:]).match
-        except (re.error, RecursionError, OverflowError) as error:
-            raise UsageError(f"{term!r:.200} is not a regular expression: {error}") from None
+        return _expression(term, max(LEAST, SECONDS / max(1, names)))
     return re.compile(fnmatch.translate(term)).match if any(c in term for c in "*?[") else None
+
+
+def _expression(term: str, seconds: float) -> Callable[[str], object]:
+    """`~regex`. A playbook's `hosts:` is input, and an expression can be made that takes years on one name: so each
+    match has a limit, which Python's own `re` cannot have."""
+    import regex
+
+    try:
+        with warnings.catch_warnings(action="ignore", category=FutureWarning):  # odd, but it compiles
+            compiled = regex.compile(term[1:])
+    except (regex.error, RecursionError, OverflowError, MemoryError) as error:
+        raise UsageError(f"{term!r:.200} is not a regular expression: {error}") from None
+
+    def match(name: str) -> object:
+        try:
+            return compiled.match(name, timeout=seconds)
+        except TimeoutError:
+            raise UsageError(
+                f"{term!r:.200} takes too long to match {name:.80}",
+                hint="write it so that a name can match in one way only",
+            ) from None
+
+    return match

@@ -11,6 +11,11 @@ from deployer.remote.layout import Layout
 from deployer.remote.verbs import HARMLESS, Command, Elevated
 from deployer.services import SERVICES
 
+GRAMMAR = {  # of what every host says; anything else is no answer
+    "user": re.compile(r"\S.{0,99} [0-9]{1,10}", re.ASCII),
+    "clock": re.compile(r"[0-9]{1,12}", re.ASCII),
+    "free": re.compile(r"[0-9]{1,15}", re.ASCII),
+}
 TOOLS = re.compile(r"^ *for tool in (.+); do$", re.MULTILINE)
 
 
@@ -40,7 +45,10 @@ def seen(stdout: bytes, exit_status: int | None, stderr: bytes) -> dict[str, lis
         word, _, value = "".join(c if c.isprintable() else " " for c in line).partition(" ")
         if word in ("user", "shell", "missing", "clock", "free", "binary"):
             found.setdefault(word, []).append(value.strip())
-    if not {"user", "clock", "free"} <= set(found):
+    if not set(GRAMMAR) <= set(found):
         said = " ".join(stderr.decode("utf-8", "replace").split())[:300] or "nothing"
         raise Unreachable(f"it does not answer like a POSIX shell (exit {exit_status}); it said: {said}")
+    for word, grammar in GRAMMAR.items():
+        if not grammar.fullmatch(found[word][0]):
+            raise Unreachable(f"its {word} is {found[word][0]!r:.80}, which is none")
     return found

@@ -214,7 +214,6 @@ ROWS = [
             "latency_p99: -1ms": "is not a duration",
         }.items()
     ),
-    cli(34, "repeats a repetition", "plan", "-l", "~(a+)+$"),
     cli(34, "not a regular expression", "plan", "-l", f"~{'(' * 3000}x{')' * 3000}"),
     cli(34, "not a regular expression", "plan", "-l", "~a{99999999999999999999}"),
     Row(36, "is not in a git repository.*git init", before=lambda root: shutil.rmtree(root / ".git"), place=False),

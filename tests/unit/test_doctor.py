@@ -81,6 +81,23 @@ def test_what_is_no_shell_is_unreachable() -> None:
         examine.seen(b"", 1, b"Welcome to the switch\n")
 
 
+@pytest.mark.parametrize(
+    ("word", "lie"),
+    [
+        ("user", "a"), ("user", ""), ("user", f"a {'9' * 5000}"), ("clock", "nan"), ("clock", "1e999"), ("clock", "-1"),
+        ("free", "9" * 5000), ("free", "1.5e+10"), ("free", "-1"),
+    ],
+)  # fmt: skip
+def test_a_lie_is_refused_by_its_name(word: str, lie: str) -> None:
+    """Every field that each host says has a grammar and a bound."""
+    said = {"user": "deploy 1000", "clock": "1795948800", "free": "15000000000"}
+    true = "".join(f"{name} {value}\n" for name, value in said.items()).encode()
+    assert examine.seen(true, 0, b"")["free"] == ["15000000000"]
+    said[word] = lie
+    with pytest.raises(Unreachable, match=f"its {word} is"):
+        examine.seen("".join(f"{name} {value}\n" for name, value in said.items()).encode(), 0, b"")
+
+
 def test_sudoers_has_the_agent_and_no_wildcard() -> None:
     """The only right is the agent's path; the options are those that were tried."""
     text = rules(["deploy", "ci"], [LAYOUT, LAYOUT])

@@ -446,6 +446,18 @@ def test_positions_in_patterns(tmp_path: Path, pattern: str, hosts: str | None) 
         assert sorted(select(fleet, pattern)) == sorted(hosts.split())
 
 
+@pytest.mark.parametrize(
+    "pattern",
+    ["~(a|a)*b", "~((a+)x?)+b", "~" + "a*" * 9 + "b", "~" + "(a|a)*" * 12 + "c", "~" + "a?" * 60 + "a" * 60 + "b"],
+)
+@pytest.mark.parametrize("hosts", [1, 2000])
+def test_no_expression_takes_for_ever(tmp_path: Path, pattern: str, hosts: int) -> None:
+    """With each of these Python's own `re` works for years on one name; a playbook's `hosts:` is input."""
+    fleet = read(tmp_path, {"hosts": "[web]\n" + "".join(f"{'a' * 60}{number}\n" for number in range(hosts))})
+    with pytest.raises(UsageError, match=r"takes too long to match|no host or group"):
+        select(fleet, pattern)
+
+
 def test_no_reader_of_the_way_back_imports_a_library_of_schemas() -> None:
     """The inventory is read before a rollback."""
     words = "import sys, deployer.adapters.reading.inventory; print('pydantic' in sys.modules, 'jinja2' in sys.modules)"

@@ -39,7 +39,7 @@ class Examiner:
         done = self._run(host, examine.look(layout, self._service, host.vars, tools))
         middle = (sent + self._now()) / 2
         found = examine.seen(done.stdout, done.exit, done.stderr)
-        name, uid = found["user"][0].split()[:2]
+        name, _, uid = found["user"][0].rpartition(" ")
         versions = {n: said for n, _, said in (line.partition(" ") for line in found.get("binary", []))}
         looked = Examination(
             user=name,
