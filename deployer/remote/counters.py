@@ -58,6 +58,10 @@ def parse_counters(stdout: bytes) -> Counters:
     return Counters(values, found.get("since", 0))
 
 
+class NoRelease(HostError):
+    """Nothing was ever deployed or adopted there."""
+
+
 def fetch(layout: Layout) -> Command:
     """The files of the release that the host has now, as a tar; at most TREE_CAP bytes."""
     files = sh("tar -cf - -C {}/current/ . 2>/dev/null | head -c {}", layout.root, TREE_CAP)
@@ -66,14 +70,14 @@ def fetch(layout: Layout) -> Command:
 
 
 def unpack(stdout: bytes) -> dict[str, bytes]:
-    """path -> content of its regular files. Raises HostError for what is no whole tar."""
+    """path -> content of its regular files. Raises HostError for what is no whole tar, NoRelease for nothing."""
     _, begun, stdout = stdout.partition(f"\n{BEGIN}\n".encode())
     if not begun:
         raise HostError("the release on the host cannot be read (there is no answer)")
     if len(stdout) >= TREE_CAP:
         raise HostError(f"the release on the host is larger than {TREE_CAP >> 20} MiB")
     if not stdout:
-        raise HostError("the release on the host cannot be read (there is none; deploy adopt makes the first one)")
+        raise NoRelease("the release on the host cannot be read (there is none; deploy adopt makes the first one)")
     try:
         return {path: content for path, (content, _) in untar(stdout).items()}
     except ValueError as error:

@@ -18,6 +18,7 @@ from deployer.model.errors import HostError, InputError
 from deployer.model.fleet import Host
 from deployer.model.release import Release
 from deployer.model.schema.sources import Sources
+from deployer.remote.counters import NoRelease
 from deployer.wiring.context import Context
 from deployer.wiring.measuring import Say, Seen, files_there, probes_for, reader_for, traffic_of, traffic_on
 
@@ -89,12 +90,16 @@ def measure_for(context: Context, evidence: Evidence) -> Measure:
 
 
 def evidence_there(context: Context, hosts: Sequence[Host], say: Say) -> Evidence:
-    """Of what these hosts have now: their own files say how they log."""
+    """Of what these hosts have now: their own files say how they log. What was not adopted yet has none of ours to ask,
+    which is said and is no failure: `check` comes before `adopt`."""
     seen: dict[str, Seen] = {}
 
     def look(host: Host) -> Reader[Traffic] | None:
         try:
             seen[host.name] = traffic_of(context, host, files_there(context, context.site(host)))
+        except NoRelease:
+            seen[host.name] = Seen(lacking="its log is not read before deploy adopt")
+            return None
         except HostError as error:
             return Unseen(str(error))
         except InputError as error:

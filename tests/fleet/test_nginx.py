@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -49,7 +50,10 @@ def master(one: Phrases) -> int:
 def workers(one: Phrases) -> set[str]:
     """Pids of those that accept connections."""
     pids = Path(f"/proc/{master(one)}/task/{master(one)}/children").read_text().split()
-    titles = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids if Path(f"/proc/{pid}").exists()}
+    titles = {}
+    for pid in pids:
+        with contextlib.suppress(OSError):  # it may be gone by now
+            titles[pid] = Path(f"/proc/{pid}/cmdline").read_bytes()
     return {pid for pid, title in titles.items() if b"worker process" in title and b"shutting down" not in title}
 
 

@@ -71,10 +71,11 @@ def begin(channel: paramiko.Channel, line: Sh, end: float, err: bytearray | None
     while chunk := receive(channel, end):
         out += chunk
         complaints(channel, err)
-        if found := answer_in(bytes(out)):
-            return found
-        if len(out) > LOGIN:
+        found = answer_in(bytes(out))
+        if len(found[0] if found else out) > LOGIN:
             raise Unreachable(f"its login files print more than {LOGIN >> 10} KiB before a command is run", sent=False)
+        if found:
+            return found
     status = ended(channel, end)
     complaints(channel, err)
     if status is None:

@@ -88,7 +88,10 @@ service_start() {
   service_running && { service_reload "$1"; return; }
   left=$(orphans | sort -u)
   rm -f "$ROOT/loaded"
-  [ -z "$left" ] || kill -QUIT $left # they close their ports at once, and finish what they are answering
+  if [ -n "$left" ]; then
+    kill -QUIT $left # they close their ports at once, and finish what they are answering
+    limit 5; while [ -n "$(listening $left)" ] && in_time; do pause; done
+  fi
   if [ -z "$PREFIX" ] && [ -d /run/systemd/system ]; then systemctl start nginx || return 1
   else run_nginx -c "$DEST/nginx.conf" || return 1; fi
   tries=0
