@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from deployer.model.errors import InputError
 from deployer.model.schema.playbook import Playbook
-from deployer.services.apache.phrasebook import Apache
-from deployer.services.base import Service
-from deployer.services.custom.phrasebook import Custom
-from deployer.services.haproxy.phrasebook import HAProxy
-from deployer.services.nginx.phrasebook import Nginx
-from deployer.services.squid.phrasebook import Squid
-from deployer.services.trafficserver.phrasebook import TrafficServer
-from deployer.services.varnish.phrasebook import Varnish
+from deployer.services.apache.phrasebook import APACHE
+from deployer.services.base import Phrasebook
+from deployer.services.custom.phrasebook import custom
+from deployer.services.haproxy.phrasebook import HAPROXY
+from deployer.services.nginx.phrasebook import NGINX
+from deployer.services.squid.phrasebook import SQUID
+from deployer.services.trafficserver.phrasebook import TRAFFIC_SERVER
+from deployer.services.varnish.phrasebook import VARNISH
 
-PHRASEBOOKS: tuple[Service, ...] = (Nginx(), Varnish(), HAProxy(), Squid(), Apache(), TrafficServer())
+PHRASEBOOKS: tuple[Phrasebook, ...] = (NGINX, VARNISH, HAPROXY, SQUID, APACHE, TRAFFIC_SERVER)
 SERVICES = {service.name: service for service in PHRASEBOOKS}
 
 
-def service_for(playbook: Playbook) -> Service:
+def service_for(playbook: Playbook) -> Phrasebook:
     """The phrasebook of a playbook's service. Raises InputError for one that this version does not speak."""
     if playbook.service in SERVICES:
         return SERVICES[playbook.service]
     if playbook.service == "custom" and playbook.custom is not None:
-        return Custom(playbook.custom)
+        return custom(playbook.custom)
     if playbook.service == "custom":
         raise InputError(
             f"playbook {playbook.name}: service custom needs its commands",

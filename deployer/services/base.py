@@ -26,12 +26,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple
 
 from deployer.model.errors import InputError
-from deployer.model.sh import EMPTY, Sh, sh
+from deployer.model.sh import EMPTY, Sh, assignments, sh, shipped
 from deployer.services.logfield import Form
 
 
@@ -130,44 +130,36 @@ class Start(NamedTuple):
     file: str
 
 
-class Service(Protocol):
-    """name: as a playbook has it; title: as people call it. binaries: its programs. start: where its configuration is.
+NOWHERE = Start("", "")
+# shell text that several servers share
+PROCESSES, STAGED = "processes.sh", "staged.sh"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phrasebook:
+    """One server, as a value. name: as a playbook has it; title: as people call it. binaries: its programs. start:
+    where its configuration is. entry: the file that every release must have ("" for none).
+    files: shell text, by its path below this folder, in this order; given: what it finds set at its head beside DEST,
+    ROOT and PREFIX. counters: what service_counters can print.
     keeps_cache: the cache survives a reload that changes nothing about it; keeps_cache_on_restart: it survives the
-    restarts that service_change asks for without calling them cold. entry: the file every release must have ("" for
-    none). counters: what service_counters can print."""
+    restarts that service_change asks for without calling them cold.
+    access_log: where a host with these files (path below DEST -> content) logs requests; None where nothing is logged.
+    Raises InputError, with file:line, for a format that lacks what is needed, and says what to add."""
 
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def title(self) -> str: ...
-
-    @property
-    def binaries(self) -> tuple[Binary, ...]: ...
-
-    @property
-    def start(self) -> Start: ...
-
-    @property
-    def keeps_cache(self) -> bool: ...
-
-    @property
-    def keeps_cache_on_restart(self) -> bool: ...
-
-    @property
-    def entry(self) -> str: ...
-
-    @property
-    def facts(self) -> Facts: ...
-
-    @property
-    def counters(self) -> frozenset[str]: ...
+    name: str
+    title: str
+    facts: Facts
+    files: tuple[str, ...]
+    given: Callable[[ServiceSettings], Mapping[str, str]]
+    access_log: Callable[[Mapping[str, bytes], ServiceSettings], AccessLog | None]
+    binaries: tuple[Binary, ...] = ()
+    start: Start = NOWHERE
+    entry: str = ""
+    counters: frozenset[str] = frozenset()
+    keeps_cache: bool = False
+    keeps_cache_on_restart: bool = False
 
     def script(self, settings: ServiceSettings) -> Sh:
         """What a host of these settings is sent: the functions that the head of this file lists, for POSIX sh."""
-        ...
-
-    def access_log(self, files: Mapping[str, bytes], settings: ServiceSettings) -> AccessLog | None:
-        """Where a host with `files` (path below DEST -> content) logs requests; None where nothing is logged. Raises
-        InputError, with file:line, for a format that lacks what is needed, and says what to add."""
-        ...
+        head = assignments(DEST=settings.dest, ROOT=settings.root, PREFIX=settings.prefix, **self.given(settings))
+        return sh("{}{}", head, shipped("deployer.services", *self.files))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from deployer.model.fleet import Host
 from deployer.model.sh import Sh
 from deployer.remote.layout import Layout
-from deployer.services.base import AccessLog, Service, ServiceSettings
+from deployer.services.base import AccessLog, Phrasebook, ServiceSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Site:
 
     host: Host
     layout: Layout
-    service: Service
+    service: Phrasebook
 
     @property
     def settings(self) -> ServiceSettings:

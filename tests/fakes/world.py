@@ -191,7 +191,7 @@ class World:
         packages = {host.name: package for host in self.fleet}
         return Release(name, "nginx", "a" * 40, "a change", "alice", packages)
 
-    def intend(self, deploy: str, release: str, *hosts: str) -> Entry:
+    def intend(self, deploy: str, release: str, *hosts: str) -> Intent:
         """The INTENT of a push whose deployer is dead, in the ledger: what it touched is known there."""
         entry = Intent(
             deploy, "production", "nginx", "push", release, "bob@ci", self.clock.now(),

@@ -218,7 +218,7 @@ def test_diff(checkout: Path) -> None:
 
 
 def entry(deploy: str = "1-abcd", record: str = "INTENT") -> Entry:
-    return KINDS[record](deploy, "production", "nginx", "push", "a" * 10 + "-" + "b" * 8, "alice", 1.0)  # type: ignore[arg-type]
+    return KINDS[record](deploy, "production", "nginx", "push", "a" * 10 + "-" + "b" * 8, "alice", 1.0)
 
 
 def ledger(folder: Path) -> GitLedger:

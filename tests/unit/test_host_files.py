@@ -29,6 +29,7 @@ from deployer.model.release import FILE_PATH
 from deployer.model.secret_file import as_template
 from deployer.remote import counters, tree
 from deployer.remote.untar import untar
+from deployer.remote.verbs import Command
 from deployer.wiring.scaffolding import write
 
 OUT = ("../x", "../../../../.bashrc", "a/../b", "a/..", "..", ".", "./a", "a/./b")
@@ -43,7 +44,7 @@ class Liar:
         lines += [f"sum {hashlib.sha256(content).hexdigest()}  ./{path}" for path, content in files.items()]
         self._answers = [("\n".join(lines) + "\n").encode(), tar_of(files)]
 
-    def run(self, host: Host, command: object) -> Completed:
+    def run(self, host: Host, command: Command, fresh: bool = False) -> Completed:
         return Completed(0, b"--deployer--\n" + self._answers.pop(0), b"")
 
 
@@ -59,7 +60,7 @@ def tar_of(files: Mapping[str, bytes]) -> bytes:
 
 def written(folder: Path, files: Mapping[str, bytes]) -> list[str]:
     """What init writes of them into a folder that is there already, and its own playbook beside."""
-    host, finder = Host("web1"), Finder(Liar(files))  # type: ignore[arg-type]
+    host, finder = Host("web1"), Finder(Liar(files))
     found = finder.files(host, "/etc/nginx", finder.listing(host, "/etc/nginx", "root"))
     top = "playbooks/nginx"
     return write(folder, {f"{top}/playbook.yml": (b"\n", False), **{f"{top}/files/{p}": f for p, f in found.items()}})

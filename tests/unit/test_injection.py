@@ -26,7 +26,7 @@ from deployer.remote.layout import Layout, layout_for
 from deployer.sandbox.binaries import find
 from deployer.services import SERVICES
 from deployer.services.base import ServiceSettings
-from deployer.services.custom.phrasebook import Custom
+from deployer.services.custom.phrasebook import custom
 from tests.unit.test_verbs import ORDER
 
 CASES = int(os.environ.get("FUZZ_CASES", "12"))
@@ -137,8 +137,8 @@ def test_service_scripts(bench: Bench) -> None:
         names = dict.fromkeys(
             ("nginx_bin", "varnish_name", "varnishadm", "varnishd_bin", "varnish_bin", "varnish_secret"), value
         )
-        custom = Custom(CustomCommands(check=value, activate=value, verify=value))
-        for service in (*SERVICES.values(), custom):
+        commands = CustomCommands(check=value, activate=value, verify=value)
+        for service in (*SERVICES.values(), custom(commands)):
             script = service.script(ServiceSettings(f"/{dest}", f"/{root}", value, names))
             for said in bench.run(f'{script}\nprintf "%s\\0%s\\0%s" "$DEST" "$ROOT" "$PREFIX"'):
                 assert said == f"/{dest}\0/{root}\0{value}".encode()

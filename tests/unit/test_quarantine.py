@@ -8,7 +8,7 @@ import pytest
 
 from deployer.engine.deploy.by_hand import confirm
 from deployer.engine.deploy.rollback import Consent, rollback
-from deployer.model.ledger import Ended, Entry, quarantined, stood
+from deployer.model.ledger import Command, Ended, Entry, quarantined, stood
 from deployer.model.state import Order
 from tests.fakes.hosts import ADOPTED
 from tests.fakes.world import NEW, World
@@ -16,10 +16,10 @@ from tests.fakes.world import NEW, World
 A, B = "aaaaaaaaaa-11111111", "bbbbbbbbbb-22222222"
 
 
-def ended(result: str, verdict: str = "", because: str = "", command: str = "push", release: str = B) -> Ended:
+def ended(result: str, verdict: str = "", because: str = "", command: Command = "push", release: str = B) -> Ended:
     """An OUTCOME of `release`, which took the place of A."""
     return Ended(
-        "12-ab12", "production", "nginx", command, release, "alice@laptop", 60.0,  # type: ignore[arg-type]
+        "12-ab12", "production", "nginx", command, release, "alice@laptop", 60.0,
         previous=A, result=result, because=because, verdict=verdict,
     )  # fmt: skip
 

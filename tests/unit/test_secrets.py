@@ -28,7 +28,7 @@ from deployer.model.secret import SECRETS, Secrets, hide, is_secret, learn
 from deployer.remote import answer, verbs
 from deployer.remote.layout import layout_for
 from deployer.services.base import ServiceSettings
-from deployer.services.nginx.phrasebook import Nginx
+from deployer.services.nginx.phrasebook import NGINX
 from tests.unit.test_bad_input import CHECK, PLAYBOOK
 from tests.unit.test_git import checkout, entry, git  # noqa: F401
 from tests.unit.test_verbs import ORDER
@@ -199,7 +199,7 @@ def test_no_argument_carries_a_value() -> None:
     """/proc/PID/cmdline is readable by all: what is secret goes through stdin."""
     host = Host("web1", vars={"db_password": "hunter2", "nginx_bin": "/opt/hunter2"})
     layout = layout_for(host, "nginx", "/etc/nginx")
-    script = Nginx().script(ServiceSettings(layout.dest, layout.root, layout.prefix, host.vars))
+    script = NGINX.script(ServiceSettings(layout.dest, layout.root, layout.prefix, host.vars))
     package = Package(ORDER.release, {"nginx.conf": (b"hunter2", False)})
     commands = [verbs.stage(layout, package, script), verbs.adopt(layout, ORDER, script), verbs.survey(layout), verbs.install(layout),
                 verbs.check(layout, ORDER.release), verbs.activate(layout, ORDER), verbs.confirm(layout, ORDER),

@@ -17,13 +17,12 @@ from hypothesis import strategies as st
 
 from deployer import services
 from deployer.model.errors import InputError
-from deployer.model.sh import assignments
+from deployer.model.sh import assignments, shipped
 from deployer.services import SERVICES
-from deployer.services.base import AccessLog, ServiceSettings
-from deployer.services.custom.phrasebook import Custom
+from deployer.services.base import STAGED, AccessLog, ServiceSettings
+from deployer.services.custom.phrasebook import FILES as CUSTOM
 from deployer.services.haproxy import access_log as haproxy_log
 from deployer.services.logline import program
-from deployer.services.shell import STAGED, source
 from deployer.services.squid import access_log as squid_log
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -69,8 +68,8 @@ def test_scripts_define_every_function_and_lint(name: str, tmp_path: Path) -> No
 
 def test_every_shell_file_is_sent() -> None:
     """By the server in whose folder it lies, once; those at the top by one at least."""
-    books = {name: sys.modules[type(service).__module__].FILES for name, service in SERVICES.items()}
-    books["custom"] = sys.modules[Custom.__module__].FILES
+    books = {name: service.files for name, service in SERVICES.items()}
+    books["custom"] = CUSTOM
     top = Path(services.__file__).parent
     for name, files in books.items():
         assert sorted(f for f in files if "/" in f) == sorted(f"{name}/{p.name}" for p in (top / name).glob("*.sh"))
@@ -149,7 +148,7 @@ def test_a_staged_tree_is_seen_in_place_of_the_live_one(tmp_path: Path) -> None:
     (tmp_path / "staged/main").write_text(f"{tmp_path}/live/part\n")
     head = assignments(DEST=str(tmp_path / "live"), ROOT=str(tmp_path / "none"))
     done = shell(
-        f'{head}{source(STAGED)}\nas_if_live "$1" sh -c \'cat $(cat "$1"); echo "$1"\' sh @/main',
+        f'{head}{shipped("deployer.services", STAGED)}\nas_if_live "$1" sh -c \'cat $(cat "$1"); echo "$1"\' sh @/main',
         str(tmp_path / "staged"),
     )
     said, where = done.stdout.split()

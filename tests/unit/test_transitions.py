@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from deployer.model.sh import shipped
 from deployer.services import SERVICES
-from deployer.services.base import ServiceSettings
-from deployer.services.shell import PROCESSES, source
+from deployer.services.base import PROCESSES, ServiceSettings
 from tests.fakes import haproxy
 from tests.unit.test_services import shell
 
@@ -99,7 +99,10 @@ def test_what_has_no_command_line_for_good_is_not_waited_for(tmp_path: Path) -> 
     while " Z " not in Path(f"/proc/{child.pid}/stat").read_text():
         assert time.monotonic() < end, "it ended"
         time.sleep(0.01)
-    script = source(PROCESSES) + 'pause() { echo paused; }\nfor pid in "$@" 4000000; do words "$pid"; done'
+    script = (
+        shipped("deployer.services", PROCESSES)
+        + 'pause() { echo paused; }\nfor pid in "$@" 4000000; do words "$pid"; done'
+    )
     kernel = [p.parent.name for p in Path("/proc").glob("[0-9]*/status") if not (p.parent / "cmdline").read_bytes()]
     assert shell(script, str(child.pid), *kernel[:3]).stdout == ""
     child.wait()
@@ -113,7 +116,7 @@ def test_a_process_that_runs_does_not_wait(does: str, waits: bool) -> None:
     child.stdout.readline()
     try:
         line = f"limit {60 if waits else 3}; until waits {child.pid} || ! in_time; do :; done; waits {child.pid} && echo waits || echo runs"
-        assert shell(source(PROCESSES) + line).stdout.strip() == ("waits" if waits else "runs")
+        assert shell(shipped("deployer.services", PROCESSES) + line).stdout.strip() == ("waits" if waits else "runs")
     finally:
         child.kill()
         child.wait()

@@ -23,7 +23,7 @@ from deployer.remote.answer import parse
 from deployer.remote.layout import layout_for
 from deployer.services.base import ServiceSettings
 from deployer.services.headers import cache_hit
-from deployer.services.nginx.phrasebook import Nginx
+from deployer.services.nginx.phrasebook import NGINX
 
 LAYOUT = layout_for(Host("web1", vars={"deploy_prefix": "/srv/x"}), "nginx", "/etc/nginx")
 ORDER = Order("7-abcd", 7, "push", "a" * 10 + "-" + "b" * 8)
@@ -97,7 +97,7 @@ def test_no_value_escapes_its_quotes(value: str) -> None:
     line = "printf '%s|'" + verbs.survey(layout).line.rpartition("exec sh")[2].removesuffix("; fi")
     words = subprocess.run(["sh", "-c", line], capture_output=True, check=True).stdout.decode().split("|")
     assert words[2] == layout.root
-    Nginx().script(ServiceSettings(layout.dest, layout.root, layout.prefix, {"nginx_bin": value}))
+    NGINX.script(ServiceSettings(layout.dest, layout.root, layout.prefix, {"nginx_bin": value}))
 
 
 def test_sudo_runs_the_agent_itself() -> None:

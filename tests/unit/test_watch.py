@@ -33,7 +33,7 @@ class Scripted:
     def __init__(self, clock: FakeClock, give: Callable[[str, float], HostSample | None], seconds: float = 0.0) -> None:
         self.clock, self.give, self.seconds = clock, give, seconds
         self.asked: list[tuple[tuple[str, ...], float]] = []
-        self.starved = ""
+        self.starved, self.blind = "", False  # blind: nothing measures
         self.hosts: Sequence[Host] = ()
         self.taken: list[Sample] = []
 
@@ -51,7 +51,7 @@ class Scripted:
         self.asked.append((tuple(host.name for host in self.hosts), t))
         if self.seconds:
             self.clock.sleep(self.seconds)
-        found = {host.name: self.give(host.name, t) for host in self.hosts}
+        found = {} if self.blind else {host.name: self.give(host.name, t) for host in self.hosts}
         self.taken.append(Sample(t, found, starved=self.starved))
         return self.taken[-1]
 
@@ -68,6 +68,9 @@ class Undecided:
         return Verdict("inconclusive", "undecided")
 
     def suspicion(self) -> str:
+        return ""
+
+    def busy(self) -> str:
         return ""
 
 
@@ -153,8 +156,8 @@ def test_what_was_seen_to_regress_stays_so_when_contact_is_lost() -> None:
 
 
 def test_nothing_measured_is_inconclusive_at_once() -> None:
-    ports, _, _ = world(lambda name, t: GOOD)
-    ports.probes.sample = lambda t: Sample(t, {})  # type: ignore[method-assign]
+    ports, probes, _ = world(lambda name, t: GOOD)
+    probes.blind = True
     assert watch(Undecided(), ports, Sides([WEB1], []), 10.0, held) == Verdict("inconclusive", NO_DATA)
 
 

@@ -40,8 +40,7 @@ def aim(*states: HostState, recall: Recall = unreadable) -> Aim:
 def knows(*entries: tuple[str, str, str]) -> Recall:
     """A ledger with these: record, deploy, release."""
     return lambda: tuple(
-        KINDS[record](deploy, "production", "nginx", "push", release, "bob", 1.0)  # type: ignore[arg-type]
-        for record, deploy, release in entries
+        KINDS[record](deploy, "production", "nginx", "push", release, "bob", 1.0) for record, deploy, release in entries
     )
 
 
@@ -228,7 +227,9 @@ def test_one_host_keeps_no_lock(claim: str) -> None:
         with pytest.raises(LockedError, match="web4 still held by it, for at most 30 s"):
             free_lock(world.request, world.ports, world.ledger)
         world.clock.sleep(lease)
-    assert free_lock(world.request, world.ports, world.ledger)[-1].result == "released"
+    last = free_lock(world.request, world.ports, world.ledger)[-1]
+    assert isinstance(last, Ended)
+    assert last.result == "released"
 
 
 def test_two_hosts_keep_it() -> None:

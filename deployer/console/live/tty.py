@@ -17,7 +17,10 @@ from deployer.console.say import one_line
 from deployer.model import events
 from deployer.model.outcome import Outcome
 
-MARKS = {"pending": "◌", "confirmed": "✓", "reverted": "↶", "failed": "✗", "unreachable": "?", "untouched": "·"}
+MARKS = {
+    "pending": "◌", "confirmed": "✓", "reverted": "↶",
+    "failed": "✗", "unreachable": "?", "untouched": "·",
+}  # fmt: skip
 SHOWN = 12  # hosts; the rest is counted
 DOUBT = 3  # lines of what a verdict waits for
 DRAWN = (events.Watched, events.Warmed, events.Measured, events.HostChanged)  # in the table, and in no line

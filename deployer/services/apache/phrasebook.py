@@ -14,17 +14,9 @@ file.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from deployer.model.sh import Sh
 from deployer.services.apache.access_log import access_log
-from deployer.services.base import AccessLog, Binary, Facts, ServiceSettings, Start
-from deployer.services.shell import PROCESSES, STAGED, script
-
-FILES = (PROCESSES, STAGED, "apache/phrases.sh", "apache/change.sh", "apache/counters.sh")
-
-BINARIES = (Binary("apache_bin", "apache2", "-v"),)
-START = Start("-f", "/etc/apache2/apache2.conf")
+from deployer.services.base import PROCESSES, STAGED, Binary, Facts, Phrasebook, ServiceSettings, Start
 
 FACTS = Facts(
     check="`apache2 -t` on the staged tree, bound over the live one in a private mount namespace where that is allowed",
@@ -41,31 +33,29 @@ FACTS = Facts(
 )
 
 
-@dataclass(frozen=True)
-class Apache:
+def given(settings: ServiceSettings) -> Mapping[str, str]:
     """mod_cache_disk. Host variables: apache_bin (apache2), apache_unit (of systemd: apache2), apache_status (the URL
     of server-status?auto)."""
+    return {
+        "APACHE": settings.var("apache_bin", "apache2"),
+        "UNIT": settings.var("apache_unit", "apache2"),
+        "STATUS": settings.var(
+            "apache_status", f"http://127.0.0.1:{settings.var('http_port', '80')}/server-status?auto"
+        ),
+    }
 
-    name: str = "apache"
-    title: str = "Apache httpd (mod_cache_disk)"
-    binaries: tuple[Binary, ...] = BINARIES
-    start: Start = START
-    keeps_cache: bool = True
-    keeps_cache_on_restart: bool = True
-    entry: str = ""
-    facts: Facts = FACTS
-    counters: frozenset[str] = frozenset(("n",))
 
-    def script(self, settings: ServiceSettings) -> Sh:
-        return script(
-            settings,
-            FILES,
-            APACHE=settings.var("apache_bin", "apache2"),
-            UNIT=settings.var("apache_unit", "apache2"),
-            STATUS=settings.var(
-                "apache_status", f"http://127.0.0.1:{settings.var('http_port', '80')}/server-status?auto"
-            ),
-        )
-
-    def access_log(self, files: Mapping[str, bytes], settings: ServiceSettings) -> AccessLog | None:
-        return access_log(files, settings)
+APACHE = Phrasebook(
+    name="apache",
+    title="Apache httpd (mod_cache_disk)",
+    facts=FACTS,
+    files=(PROCESSES, STAGED, "apache/phrases.sh", "apache/change.sh", "apache/counters.sh"),
+    given=given,
+    access_log=access_log,
+    binaries=(Binary("apache_bin", "apache2", "-v"),),
+    start=Start("-f", "/etc/apache2/apache2.conf"),
+    entry="",
+    counters=frozenset(("n",)),
+    keeps_cache=True,
+    keeps_cache_on_restart=True,
+)

@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 from deployer.model.schema.playbook import CustomCommands
-from deployer.model.sh import Sh
-from deployer.services.base import AccessLog, Binary, Facts, ServiceSettings, Start
-from deployer.services.shell import script
+from deployer.services.base import Facts, Phrasebook
 
 FILES = ("custom/phrases.sh",)
-
-START = Start("", "")
-
 FACTS = Facts(
     check="`check:` of the playbook",
     reload="`activate:` of the playbook",
@@ -28,27 +20,20 @@ FACTS = Facts(
 )
 
 
-@dataclass(frozen=True)
-class Custom:
-    """Whether the cache survives is unknown, so it is taken as lost."""
-
-    commands: CustomCommands
-    name: str = "custom"
-    title: str = "custom"
-    binaries: tuple[Binary, ...] = ()
-    start: Start = START
-    keeps_cache: bool = False
-    keeps_cache_on_restart: bool = False
-    entry: str = ""
-    facts: Facts = FACTS
-    counters: frozenset[str] = frozenset()
-
-    def script(self, settings: ServiceSettings) -> Sh:
-        c = self.commands
-        return script(
-            settings, FILES, CHECK=c.check, ACTIVATE=c.activate, VERIFY=c.verify, STATUS=c.status, START=c.start
-        )
-
-    def access_log(self, files: Mapping[str, bytes], settings: ServiceSettings) -> AccessLog | None:
-        """None: what the commands start may log anywhere."""
-        return None
+def custom(commands: CustomCommands) -> Phrasebook:
+    """Whether the cache survives is unknown, so it is taken as lost; what the commands start may log anywhere."""
+    names = {
+        "CHECK": commands.check,
+        "ACTIVATE": commands.activate,
+        "VERIFY": commands.verify,
+        "STATUS": commands.status,
+        "START": commands.start,
+    }
+    return Phrasebook(
+        name="custom",
+        title="custom",
+        facts=FACTS,
+        files=FILES,
+        given=lambda settings: names,
+        access_log=lambda files, settings: None,
+    )

@@ -13,17 +13,11 @@ its workers.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from deployer.model.sh import Sh
-from deployer.services.base import AccessLog, Binary, Facts, ServiceSettings, Start
+from deployer.services.base import PROCESSES, STAGED, Binary, Facts, Phrasebook, ServiceSettings, Start
 from deployer.services.haproxy.access_log import access_log
-from deployer.services.shell import PROCESSES, STAGED, script
 
-FILES = (PROCESSES, STAGED, "haproxy/phrases.sh", "haproxy/counters.sh")
-
-BINARIES = (Binary("haproxy_bin", "haproxy", "-v"),)
-START = Start("-f", "/etc/haproxy/haproxy.cfg")
+ENTRY = "haproxy.cfg"
 
 FACTS = Facts(
     check="`haproxy -c` on the staged tree in the place of the live one; chroot directories; a master process is "
@@ -42,32 +36,30 @@ FACTS = Facts(
 )
 
 
-@dataclass(frozen=True)
-class HAProxy:
+def given(settings: ServiceSettings) -> Mapping[str, str]:
     """Host variables: haproxy_bin (default: haproxy on PATH), haproxy_files (its -f, relative to DEST, separated by
     spaces; default haproxy.cfg), haproxy_unit (default haproxy), haproxy_access_log (the file in which syslog puts its
     lines)."""
+    files = settings.var("haproxy_files").split() or [ENTRY]
+    return {
+        "HAPROXY": settings.var("haproxy_bin", "haproxy"),
+        "FILES": " ".join(files),
+        "MAIN": files[0],
+        "UNIT": settings.var("haproxy_unit", "haproxy"),
+    }
 
-    name: str = "haproxy"
-    title: str = "HAProxy"
-    binaries: tuple[Binary, ...] = BINARIES
-    start: Start = START
-    keeps_cache: bool = False
-    keeps_cache_on_restart: bool = False
-    entry: str = "haproxy.cfg"
-    facts: Facts = FACTS
-    counters: frozenset[str] = frozenset(("n", "err", "look", "miss", "orig"))
 
-    def script(self, settings: ServiceSettings) -> Sh:
-        files = settings.var("haproxy_files").split() or [self.entry]
-        return script(
-            settings,
-            FILES,
-            HAPROXY=settings.var("haproxy_bin", "haproxy"),
-            FILES=" ".join(files),
-            MAIN=files[0],
-            UNIT=settings.var("haproxy_unit", "haproxy"),
-        )
-
-    def access_log(self, files: Mapping[str, bytes], settings: ServiceSettings) -> AccessLog | None:
-        return access_log(files, settings)
+HAPROXY = Phrasebook(
+    name="haproxy",
+    title="HAProxy",
+    facts=FACTS,
+    files=(PROCESSES, STAGED, "haproxy/phrases.sh", "haproxy/counters.sh"),
+    given=given,
+    access_log=access_log,
+    binaries=(Binary("haproxy_bin", "haproxy", "-v"),),
+    start=Start("-f", "/etc/haproxy/haproxy.cfg"),
+    entry=ENTRY,
+    counters=frozenset(("n", "err", "look", "miss", "orig")),
+    keeps_cache=False,
+    keeps_cache_on_restart=False,
+)

@@ -5,17 +5,9 @@ in the workers. A refused reload spawns none; an accepted one replaces all of th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from deployer.model.sh import Sh
-from deployer.services.base import AccessLog, Binary, Facts, ServiceSettings, Start
+from deployer.services.base import PROCESSES, Binary, Facts, Phrasebook, ServiceSettings, Start
 from deployer.services.nginx.access_log import access_log
-from deployer.services.shell import PROCESSES, script
-
-FILES = (PROCESSES, "nginx/phrases.sh", "nginx/change.sh")
-
-BINARIES = (Binary("nginx_bin", "nginx", "-v"),)
-START = Start("-c", "/etc/nginx/nginx.conf")
 
 FACTS = Facts(
     check="`nginx -t` on the staged tree, bound over the live one in a private mount namespace where that is allowed",
@@ -32,28 +24,25 @@ FACTS = Facts(
 )
 
 
-@dataclass(frozen=True)
-class Nginx:
+def given(settings: ServiceSettings) -> Mapping[str, str]:
     """Host variables: nginx_bin (default: nginx on PATH), nginx_status (the URL of stub_status)."""
+    return {
+        "NGINX": settings.var("nginx_bin", "nginx"),
+        "STATUS": settings.var("nginx_status", f"http://127.0.0.1:{settings.var('http_port', '80')}/nginx_status"),
+    }
 
-    name: str = "nginx"
-    title: str = "nginx"
-    binaries: tuple[Binary, ...] = BINARIES
-    start: Start = START
-    keeps_cache: bool = True
-    keeps_cache_on_restart: bool = True
-    entry: str = "nginx.conf"
-    facts: Facts = FACTS
-    counters: frozenset[str] = frozenset(("n",))
 
-    def script(self, settings: ServiceSettings) -> Sh:
-        return script(
-            settings,
-            FILES,
-            NGINX=settings.var("nginx_bin", "nginx"),
-            STATUS=settings.var("nginx_status", f"http://127.0.0.1:{settings.var('http_port', '80')}/nginx_status"),
-        )
-
-    def access_log(self, files: Mapping[str, bytes], settings: ServiceSettings) -> AccessLog | None:
-        """The log of the http block, or the one that most servers write to."""
-        return access_log(files, settings)
+NGINX = Phrasebook(
+    name="nginx",
+    title="nginx",
+    facts=FACTS,
+    files=(PROCESSES, "nginx/phrases.sh", "nginx/change.sh"),
+    given=given,
+    access_log=access_log,
+    binaries=(Binary("nginx_bin", "nginx", "-v"),),
+    start=Start("-c", "/etc/nginx/nginx.conf"),
+    entry="nginx.conf",
+    counters=frozenset(("n",)),
+    keeps_cache=True,
+    keeps_cache_on_restart=True,
+)

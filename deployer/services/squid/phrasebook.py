@@ -14,17 +14,9 @@ must be among those sockets, too.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from deployer.model.sh import Sh
-from deployer.services.base import AccessLog, Binary, Facts, ServiceSettings, Start
-from deployer.services.shell import PROCESSES, STAGED, script
+from deployer.services.base import PROCESSES, STAGED, Binary, Facts, Phrasebook, ServiceSettings, Start
 from deployer.services.squid.access_log import access_log
-
-FILES = (PROCESSES, STAGED, "squid/phrases.sh", "squid/change.sh", "squid/counters.sh")
-
-BINARIES = (Binary("squid_bin", "squid", "-v"),)
-START = Start("-f", "/etc/squid/squid.conf")
 
 FACTS = Facts(
     check="`squid -k parse` on the staged tree in the place of the live one; FATAL lines count, for its exit code can "
@@ -41,27 +33,25 @@ FACTS = Facts(
 )
 
 
-@dataclass(frozen=True)
-class Squid:
+def given(settings: ServiceSettings) -> Mapping[str, str]:
     """Host variables: squid_bin (default: squid on PATH), squid_unit (default squid)."""
+    return {
+        "SQUID": settings.var("squid_bin", "squid"),
+        "UNIT": settings.var("squid_unit", "squid"),
+    }
 
-    name: str = "squid"
-    title: str = "Squid"
-    binaries: tuple[Binary, ...] = BINARIES
-    start: Start = START
-    keeps_cache: bool = True
-    keeps_cache_on_restart: bool = False
-    entry: str = "squid.conf"
-    facts: Facts = FACTS
-    counters: frozenset[str] = frozenset(("n", "look", "miss", "orig"))
 
-    def script(self, settings: ServiceSettings) -> Sh:
-        return script(
-            settings,
-            FILES,
-            SQUID=settings.var("squid_bin", "squid"),
-            UNIT=settings.var("squid_unit", "squid"),
-        )
-
-    def access_log(self, files: Mapping[str, bytes], settings: ServiceSettings) -> AccessLog | None:
-        return access_log(files, settings)
+SQUID = Phrasebook(
+    name="squid",
+    title="Squid",
+    facts=FACTS,
+    files=(PROCESSES, STAGED, "squid/phrases.sh", "squid/change.sh", "squid/counters.sh"),
+    given=given,
+    access_log=access_log,
+    binaries=(Binary("squid_bin", "squid", "-v"),),
+    start=Start("-f", "/etc/squid/squid.conf"),
+    entry="squid.conf",
+    counters=frozenset(("n", "look", "miss", "orig")),
+    keeps_cache=True,
+    keeps_cache_on_restart=False,
+)

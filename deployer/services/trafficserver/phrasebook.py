@@ -17,28 +17,9 @@ do:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from deployer.model.sh import Sh
-from deployer.services.base import AccessLog, Binary, Facts, ServiceSettings, Start
-from deployer.services.shell import PROCESSES, STAGED, script
+from deployer.services.base import PROCESSES, STAGED, Binary, Facts, Phrasebook, ServiceSettings, Start
 from deployer.services.trafficserver.access_log import access_log
-
-FILES = (
-    PROCESSES,
-    STAGED,
-    "trafficserver/phrases.sh",
-    "trafficserver/reload.sh",
-    "trafficserver/change.sh",
-    "trafficserver/check.sh",
-)
-
-BINARIES = (
-    Binary("traffic_manager_bin", "traffic_manager", "--version"),
-    Binary("traffic_server_bin", "traffic_server", "--version"),
-    Binary("traffic_ctl_bin", "traffic_ctl", "--version"),
-)
-START = Start("", "/etc/trafficserver/records.config")
 
 FACTS = Facts(
     check="names, types and values of records.config; `traffic_server -C verify_config` on the staged tree in a "
@@ -58,32 +39,41 @@ FACTS = Facts(
 )
 
 
-@dataclass(frozen=True)
-class TrafficServer:
+def given(settings: ServiceSettings) -> Mapping[str, str]:
     """Traffic Server 9 with traffic_manager. Host variables: traffic_server_bin, traffic_manager_bin, traffic_ctl_bin,
     traffic_layout_bin, ts_runroot ("" for the places the package was built with), ts_unit (of systemd)."""
+    return {
+        "SERVER": settings.var("traffic_server_bin", "traffic_server"),
+        "MANAGER": settings.var("traffic_manager_bin", "traffic_manager"),
+        "CTL": settings.var("traffic_ctl_bin", "traffic_ctl"),
+        "LAYOUT": settings.var("traffic_layout_bin", "traffic_layout"),
+        "RUNROOT": settings.var("ts_runroot"),
+        "UNIT": settings.var("ts_unit", "trafficserver"),
+    }
 
-    name: str = "trafficserver"
-    title: str = "Apache Traffic Server"
-    binaries: tuple[Binary, ...] = BINARIES
-    start: Start = START
-    keeps_cache: bool = True
-    keeps_cache_on_restart: bool = True
-    entry: str = "records.config"
-    facts: Facts = FACTS
-    counters: frozenset[str] = frozenset(("n", "err", "look", "miss", "orig"))
 
-    def script(self, settings: ServiceSettings) -> Sh:
-        return script(
-            settings,
-            FILES,
-            SERVER=settings.var("traffic_server_bin", "traffic_server"),
-            MANAGER=settings.var("traffic_manager_bin", "traffic_manager"),
-            CTL=settings.var("traffic_ctl_bin", "traffic_ctl"),
-            LAYOUT=settings.var("traffic_layout_bin", "traffic_layout"),
-            RUNROOT=settings.var("ts_runroot"),
-            UNIT=settings.var("ts_unit", "trafficserver"),
-        )
-
-    def access_log(self, files: Mapping[str, bytes], settings: ServiceSettings) -> AccessLog | None:
-        return access_log(files, settings)
+TRAFFIC_SERVER = Phrasebook(
+    name="trafficserver",
+    title="Apache Traffic Server",
+    facts=FACTS,
+    files=(
+        PROCESSES,
+        STAGED,
+        "trafficserver/phrases.sh",
+        "trafficserver/reload.sh",
+        "trafficserver/change.sh",
+        "trafficserver/check.sh",
+    ),
+    given=given,
+    access_log=access_log,
+    binaries=(
+        Binary("traffic_manager_bin", "traffic_manager", "--version"),
+        Binary("traffic_server_bin", "traffic_server", "--version"),
+        Binary("traffic_ctl_bin", "traffic_ctl", "--version"),
+    ),
+    start=Start("", "/etc/trafficserver/records.config"),
+    entry="records.config",
+    counters=frozenset(("n", "err", "look", "miss", "orig")),
+    keeps_cache=True,
+    keeps_cache_on_restart=True,
+)

@@ -7,12 +7,10 @@ malloc cache, so nothing here ever restarts a living varnishd.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from deployer.model.sh import Sh, sh
-from deployer.services.base import AccessLog, Binary, Facts, Piped, ServiceSettings, Start
+from deployer.model.sh import sh
+from deployer.services.base import PROCESSES, AccessLog, Binary, Facts, Phrasebook, Piped, ServiceSettings, Start
 from deployer.services.logfield import STATUS, TEXT, TIME, WORD
-from deployer.services.shell import PROCESSES, script
 
 FORMAT = "%s %{Varnish:handling}x %{Varnish:time_firstbyte}x %{User-Agent}i"
 PIECES = ("", "status", " ", "cache", " ", "time", " ", "agent", "")
@@ -20,13 +18,7 @@ HITS, MISSES = frozenset(("hit", "streaming-hit")), frozenset(("miss", "hitmiss"
 PASSES = frozenset(("pass", "hitpass", "pipe"))
 NOTHING = frozenset(("-", "", "synth", "error"))
 FORMS = (STATUS, WORD, TIME, TEXT)
-FILES = (PROCESSES, "varnish/phrases.sh")
 
-BINARIES = (
-    Binary("varnishd_bin", "varnishd", "-V"),
-    Binary("varnishadm_bin", "varnishadm", "-h"),
-)
-START = Start("-f", "/etc/varnish/default.vcl")
 
 FACTS = Facts(
     check="`varnishd -C` compiles the staged VCL in a scratch directory",
@@ -42,38 +34,43 @@ FACTS = Facts(
 )
 
 
-@dataclass(frozen=True)
-class Varnish:
+def given(settings: ServiceSettings) -> Mapping[str, str]:
     """Host variables: varnishd_bin, varnishadm_bin, varnishstat_bin, varnishncsa_bin, varnish_workdir (-n),
     varnish_listen (-a), varnish_args, varnish_check_args (further options, split at spaces)."""
+    return {
+        "VARNISHD": settings.var("varnishd_bin", "varnishd"),
+        "VARNISHADM": settings.var("varnishadm_bin", "varnishadm"),
+        "VARNISHSTAT": settings.var("varnishstat_bin", "varnishstat"),
+        "WORKDIR": settings.var("varnish_workdir"),
+        "LISTEN": settings.var("varnish_listen", f":{settings.var('http_port', '80')}"),
+        "VARNISH_ARGS": settings.var("varnish_args", "-s malloc,256m"),
+        "VARNISH_CHECK_ARGS": settings.var("varnish_check_args"),
+    }
 
-    name: str = "varnish"
-    title: str = "Varnish"
-    binaries: tuple[Binary, ...] = BINARIES
-    start: Start = START
-    keeps_cache: bool = True
-    keeps_cache_on_restart: bool = False
-    entry: str = "default.vcl"
-    facts: Facts = FACTS
-    counters: frozenset[str] = frozenset(("n", "look", "miss", "orig"))
 
-    def script(self, settings: ServiceSettings) -> Sh:
-        return script(
-            settings,
-            FILES,
-            VARNISHD=settings.var("varnishd_bin", "varnishd"),
-            VARNISHADM=settings.var("varnishadm_bin", "varnishadm"),
-            VARNISHSTAT=settings.var("varnishstat_bin", "varnishstat"),
-            WORKDIR=settings.var("varnish_workdir"),
-            LISTEN=settings.var("varnish_listen", f":{settings.var('http_port', '80')}"),
-            VARNISH_ARGS=settings.var("varnish_args", "-s malloc,256m"),
-            VARNISH_CHECK_ARGS=settings.var("varnish_check_args"),
-        )
+def access_log(files: Mapping[str, bytes], settings: ServiceSettings) -> AccessLog | None:
+    """The log in shared memory, whatever the VCL is; a second of it at a time."""
+    workdir, binary = settings.var("varnish_workdir"), settings.var("varnishncsa_bin", "varnishncsa")
+    ncsa = [binary, *(["-n", workdir] if workdir else [])]
+    past = sh("timeout 10 {} -d -F {}", ncsa, '"%r" "%{User-agent}i"')
+    now = sh("|exec timeout 1 {} -F {}", ncsa, FORMAT)
+    return AccessLog(Piped(now), PIECES, 1000.0, HITS, MISSES, PASSES, FORMS, NOTHING, top=past)
 
-    def access_log(self, files: Mapping[str, bytes], settings: ServiceSettings) -> AccessLog | None:
-        """The log in shared memory, whatever the VCL is; a second of it at a time."""
-        workdir, binary = settings.var("varnish_workdir"), settings.var("varnishncsa_bin", "varnishncsa")
-        ncsa = [binary, *(["-n", workdir] if workdir else [])]
-        past = sh("timeout 10 {} -d -F {}", ncsa, '"%r" "%{User-agent}i"')
-        now = sh("|exec timeout 1 {} -F {}", ncsa, FORMAT)
-        return AccessLog(Piped(now), PIECES, 1000.0, HITS, MISSES, PASSES, FORMS, NOTHING, top=past)
+
+VARNISH = Phrasebook(
+    name="varnish",
+    title="Varnish",
+    facts=FACTS,
+    files=(PROCESSES, "varnish/phrases.sh"),
+    given=given,
+    access_log=access_log,
+    binaries=(
+        Binary("varnishd_bin", "varnishd", "-V"),
+        Binary("varnishadm_bin", "varnishadm", "-h"),
+    ),
+    start=Start("-f", "/etc/varnish/default.vcl"),
+    entry="default.vcl",
+    counters=frozenset(("n", "look", "miss", "orig")),
+    keeps_cache=True,
+    keeps_cache_on_restart=False,
+)
