@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, TypeVar
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from deployer.adapters.http import request as http
 
@@ -55,3 +56,31 @@ class Loop:
         self._thread.join(2.0)
         if not self._thread.is_alive():
             self._loop.close()
+
+
+class Looping:
+    """Has a loop, which begins when it is first asked for. most: requests under way at once. Close it at the end."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._loop: Loop | None = None
+        self._beginning = threading.Lock()  # a warmer is asked by one thread a host
+
+    @property
+    def loop(self) -> Loop:
+        """The one that runs, or a new one."""
+        with self._beginning:
+            self._loop = self._loop or Loop(self._most)
+            return self._loop
+
+    def close(self) -> None:
+        """Ends the loop and its thread; who asks for it later begins another."""
+        loop, self._loop = self._loop, None
+        if loop:
+            loop.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import Callable, Sequence
-from types import TracebackType
-from typing import Self
 
 from deployer.adapters.http import request as http
-from deployer.adapters.http.loop import Loop
+from deployer.adapters.http.loop import Loop, Looping
 from deployer.adapters.http.over_ssh import SshProber
 from deployer.adapters.http.request import Answer, Unsendable
 from deployer.model.errors import HostError
@@ -20,20 +17,18 @@ from deployer.model.schema.playbook import Warm
 from deployer.model.warming import Batch
 
 
-class HttpWarmer:
+class HttpWarmer(Looping):
     """Satisfies engine.ports.Warmer. ssh: sends the requests of `via: ssh`. now: seconds, for the rate."""
 
     def __init__(self, settings: Warm, ssh: SshProber, now: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(64)
         self._settings, self._ssh, self._now = settings, ssh, now
-        self._loop: Loop | None = None
-        self._guard = threading.Lock()  # one host a thread
         self._addresses: dict[str, str] = {}
 
     def ask(self, host: Host, urls: Sequence[str]) -> Batch:
         """All of `urls` once, `rate` a second at most, `concurrency` at a time. Raises HostError when none can be
         sent."""
-        with self._guard:
-            loop = self._loop = self._loop or Loop(64)
+        loop = self.loop
         return loop.run(self._batch(loop, host, urls))
 
     async def _batch(self, loop: Loop, host: Host, urls: Sequence[str]) -> Batch:
@@ -60,15 +55,3 @@ class HttpWarmer:
         if name not in self._addresses:
             self._addresses[name] = await asyncio.to_thread(http.resolve, name)
         return await http.fetch(loop.client, http.target(host, probe, self._addresses[name]), probe)
-
-    def close(self) -> None:
-        """Ends the loop and its thread."""
-        loop, self._loop = self._loop, None
-        if loop:
-            loop.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()

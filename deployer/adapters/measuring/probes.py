@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 
 from deployer.adapters.http import request as http
-from deployer.adapters.http.loop import Loop
+from deployer.adapters.http.loop import Loop, Looping
 from deployer.adapters.http.over_ssh import SshProber
 from deployer.adapters.http.request import Answer, Unsendable
 from deployer.adapters.measuring.fresh import Fresh
@@ -26,7 +25,7 @@ SPREAD = 0.8  # of a tick in which its requests begin; the rest is for the last 
 STORED = 0.1  # seconds that a cache may take to keep what it answered with
 
 
-class HttpProbes:
+class HttpProbes(Looping):
     """notice: told, once each, what cannot be measured and why. ssh: sends the probes with `via: ssh`.
     tick: seconds. most: requests under way at once. own: what the probes of the last tick added to each host's
     counters. Not to be shared between threads; close it at the end."""
@@ -39,12 +38,12 @@ class HttpProbes:
         tick: float = 1.0,
         most: int = 64,
     ) -> None:
+        super().__init__(most)
         self._probes = (checks if isinstance(checks, HealthCheck) else merge(checks)).probes
-        self._notice, self._ssh, self._tick, self._most = notice, ssh, tick, most
+        self._notice, self._ssh, self._tick = notice, ssh, tick
         self._said: set[str] = set()
         self._credit: dict[tuple[str, str], float] = {}
         self._addresses: dict[str, str] = {}
-        self._loop: Loop | None = None
         self._turn, self._factor = 0, 1.0
         self._fresh = Fresh(self._probes)
         self.own: dict[str, Counts] = {}
@@ -56,7 +55,8 @@ class HttpProbes:
         if not self._probes:
             return Sample(t, {})
         try:
-            asked, late = self._run(self._second(list(hosts), t))
+            loop = self.loop  # a job that is at work when it is closed begins no other one
+            asked, late = loop.run(self._second(loop, list(hosts), t))
         except Exception as error:
             self._say(f"probes could not be sent: {http.describe(error)}")
             return Sample(t, {host.name: None for host in hosts})
@@ -78,15 +78,16 @@ class HttpProbes:
     def once(self, hosts: Sequence[Host], only: Collection[tuple[str, str]] | None = None) -> tuple[CheckResult, ...]:
         """Every probe once on every host, now. only: these (host, probe) alone."""
         asked = [(h, p) for h in hosts for p in self._probes if only is None or (h.name, p.name) in only]
-        found, late = self._run(self._once(asked))
+        loop = self.loop
+        found, late = loop.run(self._once(loop, asked))
         return tuple(
             CheckResult(one.host, one.probe.name, one.probe.level, one.failure, one.ms, one.hit,
                         one.timed_out and bool(late.starved))
             for one in found
         )  # fmt: skip
 
-    async def _once(self, asked: Sequence[tuple[Host, Probe]]) -> tuple[list[Asked], Late]:
-        loop, watch = self._loop_now(), Watch()
+    async def _once(self, loop: Loop, asked: Sequence[tuple[Host, Probe]]) -> tuple[list[Asked], Late]:
+        watch = Watch()
         beat = asyncio.create_task(watch.beat())
         try:
             return list(
@@ -95,10 +96,10 @@ class HttpProbes:
         finally:
             beat.cancel()
 
-    async def _second(self, hosts: list[Host], t: float) -> tuple[dict[str, list[Asked]], Late]:
+    async def _second(self, loop: Loop, hosts: list[Host], t: float) -> tuple[dict[str, list[Asked]], Late]:
         """One tick: every probe as often as its rate says (fractions are carried over), spread over the tick. Who is
         asked first waits until the others are asked, too: every host in its turn."""
-        loop, jobs, watch = self._loop_now(), [], Watch()
+        jobs, watch = [], Watch()
         beat = asyncio.create_task(watch.beat())
         self._turn += 1
         first, new = self._turn % max(1, len(hosts)), self._fresh.due(t, self._tick)
@@ -178,24 +179,3 @@ class HttpProbes:
         if text not in self._said:
             self._said.add(text)
             self._notice(text)
-
-    def _loop_now(self) -> Loop:
-        assert self._loop is not None
-        return self._loop
-
-    def _run(self, job: Coroutine[object, object, T]) -> T:
-        if self._loop is None:
-            self._loop = Loop(self._most)
-        return self._loop.run(job)
-
-    def close(self) -> None:
-        """Ends the loop and its thread; a later sample starts them again."""
-        loop, self._loop = self._loop, None
-        if loop:
-            loop.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()

@@ -7,7 +7,8 @@ safe_load is not safe enough: a merge-key bomb of 702 bytes was still loading af
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,14 +74,8 @@ def parse_yaml(text: str, shown: str, typed: bool = False) -> Document:
     text all the same, or refused."""
     document = Document(shown, text)
     _bound(document)
-    try:
+    with _placed(document):
         nodes = list(yaml.compose_all(text, Loader=Loader))
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise document.fail_at(*place, f"not YAML: {error.problem or error.context}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InputError(f"{shown}: not YAML: {' '.join(str(error).split())[:200]}") from None
     if len(nodes) > 1:
         second = nodes[1].start_mark
         raise document.fail_at(second.line + 1, 1, "a second document begins here; one is expected")
@@ -89,10 +84,22 @@ def parse_yaml(text: str, shown: str, typed: bool = False) -> Document:
     return document
 
 
+@contextmanager
+def _placed(document: Document) -> Iterator[None]:
+    """What the parser cannot read is refused at its place."""
+    try:
+        yield
+    except yaml.MarkedYAMLError as error:
+        place = place_of(error.problem_mark or error.context_mark)
+        raise document.fail_at(*place, f"not YAML: {error.problem or error.context}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise InputError(f"{document.file}: not YAML: {' '.join(str(error).split())[:200]}") from None
+
+
 def _bound(document: Document) -> None:
     """Aliases are refused before anything is expanded, and nesting is bounded before it is composed."""
     depth = count = 0
-    try:
+    with _placed(document):
         for event in yaml.parse(document.text, Loader=Loader):
             count += 1
             line, column = place_of(event.start_mark)
@@ -104,12 +111,6 @@ def _bound(document: Document) -> None:
                 depth -= 1
             if depth > MAX_DEPTH or count > 4 * MAX_NODES:
                 raise document.fail_at(line, column, f"nested deeper than {MAX_DEPTH} or more than {MAX_NODES} values")
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise document.fail_at(*place, f"not YAML: {error.problem or error.context}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InputError(f"{document.file}: not YAML: {' '.join(str(error).split())[:200]}") from None
 
 
 def place_of(mark: Any) -> tuple[int, int]:
@@ -122,7 +123,7 @@ class _Builder:
         self.document, self.typed = document, typed
 
     def build(self, node: yaml.Node, path: Path_, depth: int) -> object:
-        line, column = node.start_mark.line + 1, node.start_mark.column + 1
+        line, column = place_of(node.start_mark)
         self.document.marks.setdefault(path, (line, column))
         if node.tag not in KNOWN_TAGS:
             hint = "secrets are not read from files of the checkout" if "vault" in node.tag else ""
@@ -151,7 +152,7 @@ class _Builder:
     def _map(self, node: yaml.MappingNode, path: Path_, depth: int) -> dict[str, object]:
         found: dict[str, object] = {}
         for key_node, value_node in node.value:
-            line, column = key_node.start_mark.line + 1, key_node.start_mark.column + 1
+            line, column = place_of(key_node.start_mark)
             if not isinstance(key_node, yaml.ScalarNode):
                 raise self.document.fail_at(line, column, "a key must be text")
             key = str(key_node.value)
